@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# For people: builds and installs the module and starts the tests. How the module
+# itself is built stands in Kbuild, which the kernel's build reads instead of this.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+
+# From dkms.conf, where they have their one place.
+conf = $(shell sed -n 's/^$(1)="\(.*\)"$$/\1/p' dkms.conf)
+VERSION := $(call conf,PACKAGE_VERSION)
+DKMS_SRC := /usr/src/shadowlb-$(VERSION)
+DKMS_FILES := $(wildcard Kbuild Makefile dkms.conf COPYING module include)
+
+KVER = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
+
+all: check-kdir
+	+$(kbuild) modules
+
+help:
+	@echo 'make                build shadowlb.ko for the running kernel'
+	@echo '  KDIR=<dir>          or for the kernel whose build directory this is'
+	@echo '  W=1                 with more warnings'
+	@echo 'make install        install it for that kernel, and run depmod'
+	@echo 'make uninstall      undo that'
+	@echo 'make dkms-install   have dkms build it, now and for each new kernel'
+	@echo 'make dkms-remove    undo that, leaving nothing behind'
+	@echo 'make demo           see it work: load with shadowlb off and on, in a guest'
+	@echo 'make test           all tests, on every supported kernel, in guests'
+	@echo '  TESTS="load dkms"   these only'
+	@echo '  KERNELS="6.1 uml"   on these kernels only'
+	@echo '  FRESH=1             with the newest kernels from the mirror'
+	@echo 'make clean          remove what the build left here'
+	@echo 'make clean-cache    remove the kernels kept for tests and demo'
+
+# Why this kernel will not do, before the compiler says it less clearly.
+check-kdir:
+	@die() { echo "error: $$*" >&2; exit 1; }; \
+	kdir='$(KDIR)'; \
+	[ -e "$$kdir/Makefile" ] || die "no kernel headers in $$kdir:" \
+		"install linux-headers-$$(uname -r), or give KDIR=<build directory>"; \
+	release='$(KVER)'; config="$$kdir/.config"; \
+	[ -n "$$release" ] && [ -e "$$config" ] || \
+		die "$$kdir holds no configured and prepared kernel"; \
+	echo "$$release" | grep -Eq '$(call conf,BUILD_EXCLUSIVE_KERNEL)' || \
+		die "shadowlb needs Linux 6.1 or newer, $$kdir is $$release"; \
+	missing=; for c in $(call conf,BUILD_EXCLUSIVE_CONFIG); do \
+		grep -q "^$$c=[ym]" "$$config" || missing="$$missing $$c"; \
+	done; \
+	[ -z "$$missing" ] || die "the kernel $$release lacks$$missing"
+
+install: all modules_install
+
+# Debian's headers have no System.map, without which Kbuild skips depmod.
+modules_install: check-kdir
+	+$(kbuild) INSTALL_MOD_DIR=updates modules_install
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(KVER)
+
+uninstall: check-kdir
+	rm -f $(INSTALL_MOD_PATH)/lib/modules/$(KVER)/updates/shadowlb.ko*
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(KVER)
+
+need-dkms:
+	@[ "$$(id -u)" = 0 ] || { echo 'error: this needs root' >&2; exit 1; }
+	@command -v dkms >/dev/null || \
+		{ echo 'error: no dkms: apt-get install dkms' >&2; exit 1; }
+
+dkms-install: need-dkms check-kdir
+	@! [ -e $(DKMS_SRC) ] || \
+		{ echo 'error: $(DKMS_SRC) exists: make dkms-remove first' >&2; exit 1; }
+	mkdir -p $(DKMS_SRC)
+	cp -r $(DKMS_FILES) $(DKMS_SRC)
+	+$(MAKE) -C $(DKMS_SRC) KDIR=$(KDIR) clean
+	dkms add shadowlb/$(VERSION)
+	dkms build shadowlb/$(VERSION) -k $(KVER)
+	dkms install shadowlb/$(VERSION) -k $(KVER)
+
+dkms-remove: need-dkms
+	if dkms status shadowlb/$(VERSION) | grep -q .; then \
+		dkms remove shadowlb/$(VERSION) --all; \
+	fi
+	rm -rf $(DKMS_SRC)
+
+test:
+	@TESTS='$(TESTS)' KERNELS='$(KERNELS)' FRESH='$(FRESH)' selftests/run
+
+demo:
+	@selftests/demo.sh
+
+# Works without kernel headers too: dkms cleans after the kernel is gone.
+clean:
+	@find . -path ./.git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' \
+		-o -name '*.mod.c' -o -name '.*.cmd' -o -name '*.o.d' -o -name '*.a' \
+		-o -name Module.symvers -o -name modules.order -o -name .tmp_versions \
+		-o -path ./include/generated \) -exec rm -rf {} +
+
+clean-cache:
+	rm -rf "$${SHADOWLB_CACHE:-$$HOME/.cache/shadowlb}"
+
+.PHONY: all help check-kdir install modules_install uninstall need-dkms dkms-install \
+	dkms-remove test demo clean clean-cache

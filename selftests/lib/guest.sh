@@ -1,0 +1,200 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Runs INSIDE a guest, as root: guest.sh TEST...
+#
+# Installs shadowlb.ko for the kernel that runs, then runs each test by itself:
+# with its own timeout, judged by its exit code, its KTAP lines and the kernel's log
+# since it began, and with everything it left behind removed. Prints KTAP; a test's
+# own output is indented by four, so the results stand alone at the line's start.
+#
+# From the driver: SLB_SRC (the checkout), SLB_KERNEL (6.1, 6.12 or uml), SLB_KO (the
+# module), SLB_DEPMOD (a directory with the modules.* that depmod made for it on the
+# host; without, depmod runs here, for 15 s under emulation).
+# For the tests: all of these, and SLB_TMP, a tmpfs that is empty at each start.
+
+set -u
+export SLB_SRC SLB_KERNEL SLB_KO
+export SLB_TMP=/run/slb-tmp
+
+# What a healthy kernel never says. Possible SYN flooding is no such thing.
+SLB_LOG_BAD='\<BUG\>|WARNING:|Oops|KASAN|UBSAN|KCSAN|KFENCE|DEBUG_LOCKS_WARN_ON
+INFO: (possible|task|trying to register|rcu)|INFO: lockdep
+(possible|Possible) (circular|recursive|unsafe|irq|deadlock|interrupt)
+inconsistent (lock|usage)|suspicious RCU usage|bad unlock balance|held lock freed
+lock held (when|at)|sleeping function called|scheduling while atomic
+refcount_t:|rcu.*(stall|self-detected)|soft lockup|hard LOCKUP|hung task
+kmemleak: [1-9]|ODEBUG|general protection|Call Trace:|Unable to handle|unable to handle
+double free|list_(add|del) corruption|Poison overwritten|Redzone|Objects remaining
+unregister_netdevice: waiting|Kernel panic|huh, entered|page allocation failure
+shadowlb: (Unknown symbol|disagrees about version)'
+SLB_LOG_BAD=${SLB_LOG_BAD//$'\n'/|}
+
+slb_install_module() {
+	local dir
+
+	dir=/lib/modules/$(uname -r)
+	install -D -m 644 "$SLB_KO" "$dir/updates/shadowlb.ko" || return 1
+	if [ -n "${SLB_DEPMOD:-}" ]; then
+		cp "$SLB_DEPMOD"/modules.* "$dir/"
+	else
+		depmod
+	fi
+}
+
+# slb_header FILE NAME DEFAULT: the value of "# slb-NAME: value" near its top.
+slb_header() {
+	local value
+
+	value=$(sed -n "2,6s/^# slb-$2: *//p" "$1")
+	printf '%s\n' "${value:-$3}"
+}
+
+# The log since the marker; all that is left of it when it was pushed out.
+slb_log_since() {
+	dmesg >"$SLB_TMP.dmesg"
+	if grep -qF "$1" "$SLB_TMP.dmesg"; then
+		sed "1,/$1/d" "$SLB_TMP.dmesg"
+	else
+		cat "$SLB_TMP.dmesg"
+	fi
+}
+
+# Ends every process but this script and its ancestors: nothing else belongs here.
+# Kernel threads have no program.
+slb_kill_strays() {
+	local keep=" 1 " p=$BASHPID pid stat
+
+	while [ "$p" -gt 1 ]; do
+		keep+="$p "
+		read -r stat <"/proc/$p/stat"
+		read -r _ p _ <<<"${stat##*)}"
+	done
+	for pid in /proc/[0-9]*; do
+		pid=${pid#/proc/}
+		if [[ $keep != *" $pid "* ]] && [ -e "/proc/$pid/exe" ]; then
+			kill -KILL "$pid" 2>/dev/null
+		fi
+	done
+}
+
+# Back to the state before the test. Says what cannot be undone.
+slb_clean_up() {
+	local i
+
+	slb_kill_strays
+	ip -all netns delete 2>/dev/null
+	if [ -e /proc/net/ip_vs ]; then
+		ipvsadm -C
+	fi
+	# A namespace goes some time after its last user, and its service with it.
+	for ((i = 0; i < 100; i++)); do
+		[ -d /sys/module/shadowlb ] || break
+		rmmod shadowlb 2>"$SLB_TMP.rmmod" && break
+		sleep 0.1
+	done
+	if [ -d /sys/module/shadowlb ]; then
+		cat "$SLB_TMP.rmmod"
+		echo 'shadowlb cannot be unloaded after the test'
+	fi
+}
+
+# Only the debug kernel looks for leaks. What one scan finds may still be on some
+# CPU's way; what two find is lost.
+slb_leaks() {
+	local kmemleak=/sys/kernel/debug/kmemleak
+
+	[ -w $kmemleak ] || return 0
+	if [ "$1" = clear ]; then
+		echo clear >$kmemleak
+		return 0
+	fi
+	echo scan >$kmemleak
+	[ -n "$(head -c 1 $kmemleak)" ] || return 0
+	sleep 0.2
+	echo scan >$kmemleak
+	cat $kmemleak
+}
+
+# Why the output does not mean success although the exit code says so.
+slb_judge_output() {
+	awk '/^ *not ok / && !/# (SKIP|TODO)/ { bad = 1 }
+	     /^ok / { n++ }
+	     /^1\.\.[0-9]+/ { plan = substr($1, 4) + 0; planned = 1 }
+	     END {
+		if (bad) print "it printed a line that is not ok"
+		else if (!n) print "it printed no result"
+		else if (planned && n != plan) print "it printed " n " results, planned " plan
+	     }' "$1"
+}
+
+# slb_run_test NUMBER NAME
+slb_run_test() {
+	local number=$1 name=$2 file=tests/$2.sh timeout rc=0 pid why='' log left leaks
+	local mark="slb-test $name begins $RANDOM$RANDOM" start=$SECONDS out=$SLB_TMP.out
+
+	mkdir -p "$SLB_TMP"
+	mount -t tmpfs -o mode=1777 slb "$SLB_TMP"
+	echo "$mark" >/dev/kmsg
+	slb_leaks clear
+	timeout=$(slb_header "$file" timeout 60)
+	: >"$out"
+	timeout -k 5 "$timeout" bash "$file" </dev/null >"$out" 2>&1 &
+	pid=$!
+	tail -n +1 -f -s 0.2 --pid=$pid "$out" | sed -u 's/^/    /'
+	wait $pid || rc=$?
+
+	case $rc in
+	0) why=$(slb_judge_output "$out") ;;
+	4) ;;
+	124 | 137) why="no end after $timeout s" ;;
+	*) why="exit code $rc" ;;
+	esac
+	left=$(slb_clean_up 2>&1)
+	leaks=$(slb_leaks show)
+	log=$(slb_log_since "$mark")
+	umount -l "$SLB_TMP"
+
+	if [ -n "$left" ]; then
+		why=${why:-$left}
+		printf '# %s\n' "$left"
+	fi
+	if [ -n "$leaks" ]; then
+		why=${why:-memory leaked}
+		sed 's/^/# /' <<<"$leaks"
+	fi
+	if grep -qE "$SLB_LOG_BAD" <<<"$log"; then
+		why=${why:-the kernel complained: $(grep -m 1 -E "$SLB_LOG_BAD" <<<"$log")}
+	fi
+	if [ -n "$why" ]; then
+		if [ -n "$log" ]; then
+			echo '# kernel log of the test:'
+			tail -n 200 <<<"$log" | sed 's/^/# /'
+		fi
+		echo "# $name on $SLB_KERNEL: ${why//$'\n'/, }"
+		echo "not ok $number $name # time=$((SECONDS - start))s"
+	elif [ $rc = 4 ]; then
+		echo "ok $number $name # SKIP $(tail -n 1 "$out" | tr -d '#')"
+	else
+		echo "ok $number $name # time=$((SECONDS - start))s"
+	fi
+}
+
+# A hang of this script itself ends with the guest's timeout, which is the driver's.
+main() {
+	local i=0 name
+
+	cd "$SLB_SRC/selftests" || exit 1
+	if [ -n "${SLB_KO:-}" ] && ! slb_install_module; then
+		echo "Bail out! cannot install $SLB_KO"
+		exit 1
+	fi
+	echo 'KTAP version 1'
+	echo "1..$#"
+	for name; do
+		i=$((i + 1))
+		slb_run_test $i "$name"
+	done
+}
+
+main "$@"
