@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What differs about packets between the kernels supported. */
+#ifndef _SLB_COMPAT_SKBUFF_H
+#define _SLB_COMPAT_SKBUFF_H
+
+#include <linux/skbuff.h>
+
+/* 6.5 moved the declarations of GSO out of <linux/skbuff.h> */
+#if __has_include(<net/gso.h>)
+#include <net/gso.h>
+#endif
+
+/**
+ * slb_skb_traced() - does somebody trace this packet's way through netfilter?
+ * @skb: the packet
+ *
+ * Return: true if a rule asked for it ("nftrace set 1", "-j TRACE").
+ */
+static inline bool slb_skb_traced(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_NETFILTER_XT_TARGET_TRACE) || IS_ENABLED(CONFIG_NF_TABLES)
+	return skb->nf_trace;
+#else
+	return false;
+#endif
+}
+
+#endif /* _SLB_COMPAT_SKBUFF_H */

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * shadowlb: IPVS decides once a connection, a per-CPU flow table remembers.
+ *
+ * Built from the inside out: work, namespaces (with their tables, counters and
+ * knobs), and last the scheduler, which is the door that services come in by.
+ * Taken down the other way.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/log2.h>
+#include <linux/module.h>
+
+#include "flow.h"
+#include "net.h"
+#include "sched.h"
+#include "sweep.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+unsigned int slb_flows __read_mostly = SLB_FLOWS_DEFAULT;
+module_param_named(flows, slb_flows, uint, 0444);
+MODULE_PARM_DESC(flows, "Flows per CPU and namespace that uses IPVS, a power of two from 1024 to 16777216, 64 bytes each (default 65536)");
+
+static void __init slb_flows_clamp(void)
+{
+	unsigned int asked = slb_flows;
+
+	slb_flows = clamp(asked, SLB_FLOWS_MIN, SLB_FLOWS_MAX);
+	if (!is_power_of_2(slb_flows))
+		slb_flows = roundup_pow_of_two(slb_flows);
+	if (slb_flows != asked)
+		pr_warn("flows=%u is not a power of two from %u to %u: using %u\n",
+			asked, SLB_FLOWS_MIN, SLB_FLOWS_MAX, slb_flows);
+}
+
+static int __init slb_init(void)
+{
+	int err;
+
+	slb_flows_clamp();
+	err = slb_sweep_init();
+	if (err)
+		return err;
+	err = slb_net_init();
+	if (err)
+		goto err_sweep_exit;
+	err = slb_sched_init();
+	if (err)
+		goto err_net_exit;
+	pr_info("version %s, %u flows per CPU\n", SLB_VERSION, slb_flows);
+	return 0;
+
+err_net_exit:
+	slb_net_exit();
+err_sweep_exit:
+	slb_sweep_exit();
+	return err;
+}
+
+static void __exit slb_exit(void)
+{
+	slb_sched_exit();
+	slb_net_exit();
+	slb_sweep_exit();
+	pr_info("removed\n");
+}
+
+module_init(slb_init);
+module_exit(slb_exit);
+
+MODULE_AUTHOR("The shadowlb developers");
+MODULE_DESCRIPTION("IPVS connections served from a per-CPU flow table");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(SLB_VERSION);
+MODULE_SOFTDEP("pre: ip_vs");

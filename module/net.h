@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What shadowlb keeps for a network namespace, and for a CPU in it. */
+#ifndef _SLB_NET_H
+#define _SLB_NET_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/workqueue.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "stats.h"
+
+struct slb_cpu_data;
+struct ctl_table;
+struct ctl_table_header;
+
+/* How often each CPU looks at all its flows: the bound, together with the
+ * lease, of everything that a packet does not find out by itself.
+ */
+#define SLB_SWEEP	HZ
+
+/* A lease in seconds; the longest is well below what slb_ticks() can tell. */
+#define SLB_LEASE_DEFAULT	10
+#define SLB_LEASE_MAX		600
+
+/**
+ * enum slb_scope - which services are served by flows
+ * @SLB_SCOPE_OFF: none
+ * @SLB_SCOPE_SHADOW: those scheduled by "shadow"
+ * @SLB_SCOPE_ALL: all of IPVS
+ */
+enum slb_scope {
+	SLB_SCOPE_OFF,
+	SLB_SCOPE_SHADOW,
+	SLB_SCOPE_ALL,
+};
+
+/**
+ * struct slb_cpu - the part of a namespace that belongs to one CPU
+ * @data: flow table and observations, or NULL before first use. Written once
+ *	by @work (release); read by its CPU, BH off (acquire)
+ * @retry: when to try again after an allocation failed, in jiffies; this CPU
+ * @drop: end all flows at the next run of @work; set under slb_mutex
+ * @stat: counters by enum slb_stat; this CPU writes, anybody reads
+ * @work: allocates @data, then sweeps it; runs on its CPU only
+ * @sn: the namespace
+ * @cpu: the CPU
+ */
+struct slb_cpu {
+	struct slb_cpu_data	*data;
+	unsigned long		retry;
+	bool			drop;
+	unsigned long		stat[SLB_STAT_MAX];
+	struct delayed_work	work;
+	struct slb_net		*sn;
+	int			cpu;
+};
+
+/**
+ * struct slb_net - what shadowlb keeps for a network namespace
+ * @cpu: one for each CPU
+ * @net: the namespace
+ * @scope: enum slb_scope; written under slb_mutex, read anywhere
+ * @lease: how long a flow is used without proof, in seconds; sysctl
+ * @services: IPVS services scheduled by "shadow"; slb_mutex
+ * @hooked: the netfilter hooks are registered; slb_mutex
+ * @dead: the namespace is going away; slb_mutex
+ * @list: in slb_nets; slb_nets_mutex
+ * @sysctl: handle of net.shadowlb
+ * @table: its table
+ * @scope_new: where a write to net.shadowlb.scope is checked; slb_mutex
+ */
+struct slb_net {
+	struct slb_cpu __percpu	*cpu;
+	struct net		*net;
+	int			scope;
+	int			lease;
+	int			services;
+	bool			hooked;
+	bool			dead;
+	struct list_head	list;
+	struct ctl_table_header	*sysctl;
+	struct ctl_table	*table;
+	int			scope_new;
+};
+
+extern unsigned int slb_net_id;
+extern unsigned int slb_flows;
+extern struct mutex slb_mutex;
+
+/**
+ * slb_net() - shadowlb's part of a namespace
+ * @net: the namespace
+ *
+ * Context: RCU, or a reference on @net.
+ * Return: never NULL between init and exit of the pernet operations.
+ */
+static inline struct slb_net *slb_net(const struct net *net)
+{
+	return net_generic(net, slb_net_id);
+}
+
+/**
+ * slb_count() - count a packet or a flow
+ * @sn: the namespace
+ * @stat: what
+ *
+ * Context: any; exact with preemption on as well.
+ */
+static inline void slb_count(struct slb_net *sn, enum slb_stat stat)
+{
+	this_cpu_inc(sn->cpu->stat[stat]);
+}
+
+int slb_net_init(void);
+void slb_net_exit(void);
+int slb_net_scope_set(struct slb_net *sn, int scope);
+int slb_net_service_add(struct net *net);
+void slb_net_service_del(struct net *net);
+
+int slb_sysctl_init(struct slb_net *sn);
+void slb_sysctl_exit(struct slb_net *sn);
+
+int slb_nf_register(struct net *net);
+void slb_nf_unregister(struct net *net);
+
+#endif /* _SLB_NET_H */

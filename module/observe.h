@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Observation: from what the slow path did with a packet to a flow. */
+#ifndef _SLB_OBSERVE_H
+#define _SLB_OBSERVE_H
+
+#include <linux/skbuff.h>
+
+#include "flow.h"
+#include "net.h"
+#include "parse.h"
+
+/* Packets that one CPU has on their way through the slow path at a time: a
+ * driver hands over up to a NAPI budget of them at once.
+ */
+#define SLB_WATCHES	64
+
+/* UDP flows of which one packet was seen. */
+#define SLB_SEEN	4096
+
+/**
+ * struct slb_watch - a packet as it entered the slow path
+ * @skb: which packet; compared, never followed: it may be long gone
+ * @key: its key
+ * @mark: its mark
+ * @priority: its priority
+ * @hlen: valid bytes of @head
+ * @partial: its transport checksum is offloaded
+ * @head: its headers
+ */
+struct slb_watch {
+	const struct sk_buff	*skb;
+	struct slb_key		key;
+	u32			mark;
+	u32			priority;
+	u8			hlen;
+	bool			partial;
+	u8			head[SLB_PARSE_LEN];
+};
+
+/**
+ * struct slb_cpu_data - what a CPU needs once IPVS is used in a namespace
+ * @table: its flows
+ * @timeout: slb_conn_timeout() of TCP and UDP at the last sweep
+ * @previous: what they were before their last change
+ * @seen: by hash of the key, its fingerprint: filters UDP flows of one packet
+ * @watch: packets on their way through the slow path, by their address
+ *
+ * @timeout, @previous: the sweep of this CPU. All else: this CPU, BH off.
+ */
+struct slb_cpu_data {
+	struct slb_table	table;
+	int			timeout[2];
+	int			previous[2];
+	u16			seen[SLB_SEEN];
+	struct slb_watch	watch[SLB_WATCHES];
+};
+
+void slb_watch_add(struct slb_cpu_data *d, const struct sk_buff *skb,
+		   const struct slb_pkt *pkt);
+void slb_observe(struct slb_net *sn, struct sk_buff *skb,
+		 const struct net_device *dev);
+void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
+		  struct slb_flow *flow, enum slb_stat why);
+
+#endif /* _SLB_OBSERVE_H */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Why a packet was, or was not, served by a flow. */
+#ifndef _SLB_STATS_H
+#define _SLB_STATS_H
+
+#include <linux/types.h>
+
+struct net;
+
+/**
+ * enum slb_stat - what is counted, once a packet or once a flow
+ * @SLB_HIT: packets served by a flow
+ * @SLB_LEARNED: flows made from a traversal of the slow path
+ * @SLB_RENEWED: flows proved again by a traversal of the slow path
+ * @SLB_EVICTED: flows pushed out of a full set by a new one
+ * @SLB_ENDED: flows ended for any other reason
+ * @SLB_MISS_NONE: no flow for this packet
+ * @SLB_MISS_PROTO: neither TCP nor UDP
+ * @SLB_MISS_SHORT: shorter than its headers
+ * @SLB_MISS_OPTIONS: IP options
+ * @SLB_MISS_FRAGMENT: a fragment, or put together from fragments
+ * @SLB_MISS_FLAGS: TCP SYN, FIN or RST, or no ACK
+ * @SLB_MISS_TTL: the time to live ends here
+ * @SLB_MISS_MTU: longer than the path takes
+ * @SLB_MISS_CSUM: UDP without a checksum through NAT: IPVS computes one
+ * @SLB_MISS_HOST: link-layer broadcast, multicast, or for another host
+ * @SLB_MISS_META: carries state of another subsystem (conntrack template,
+ *	route, socket, IPsec, trace) that the slow path must see
+ * @SLB_MISS_LEASE: the flow must be proved again
+ * @SLB_MISS_STATE: the connection left the state it was learned in
+ * @SLB_MISS_SERVER: the real server is gone
+ * @SLB_MISS_ROUTE: the route changed
+ * @SLB_MISS_SYNC: this director sends connection sync messages
+ * @SLB_MISS_NOMEM: no memory to make the packet writable
+ * @SLB_SKIP_SCOPE: not learned, the service is out of scope
+ * @SLB_SKIP_UNSETTLED: not learned, the connection is not settled yet
+ * @SLB_SKIP_METHOD: not learned, the forwarding method is not served
+ * @SLB_SKIP_KIND: not learned, the kind of connection is not served
+ *	(one-packet, application helper, conntrack, no client port)
+ * @SLB_SKIP_SERVER: not learned, the real server is gone
+ * @SLB_SKIP_TIMEOUT: not learned, the connection expires too soon
+ * @SLB_SKIP_EGRESS: not learned, the way out is not served (IPsec,
+ *	lightweight tunnel, redirect, not unicast)
+ * @SLB_SKIP_CHANGED: not learned, the slow path did more to the packet than
+ *	an action can say
+ * @SLB_SKIP_FULL: not learned, all flows of the set are in use
+ * @SLB_SKIP_TABLE: not learned, the table is being allocated
+ * @SLB_STAT_MAX: how many there are
+ *
+ * Every packet that meets a rung is a SLB_HIT or one of SLB_MISS_*. SLB_SKIP_*
+ * tells of the packets among the misses that IPVS forwarded, but that made no
+ * flow.
+ */
+enum slb_stat {
+	SLB_HIT,
+	SLB_LEARNED,
+	SLB_RENEWED,
+	SLB_EVICTED,
+	SLB_ENDED,
+	SLB_MISS_NONE,
+	SLB_MISS_PROTO,
+	SLB_MISS_SHORT,
+	SLB_MISS_OPTIONS,
+	SLB_MISS_FRAGMENT,
+	SLB_MISS_FLAGS,
+	SLB_MISS_TTL,
+	SLB_MISS_MTU,
+	SLB_MISS_CSUM,
+	SLB_MISS_HOST,
+	SLB_MISS_META,
+	SLB_MISS_LEASE,
+	SLB_MISS_STATE,
+	SLB_MISS_SERVER,
+	SLB_MISS_ROUTE,
+	SLB_MISS_SYNC,
+	SLB_MISS_NOMEM,
+	SLB_SKIP_SCOPE,
+	SLB_SKIP_UNSETTLED,
+	SLB_SKIP_METHOD,
+	SLB_SKIP_KIND,
+	SLB_SKIP_SERVER,
+	SLB_SKIP_TIMEOUT,
+	SLB_SKIP_EGRESS,
+	SLB_SKIP_CHANGED,
+	SLB_SKIP_FULL,
+	SLB_SKIP_TABLE,
+	SLB_STAT_MAX
+};
+
+extern const char *const slb_stat_names[SLB_STAT_MAX];
+
+int slb_stats_init(struct net *net);
+void slb_stats_exit(struct net *net);
+
+#endif /* _SLB_STATS_H */

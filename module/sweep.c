@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The sweep: each CPU looks at its flows once a SLB_SWEEP, in process context.
+ *
+ *  operation              | locking
+ * ------------------------+--------------------------------------------------
+ *  slb_sweep_work         | runs on the CPU that owns the flows; BH off for
+ *                         | SLB_CHUNK flows at a time
+ *  slb_sweep_kick, _arm   | BH off, on that CPU
+ *  slb_sweep_drop         | process context, slb_mutex
+ *  slb_sweep_dead         | process context, that CPU is dead (slb_nets_mutex)
+ *  slb_sweep_net_exit     | process context, no hook runs in that namespace
+ *
+ * It accounts what flows have served, so that IPVS's counters and timers lag
+ * by a sweep at most, and ends the flows that no packet will end: idle ones,
+ * and those whose connection, real server or service has gone its own way.
+ *
+ * Only the CPU that owns a flow touches it, so the work checks where it runs:
+ * the workqueue moves the work of a CPU that has gone offline, whose flows
+ * slb_sweep_dead() ends.
+ */
+#include <linux/cpu.h>
+#include <linux/in.h>
+#include <linux/slab.h>
+
+#include "conn.h"
+#include "observe.h"
+#include "sweep.h"
+
+/* Flows between two moments at which BHs are let in: some 10 us of them. */
+#define SLB_CHUNK	256u
+
+static struct workqueue_struct *slb_wq;
+
+static void slb_cpu_alloc(struct slb_cpu *c)
+{
+	int node = cpu_to_node(c->cpu);
+	struct slb_cpu_data *d;
+
+	d = kvzalloc_node(sizeof(*d), GFP_KERNEL, node);
+	if (!d)
+		goto err_retry;
+	if (slb_table_init(&d->table, slb_flows, node))
+		goto err_free;
+	/* pairs with slb_observe() and the hook: a table, or none */
+	smp_store_release(&c->data, d);
+	return;
+
+err_free:
+	kvfree(d);
+err_retry:
+	WRITE_ONCE(c->retry, jiffies + HZ);
+}
+
+/**
+ * slb_sweep_kick() - allocate the flow table of this CPU
+ * @c: this CPU, which has none
+ *
+ * Context: BH off.
+ */
+void slb_sweep_kick(struct slb_cpu *c)
+{
+	if (time_after_eq(jiffies, READ_ONCE(c->retry)))
+		queue_delayed_work_on(c->cpu, slb_wq, &c->work, 0);
+}
+
+/**
+ * slb_sweep_arm() - see to it that this CPU sweeps
+ * @c: this CPU
+ *
+ * Context: any.
+ */
+void slb_sweep_arm(struct slb_cpu *c)
+{
+	if (!delayed_work_pending(&c->work))
+		queue_delayed_work_on(c->cpu, slb_wq, &c->work, SLB_SWEEP);
+}
+
+/* The next look at this flow must not come too late to let go of it. */
+static bool slb_flow_expires(const struct slb_flow *flow, unsigned long now)
+{
+	return time_before(READ_ONCE(flow->conn->timer.expires),
+			   now + 2 * SLB_SWEEP);
+}
+
+static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
+			   struct slb_flow *flow, bool drop)
+{
+	bool udp = (u8)flow->key.iif_proto == IPPROTO_UDP;
+	unsigned long now = jiffies;
+	struct ip_vs_conn *cp = flow->conn;
+	u32 idle = slb_flow_idle(flow, now);
+	enum slb_stat why;
+
+	if (slb_conn_expired(cp, d->timeout[udp], d->previous[udp])) {
+		slb_flow_end(sn, d, flow, SLB_MISS_STATE);
+		slb_conn_expire(cp);
+		return;
+	}
+	slb_flow_account(flow, now);
+	why = drop ? SLB_SKIP_SCOPE : slb_conn_fit(sn, cp, flow->key.iif_proto);
+	if (why == SLB_LEARNED && slb_conn_synced(sn->net))
+		why = SLB_MISS_SYNC;
+	if (why == SLB_LEARNED &&
+	    (idle > (u32)READ_ONCE(sn->lease) * HZ ||
+	     (idle >= SLB_SWEEP && slb_flow_expires(flow, now))))
+		why = SLB_MISS_LEASE;
+	if (why != SLB_LEARNED)
+		slb_flow_end(sn, d, flow, why);
+}
+
+/* Returns false if this is not the place to do it. */
+static bool slb_sweep(struct slb_cpu *c, bool drop, bool anywhere)
+{
+	struct slb_cpu_data *d = c->data;
+	u32 flows = (d->table.set_mask + 1) * SLB_WAYS;
+	u32 from, i;
+
+	for (from = 0; from < flows && d->table.used; from += SLB_CHUNK) {
+		local_bh_disable();
+		if (!anywhere && smp_processor_id() != c->cpu) {
+			local_bh_enable();
+			return false;
+		}
+		rcu_read_lock();
+		for (i = from; i < min(from + SLB_CHUNK, flows); i++)
+			if (d->table.flow[i].dst)
+				slb_sweep_flow(c->sn, d, &d->table.flow[i],
+					       drop);
+		rcu_read_unlock();
+		local_bh_enable();
+		cond_resched();
+	}
+	return true;
+}
+
+static void slb_sweep_timeouts(struct slb_net *sn, struct slb_cpu_data *d)
+{
+	static const u8 proto[] = { IPPROTO_TCP, IPPROTO_UDP };
+	int i, timeout;
+
+	rcu_read_lock();
+	for (i = 0; i < ARRAY_SIZE(proto); i++) {
+		timeout = slb_conn_timeout(sn, proto[i]);
+		if (timeout == d->timeout[i])
+			continue;
+		d->previous[i] = d->timeout[i];
+		d->timeout[i] = timeout;
+	}
+	rcu_read_unlock();
+}
+
+static void slb_sweep_work(struct work_struct *work)
+{
+	struct slb_cpu *c = container_of(to_delayed_work(work), struct slb_cpu,
+					 work);
+	struct slb_cpu_data *d = c->data;
+
+	if (!d) {
+		slb_cpu_alloc(c);
+		return;
+	}
+	slb_sweep_timeouts(c->sn, d);
+	if (slb_sweep(c, READ_ONCE(c->drop), false) &&
+	    READ_ONCE(d->table.used))
+		slb_sweep_arm(c);
+}
+
+/**
+ * slb_sweep_drop() - end all flows of a namespace
+ * @sn: the namespace
+ *
+ * Flows learned while this runs may stay: the caller has seen to it that they
+ * are right.
+ *
+ * Context: process, slb_mutex.
+ */
+void slb_sweep_drop(struct slb_net *sn)
+{
+	struct slb_cpu *c;
+	int cpu;
+
+	lockdep_assert_held(&slb_mutex);
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(sn->cpu, cpu);
+		if (!c->data)
+			continue;
+		WRITE_ONCE(c->drop, true);
+		mod_delayed_work_on(cpu, slb_wq, &c->work, 0);
+	}
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(sn->cpu, cpu);
+		if (!c->drop)
+			continue;
+		flush_delayed_work(&c->work);
+		WRITE_ONCE(c->drop, false);
+	}
+}
+
+/**
+ * slb_sweep_dead() - end the flows of a CPU that has gone offline
+ * @sn: the namespace
+ * @cpu: the CPU, which runs nothing any more
+ *
+ * Context: process, CPU hotplug.
+ */
+void slb_sweep_dead(struct slb_net *sn, int cpu)
+{
+	struct slb_cpu *c = per_cpu_ptr(sn->cpu, cpu);
+
+	if (c->data)
+		slb_sweep(c, true, true);
+}
+
+/**
+ * slb_sweep_net_init() - prepare a namespace
+ * @sn: the namespace
+ *
+ * Context: process.
+ * Return: 0, or -ENOMEM.
+ */
+int slb_sweep_net_init(struct slb_net *sn)
+{
+	struct slb_cpu *c;
+	int cpu;
+
+	sn->cpu = alloc_percpu(struct slb_cpu);
+	if (!sn->cpu)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(sn->cpu, cpu);
+		c->sn = sn;
+		c->cpu = cpu;
+		c->retry = jiffies;
+		INIT_DELAYED_WORK(&c->work, slb_sweep_work);
+	}
+	return 0;
+}
+
+/**
+ * slb_sweep_net_exit() - end all flows of a namespace and free their tables
+ * @sn: the namespace; its hooks are gone and have run out
+ *
+ * Context: process.
+ */
+void slb_sweep_net_exit(struct slb_net *sn)
+{
+	struct slb_cpu *c;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(sn->cpu, cpu);
+		cancel_delayed_work_sync(&c->work);
+		if (!c->data)
+			continue;
+		slb_sweep(c, true, true);
+		slb_table_exit(&c->data->table);
+		kvfree(c->data);
+	}
+	free_percpu(sn->cpu);
+}
+
+/**
+ * slb_sweep_init() - prepare the workqueue
+ *
+ * Context: process.
+ * Return: 0, or -ENOMEM.
+ */
+int slb_sweep_init(void)
+{
+	slb_wq = alloc_workqueue("shadowlb", 0, 0);
+	return slb_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * slb_sweep_exit() - free the workqueue
+ *
+ * Context: process; no namespace is left.
+ */
+void slb_sweep_exit(void)
+{
+	destroy_workqueue(slb_wq);
+}
