@@ -193,6 +193,7 @@ main() {
 	echo "1..$#"
 	for name; do
 		i=$((i + 1))
+		echo "# begin $name"
 		slb_run_test $i "$name"
 	done
 }

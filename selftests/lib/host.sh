@@ -4,6 +4,7 @@
 # What every host-side script needs: messages, the cache directory, a lock, and
 # the tools. Sourced, never run. Nothing here touches a kernel.
 
+# shellcheck disable=SC2034
 SLB_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 SLB_CACHE=${SHADOWLB_CACHE:-$HOME/.cache/shadowlb}
 
@@ -19,6 +20,7 @@ bison|bison
 /usr/include/gelf.h|libelf-dev
 pahole|pahole
 sparse|sparse
+shellcheck|shellcheck
 perl|perl
 cpio|cpio
 xz|xz-utils
@@ -150,11 +152,12 @@ slb_locked() {
 	return "$rc"
 }
 
-# A Python that sees Debian's modules: a pyenv in PATH does not.
-slb_python() {
-	if [ -x /usr/bin/python3 ]; then
-		/usr/bin/python3 "$@"
-	else
-		python3 "$@"
-	fi
+# slb_kill_children PID: ends what it started, the leaves first.
+slb_kill_children() {
+	local p
+
+	for p in $(ps -o pid= --ppid "$1"); do
+		slb_kill_children "$p"
+		kill -TERM "$p" 2>/dev/null || :
+	done
 }

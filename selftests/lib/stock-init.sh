@@ -1,5 +1,6 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC1091,SC2154
 #
 # Process 1 of a stock guest: builds the root described in stock.sh, runs the job,
 # powers off. busybox, because the file system that the kernel starts with is
@@ -43,7 +44,7 @@ ip link set lo up
 echo 'shadowlb: the boot ends here' >/dev/kmsg
 
 . "$slb_run/job"
-cd "$PWD"
+cd "$PWD" || exit
 rc=0
 "${slb_cmd[@]}" </dev/null >"$slb_run/output" 2>&1 || rc=$?
 echo $rc >"$slb_run/rc.new"

@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds the module for one of the kernels of the tests, from a copy of the sources:
+# no object ever lands in the checkout. Sourced, after host.sh and kernels.sh, and
+# uml.sh for the kernel uml.
+
+# slb_copy_source DEST: what a build or a guest needs of the checkout.
+slb_copy_source() {
+	mkdir -p "$1"
+	rsync -a --delete --exclude=/.git --exclude='*.o' --exclude='*.ko' \
+		--exclude='*.mod' --exclude='*.mod.c' --exclude='*.cmd' \
+		--exclude=/include/generated "$SLB_TOP/" "$1/"
+}
+
+# slb_build_kdir KERNEL: what make needs to know of it.
+slb_build_kdir() {
+	if [ "$1" = uml ]; then
+		printf 'KDIR=%s\nARCH=um\n' "$(slb_uml_kdir)"
+	else
+		printf 'KDIR=%s\n' "$(slb_kernel_kdir "$1")"
+	fi
+}
+
+# depmod reads every module, which takes a guest 15 s and the host half a second. So
+# it is run here over a tree of hard links to the kernel's modules and ours.
+slb_build_depmod() {
+	local release modules tree=$2/depmod
+
+	release=$(slb_kernel_release "$1")
+	modules=$(slb_kernel_root "$1")/lib/modules/$release
+	rm -rf "$tree"
+	mkdir -p "$tree/lib/modules/$release/updates"
+	cp -r --preserve=timestamps "$modules"/modules.{order,builtin*} \
+		"$tree/lib/modules/$release"
+	ln -s "$modules/kernel" "$tree/lib/modules/$release/kernel"
+	cp "$2/shadowlb.ko" "$tree/lib/modules/$release/updates"
+	depmod -b "$tree" "$release"
+	rm "$tree/lib/modules/$release/kernel"
+	rm -r "$tree/lib/modules/$release/updates"
+}
+
+# slb_build_module KERNEL DEST: copies the sources to DEST and builds them there with
+# W=1: DEST/shadowlb.ko, DEST/build.log, and for a stock kernel the index of its
+# modules with ours, for guest.sh's SLB_DEPMOD. Fails on any warning about our code.
+slb_build_module() {
+	local kernel=$1 dest=$2 args
+
+	slb_copy_source "$dest" || return 1
+	mapfile -t args < <(slb_build_kdir "$kernel")
+	if ! make -C "$dest" -j"$(nproc)" W=1 "${args[@]}" all >"$dest/build.log" 2>&1; then
+		tail -n 60 "$dest/build.log"
+		return 1
+	fi
+	if [ "$kernel" = uml ] && [ -e "$dest/kunit/Kbuild" ]; then
+		if ! make -C "${args[0]#KDIR=}" ARCH=um M="$dest/kunit" -j"$(nproc)" W=1 \
+			modules >>"$dest/build.log" 2>&1; then
+			tail -n 60 "$dest/build.log"
+			return 1
+		fi
+	fi
+	if grep -E '(module|include|kunit)/[^ ]*: warning:|WARNING: modpost' "$dest/build.log"; then
+		return 1
+	fi
+	[ "$kernel" = uml ] || slb_build_depmod "$kernel" "$dest"
+}
+
+# slb_build_depmod_dir KERNEL DEST: for SLB_DEPMOD; nothing for uml.
+slb_build_depmod_dir() {
+	[ "$1" = uml ] ||
+		printf '%s/depmod/lib/modules/%s\n' "$2" "$(slb_kernel_release "$1")"
+}
