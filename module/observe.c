@@ -38,6 +38,52 @@ static struct slb_watch *slb_watch_slot(struct slb_cpu_data *d,
 	return &d->watch[hash_ptr(skb, ilog2(SLB_WATCHES))];
 }
 
+static struct slb_hint *slb_hint(struct slb_cpu_data *d,
+				 const struct slb_key *key, u16 *print)
+{
+	u32 hash = jhash(key, sizeof(*key), d->table.seed);
+
+	*print = (hash >> 16) | 1;
+	return &d->hint[hash % SLB_HINTS];
+}
+
+/* UDP has no handshake that tells a connection from a single question: the
+ * first packet of a key leaves a fingerprint, the second one finds it.
+ */
+static bool slb_hint_seen(struct slb_cpu_data *d, const struct slb_key *key)
+{
+	u16 print;
+	struct slb_hint *hint = slb_hint(d, key, &print);
+
+	if (hint->seen == print)
+		return true;
+	hint->seen = print;
+	return false;
+}
+
+/* A connection that flows do not serve sends packets all the same: looking at
+ * each of them would make the slow path slower than it was.
+ */
+static bool slb_hint_shunned(struct slb_cpu_data *d, const struct slb_key *key,
+			     unsigned long now)
+{
+	u16 print;
+	const struct slb_hint *hint = slb_hint(d, key, &print);
+
+	return hint->shun == print &&
+	       (u16)(slb_ticks(now) - hint->when) < slb_ticks(SLB_SHUN);
+}
+
+static void slb_hint_shun(struct slb_cpu_data *d, const struct slb_key *key,
+			  unsigned long now)
+{
+	u16 print;
+	struct slb_hint *hint = slb_hint(d, key, &print);
+
+	hint->shun = print;
+	hint->when = slb_ticks(now);
+}
+
 /**
  * slb_watch_add() - note a packet that goes into the slow path
  * @d: this CPU's data
@@ -51,6 +97,8 @@ void slb_watch_add(struct slb_cpu_data *d, const struct sk_buff *skb,
 {
 	struct slb_watch *w = slb_watch_slot(d, skb);
 
+	if (slb_hint_shunned(d, &pkt->key, jiffies))
+		return;
 	w->skb = skb;
 	w->key = pkt->key;
 	w->mark = skb->mark;
@@ -78,22 +126,6 @@ void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 	slb_conn_unpin(flow->conn);
 	dst_release(flow->dst);
 	slb_flow_free(&d->table, flow);
-}
-
-/* UDP has no handshake that tells a connection from a single question: the
- * first packet of a key leaves a fingerprint, the second one finds it. A
- * collision makes a flow one packet early or late.
- */
-static bool slb_seen(struct slb_cpu_data *d, const struct slb_key *key)
-{
-	u32 hash = jhash(key, sizeof(*key), d->table.seed);
-	u16 *seen = &d->seen[hash % SLB_SEEN];
-	u16 print = (hash >> 16) | 1;
-
-	if (*seen == print)
-		return true;
-	*seen = print;
-	return false;
 }
 
 /* Can a packet be sent this way without asking anybody but the neighbour?
@@ -207,19 +239,19 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		cp = flow->conn;
 		out = flow->flags & SLB_FLOW_OUT;
 	} else {
+		if ((u8)w->key.iif_proto == IPPROTO_UDP &&
+		    !slb_hint_seen(d, &w->key))
+			return SLB_SKIP_UNSETTLED;
 		cp = slb_conn_pin(sn, &w->key, &out);
-		if (!cp)
+		if (!cp) {
+			slb_hint_shun(d, &w->key, now);
 			return SLB_SKIP_KIND;
+		}
 	}
 
 	why = slb_conn_fit(sn, cp, w->key.iif_proto);
 	if (why != SLB_LEARNED)
 		goto err_unpin;
-	if (!flow && (u8)w->key.iif_proto == IPPROTO_UDP &&
-	    !slb_seen(d, &w->key)) {
-		why = SLB_SKIP_UNSETTLED;
-		goto err_unpin;
-	}
 	why = SLB_SKIP_EGRESS;
 	if (!slb_egress_fit(sn, skb, dev))
 		goto err_unpin;
@@ -254,6 +286,8 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 err_release:
 	dst_release(dst);
 err_unpin:
+	if (why != SLB_SKIP_UNSETTLED)
+		slb_hint_shun(d, &w->key, now);
 	if (flow)
 		slb_flow_end(sn, d, flow, why);
 	else

@@ -14,8 +14,26 @@
  */
 #define SLB_WATCHES	64
 
-/* UDP flows of which one packet was seen. */
-#define SLB_SEEN	4096
+/* Keys of which something is remembered before there is a flow. */
+#define SLB_HINTS	4096
+
+/* For how long a key that could not be learned is not tried again. */
+#define SLB_SHUN	HZ
+
+/**
+ * struct slb_hint - what is remembered of a key, by its hash
+ * @seen: fingerprint of a UDP key of which one packet was seen
+ * @shun: fingerprint of a key that could not be learned
+ * @when: when that was, in slb_ticks()
+ *
+ * Hints may be wrong, for keys with the same hash or after ticks have wrapped:
+ * they only move the packet at which a flow is learned.
+ */
+struct slb_hint {
+	u16	seen;
+	u16	shun;
+	u16	when;
+};
 
 /**
  * struct slb_watch - a packet as it entered the slow path
@@ -42,7 +60,7 @@ struct slb_watch {
  * @table: its flows
  * @timeout: slb_conn_timeout() of TCP and UDP at the last sweep
  * @previous: what they were before their last change
- * @seen: by hash of the key, its fingerprint: filters UDP flows of one packet
+ * @hint: by hash of the key
  * @watch: packets on their way through the slow path, by their address
  *
  * @timeout, @previous: the sweep of this CPU. All else: this CPU, BH off.
@@ -51,7 +69,7 @@ struct slb_cpu_data {
 	struct slb_table	table;
 	int			timeout[2];
 	int			previous[2];
-	u16			seen[SLB_SEEN];
+	struct slb_hint		hint[SLB_HINTS];
 	struct slb_watch	watch[SLB_WATCHES];
 };
 

@@ -57,7 +57,7 @@ enum slb_stat slb_parse_ipv4(const void *data, u32 avail, u32 iif,
 		return SLB_MISS_PROTO;
 	if (iif > SLB_IIF_MAX)
 		return SLB_MISS_META;
-	if (iph->frag_off & htons(IP_MF | IP_OFFSET))
+	if (iph->frag_off & htons(IP_OFFSET))
 		return SLB_MISS_FRAGMENT;
 
 	pkt->len = ntohs(iph->tot_len);
@@ -87,6 +87,8 @@ enum slb_stat slb_parse_ipv4(const void *data, u32 avail, u32 iif,
 	} else {
 		pkt->nocsum = !((const struct udphdr *)(data + thoff))->check;
 	}
+	if (iph->frag_off & htons(IP_MF))
+		return SLB_MISS_FRAGMENT;
 	if (iph->ihl > 5)
 		return SLB_MISS_OPTIONS;
 	if (iph->ttl <= 1)

@@ -18,6 +18,7 @@
  * pass this hook before the first of them goes on.
  */
 #include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
 #include <net/arp.h>
 #include <net/ip.h>
@@ -39,7 +40,7 @@
 static bool slb_skb_special(const struct sk_buff *skb)
 {
 	return skb_dst(skb) || skb->sk || skb_sec_path(skb) || skb_nfct(skb) ||
-	       slb_skb_traced(skb) || IPCB(skb)->frag_max_size ||
+	       nf_bridge_info_exists(skb) || slb_skb_traced(skb) || IPCB(skb)->frag_max_size ||
 	       (skb_is_gso(skb) && !skb_shinfo(skb)->gso_type);
 }
 
