@@ -4,7 +4,8 @@
  *
  *  operation            | locking
  * ----------------------+----------------------------------------------------
- *  slb_nf_pre_routing   | RCU, BH off: packets come from the receive path
+ *  slb_nf_pre_routing   | RCU; BH off on the receive path. A packet that comes
+ *                       | back from user space (NFQUEUE in raw) has BHs on: slow
  *  slb_nf_post_routing  | RCU
  *
  * A hit leaves here for the neighbour of its route and skips what the slow
@@ -59,6 +60,8 @@ static enum slb_stat slb_skb_check(struct sk_buff *skb, u32 iif,
 	pkt->has_key = false;
 	if (skb->pkt_type != PACKET_HOST)
 		return SLB_MISS_HOST;
+	if (!in_softirq())
+		return SLB_MISS_META;
 	if (!pskb_may_pull(skb, min_t(u32, skb->len, SLB_PARSE_LEN)))
 		return SLB_MISS_NOMEM;
 	why = slb_parse_ipv4(skb->data, skb_headlen(skb), iif, pkt);
@@ -199,10 +202,12 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 
 	if (READ_ONCE(sn->scope) == SLB_SCOPE_OFF)
 		return NF_ACCEPT;
+	why = slb_skb_check(skb, state->in->ifindex, &pkt);
+	if (!pkt.has_key)
+		goto slow;
 	/* pairs with slb_cpu_alloc() */
 	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
-	why = slb_skb_check(skb, state->in->ifindex, &pkt);
-	if (d && pkt.has_key)
+	if (d)
 		flow = slb_flow_lookup(&d->table, &pkt.key);
 
 	if (flow && why == SLB_HIT) {
@@ -218,6 +223,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	if (d && (why == SLB_MISS_NONE || why == SLB_MISS_LEASE ||
 		  why == SLB_MISS_ROUTE))
 		slb_watch_add(d, skb, &pkt);
+slow:
 	slb_count(sn, why);
 	trace_slb_miss(skb, why);
 	return NF_ACCEPT;
