@@ -1,0 +1,245 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The debug kernel: user-mode Linux from Debian's linux-source-6.1 with KASAN,
+# lockdep and their kin (uml.config). Sourced by the driver, after host.sh and
+# kernels.sh.
+#
+#   slb_uml_prepare             build it into the cache, once
+#   slb_uml_kdir                the directory for make -C, ARCH=um
+#   slb_uml_scripts             the kernel's scripts/ (checkpatch, kernel-doc)
+#   slb_uml_run SECONDS CMD...  boot it, run CMD in it, return its exit code
+
+slb_uml_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+slb_uml_package=linux-source-6.1
+
+slb_uml_fetch_locked() (
+	set -e
+	apt=$(mktemp -d "$SLB_CACHE/apt.XXXXXX")
+	trap 'rm -rf "$apt"' EXIT
+	slb_apt_init "$apt" bookworm bookworm-updates bookworm-security
+	version=$(slb_apt_newest "$apt" $slb_uml_package '')
+	[ -n "$version" ] || slb_die "the mirror has no $slb_uml_package"
+	slb_msg "fetching $slb_uml_package $version"
+	slb_apt_download "$apt" "$slb_uml_package=$version"
+	mkdir -p "$SLB_CACHE/debs"
+	mv "$apt"/debs/${slb_uml_package}_*_all.deb "$SLB_CACHE/debs/"
+)
+
+# The package in the cache.
+slb_uml_deb() {
+	local debs=$SLB_CACHE/debs found
+
+	mkdir -p "$debs"
+	found=$(find "$debs" -name "${slb_uml_package}_*_all.deb" | sort -V | tail -1)
+	if [ -z "$found" ]; then
+		slb_locked source slb_uml_fetch_locked || return 1
+		found=$(find "$debs" -name "${slb_uml_package}_*_all.deb" | sort -V | tail -1)
+	fi
+	printf '%s\n' "$found"
+}
+
+# One directory for each source package, configuration and patch.
+slb_uml_dir() {
+	local deb version hash
+
+	deb=$(slb_uml_deb) || return 1
+	version=${deb##*/"${slb_uml_package}"_}
+	version=${version%_all.deb}
+	hash=$(cat "$slb_uml_lib"/uml.{config,patch} | sha256sum)
+	printf '%s/uml-%s-%s\n' "$SLB_CACHE" "$version" "${hash:0:10}"
+}
+
+slb_uml_make() {
+	nice make -s -C "$1/src" ARCH=um O="$1/obj" "${@:2}"
+}
+
+slb_uml_unpack() {
+	local dir=$1 tmp=$1/src.tmp
+
+	[ ! -d "$dir/src" ] || return 0
+	rm -rf "$tmp"
+	mkdir -p "$tmp"
+	dpkg-deb --fsys-tarfile "$(slb_uml_deb)" |
+		tar -xO "./usr/src/$slb_uml_package.tar.xz" |
+		tar -xJ --strip-components=1 -C "$tmp" || return 1
+	patch -s -p1 -d "$tmp" <"$slb_uml_lib/uml.patch" || return 1
+	mv "$tmp" "$dir/src"
+}
+
+# Each line of the fragment must hold; those that may be missing are named.
+slb_uml_check_config() {
+	local config=$1 line symbol optional='' failed=0
+
+	while read -r line; do
+		case $line in
+		'# --- may be missing ---') optional=y; continue ;;
+		'# CONFIG_'*' is not set')
+			symbol=${line#\# }
+			grep -q "^${symbol%% *}=" "$config" || continue ;;
+		CONFIG_*)
+			grep -qxF -e "$line" "$config" && continue ;;
+		*) continue ;;
+		esac
+		if [ "$optional" ]; then
+			printf 'uml: this kernel has no %s\n' "$line" >&2
+		else
+			printf 'uml: the configuration did not take: %s\n' "$line" >&2
+			failed=1
+		fi
+	done <"$slb_uml_lib/uml.config"
+	return $failed
+}
+
+slb_uml_configure() {
+	local dir=$1
+
+	mkdir -p "$dir/obj"
+	slb_uml_make "$dir" defconfig >"$dir/config.log" 2>&1 &&
+		(cd "$dir/obj" && ../src/scripts/kconfig/merge_config.sh -m -O . .config \
+			"$slb_uml_lib/uml.config") >>"$dir/config.log" 2>&1 &&
+		slb_uml_make "$dir" olddefconfig >>"$dir/config.log" 2>&1 || {
+		cat "$dir/config.log" >&2
+		return 1
+	}
+	slb_uml_check_config "$dir/obj/.config"
+}
+
+# Keep what a module's build reads, and the program itself: 1.5 GB less.
+slb_uml_prune() {
+	local dir=$1
+
+	find "$dir/obj" \( -name '*.o' -o -name '*.ko' -o -name '*.a' -o -name '*.mod.c' \
+		-o -name '.*.cmd' -o -name '.tmp_vmlinux*' -o -name 'vmlinux' \) \
+		-not -path '*/scripts/*' -delete
+	find "$dir/src" -mindepth 1 -maxdepth 1 -not -name Makefile -not -name Kbuild \
+		-not -name scripts -not -name include -not -name arch -exec rm -rf {} +
+	find "$dir/src/arch" -mindepth 1 -maxdepth 1 -not -name um -not -name x86 \
+		-exec rm -rf {} +
+}
+
+slb_uml_build() {
+	local dir=$1 pid start=$SECONDS count
+
+	slb_msg "building the debug kernel, log in $dir/build.log"
+	slb_uml_make "$dir" -j"$(nproc)" linux modules >"$dir/build.log" 2>&1 &
+	pid=$!
+	while kill -0 $pid 2>/dev/null; do
+		if (((SECONDS - start) % 30 == 29)); then
+			count=$(find "$dir/obj" -name '*.o' | wc -l)
+			slb_msg "debug kernel: $count objects of about 1500"
+		fi
+		sleep 1
+	done
+	if ! wait $pid; then
+		tail -30 "$dir/build.log" >&2
+		slb_msg 'the debug kernel does not build'
+		return 1
+	fi
+	rm -rf "$dir/mods"
+	slb_uml_make "$dir" INSTALL_MOD_PATH="$dir/mods" modules_install >>"$dir/build.log" 2>&1
+}
+
+# An interrupted build goes on where it was: make knows what is missing. Only
+# "built" (may be pruned) and "ready" (may be used) are promises.
+slb_uml_prepare_locked() (
+	set -e
+	dir=$1
+	[ ! -e "$dir/ready" ] || exit 0
+	if [ ! -e "$dir/built" ]; then
+		slb_uml_unpack "$dir"
+		slb_uml_configure "$dir"
+		slb_uml_build "$dir"
+		touch "$dir/built"
+	fi
+	slb_uml_prune "$dir"
+	touch "$dir/ready"
+)
+
+slb_uml_prepare() {
+	local dir
+
+	dir=$(slb_uml_dir) || return 1
+	[ ! -e "$dir/ready" ] || return 0
+	slb_locked uml slb_uml_prepare_locked "$dir"
+}
+
+slb_uml_kdir() {
+	local dir
+
+	dir=$(slb_uml_dir) && printf '%s/obj\n' "$dir"
+}
+
+# Only the sources are needed for these, not the build.
+slb_uml_scripts() {
+	local dir
+
+	dir=$(slb_uml_dir) || return 1
+	[ -d "$dir/src" ] || slb_locked uml slb_uml_unpack "$dir" || return 1
+	printf '%s/src/scripts\n' "$dir"
+}
+
+# Where its memory lives: a file, fast only in a tmpfs with room for it.
+slb_uml_memdir() {
+	local free
+
+	free=$(df --output=avail -k /dev/shm 2>/dev/null | tail -1)
+	if [ "${free:-0}" -gt $((2560 * 1024)) ] && [ -w /dev/shm ]; then
+		echo /dev/shm
+	else
+		echo "${TMPDIR:-/tmp}"
+	fi
+}
+
+# slb_uml_run SECONDS CMD ARG...: run CMD as root in a fresh debug kernel, in
+# this directory, with this shell's SLB_* variables. Its output goes to stdout.
+# Returns CMD's exit code; 124 when time ran out, 125 when the kernel died.
+# $SLB_UML_LOG (default: removed at the end) keeps the kernel's log.
+#
+# timeout makes a process group of its own, so that neither it nor the dying
+# kernel, which signals its whole group, reaches anybody else; and it goes when
+# this shell goes.
+slb_uml_run() {
+	local seconds=$1 dir run log rc pid reader
+	shift
+
+	slb_uml_prepare || return 1
+	dir=$(slb_uml_dir) || return 1
+	run=$(mktemp -d "${TMPDIR:-/tmp}/slb-uml.XXXXXX") || return 1
+	log=${SLB_UML_LOG:-$run/console}
+	{
+		declare -px | grep -E '^declare -x SLB_'
+		declare -p PWD
+		declare -a slb_cmd=("$@")
+		declare -p slb_cmd
+	} >"$run/job"
+	: >"$run/output"
+	cp "$slb_uml_lib/uml-init.sh" "$run/init"
+	chmod +x "$run/init"
+
+	TMPDIR=$(slb_uml_memdir) setpriv --pdeathsig TERM \
+		timeout -k 10 "$seconds" "$dir/obj/linux" mem=2G \
+		rootfstype=hostfs rootflags=/ rw init="$run/init" slb_run="$run" \
+		slb_mods="$dir/mods/lib/modules" uml_dir="$run/uml/" \
+		con=null con0=null,fd:1 ignore_loglevel panic=-1 \
+		</dev/null >"$log" 2>&1 &
+	pid=$!
+	tail -n +1 -f -s 0.2 --pid=$pid "$run/output" &
+	reader=$!
+	rc=0
+	{ wait $pid; } 2>/dev/null || rc=$?
+	wait $reader
+	if [ -s "$run/rc" ]; then
+		rc=$(<"$run/rc")
+	elif [ "$rc" = 124 ] || [ "$rc" = 137 ]; then
+		slb_msg "uml: no end after $seconds s; the kernel's last words:"
+		rc=124
+		tail -60 "$log" >&2
+	else
+		slb_msg 'uml: the kernel died; its last words:'
+		rc=125
+		tail -100 "$log" >&2
+	fi
+	rm -rf "$run"
+	return "$rc"
+}
