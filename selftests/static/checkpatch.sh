@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The kernel's own checkpatch.pl --strict finds nothing in any C file. Ignored:
+#   FILE_PATH_CHANGES     speaks of the kernel's MAINTAINERS
+#   LINUX_VERSION_CODE    only in include/compat, which is there for that
+
+set -euo pipefail
+. "$(dirname "$0")/../lib/static.sh"
+. "$slb_static_lib/host.sh"
+. "$slb_static_lib/kernels.sh"
+. "$slb_static_lib/uml.sh"
+cd "$SLB_SRC"
+
+scripts=$(slb_uml_scripts)
+run() {
+	local ignore=$1
+	shift
+	[ $# -eq 0 ] || perl "$scripts/checkpatch.pl" --strict --no-tree --terse --no-summary \
+		--show-types --color=never --ignore "$ignore" -f "$@"
+}
+
+mapfile -t compat < <(slb_static_files 'include/compat/*.[ch]')
+mapfile -t other < <(slb_static_sources | grep -v '^include/compat/')
+rc=0
+run FILE_PATH_CHANGES,LINUX_VERSION_CODE "${compat[@]}" || rc=1
+run FILE_PATH_CHANGES "${other[@]}" || rc=1
+[ ${#other[@]} -gt 0 ] || { echo 'no sources found'; rc=1; }
+exit $rc

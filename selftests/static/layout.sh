@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the tree promises a reader: few names at the top, one role a file, names
+# that say whose they are, and no knowledge where it does not belong.
+
+set -euo pipefail
+. "$(dirname "$0")/../lib/static.sh"
+cd "$SLB_SRC"
+
+rc=0
+complain() {
+	printf '%s\n' "$*"
+	rc=1
+}
+
+# The top level, hidden files apart.
+allowed='Kbuild Makefile README.md COPYING CHANGELOG.md MAINTAINERS module include
+	kunit selftests dkms.conf docs'
+while read -r entry; do
+	# shellcheck disable=SC2086
+	printf '%s\n' $allowed | grep -qxF "$entry" || complain "$entry: not a name for the top level"
+done < <(slb_static_files '*' | grep -v '^\.' | cut -d/ -f1 | sort -u)
+
+# At most 500 lines a file; the licence's text is not ours to shorten.
+while read -r file; do
+	lines=$(wc -l <"$file")
+	[ "$lines" -le 500 ] || complain "$file: $lines lines, more than 500"
+done < <(slb_static_files '*' | grep -v '^COPYING$')
+
+# Kernels differ in include/compat alone.
+while read -r file; do
+	if found=$(grep -nE '^[[:space:]]*#[[:space:]]*(if|ifdef|ifndef|elif|else)\b' "$file"); then
+		complain "$file: conditional compilation belongs into include/compat:" "$found"
+	fi
+done < <(slb_static_files 'module/*.c')
+
+# slb_ on every function and type. A definition starts in column 1.
+names='
+	if (/^(?:static\s+)?(?:const\s+)?(?:struct|union|enum)\s+(\w+)\s*\{/ ||
+	    (/^[a-z][\w\s*]*?\b(\w+)\(/ && !/^(?:return|if|for|while|switch|else|module_\w+)\b/)) {
+		$n = $1;
+		if ($n !~ /^(slb_|shadowlb_|trace_slb_|__attribute__|ip_vs_shadow)/) {
+			print "$ARGV:$.: $n does not start with slb_\n"; $bad = 1;
+		}
+	}
+	close ARGV if eof;
+	END { exit($bad ? 1 : 0) }'
+mapfile -t files < <(slb_static_files 'module/*.[ch]')
+if [ ${#files[@]} -eq 0 ]; then
+	complain 'no sources found'
+else
+	perl -ne "$names" "${files[@]}" || rc=1
+fi
+
+# The narrow waist: these know packets' bytes and flows, not who is asking.
+for part in flow parse rewrite; do
+	mapfile -t files < <(slb_static_files "module/$part.[ch]" "module/${part}_*.[ch]")
+	[ ${#files[@]} -gt 0 ] || complain "module/$part.c: missing"
+	for file in "${files[@]}"; do
+		if found=$(grep -nE '#include.*(ip_vs|netfilter|bpf|xdp)' "$file"); then
+			complain "$file: must know nothing of IPVS, netfilter or XDP:" "$found"
+		fi
+	done
+done
+exit $rc
