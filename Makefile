@@ -11,7 +11,8 @@ VERSION := $(call conf,PACKAGE_VERSION)
 DKMS_SRC := /usr/src/shadowlb-$(VERSION)
 DKMS_FILES := $(wildcard Kbuild Makefile dkms.conf COPYING module include)
 
-KVER = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+# Debian's 6.1 has its release in this header alone.
+KVER = $(shell sed -n 's/^.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
 
 all: check-kdir

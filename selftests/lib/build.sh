@@ -40,29 +40,37 @@ slb_build_depmod() {
 	rm -r "$tree/lib/modules/$release/updates"
 }
 
+# slb_build_make LOG MAKE-ARGUMENT...: adds to LOG; its end is shown on failure.
+slb_build_make() {
+	local log=$1
+
+	shift
+	make -j"$(nproc)" W=1 "$@" >>"$log" 2>&1 || {
+		tail -n 60 "$log"
+		return 1
+	}
+}
+
 # slb_build_module KERNEL DEST: copies the sources to DEST and builds them there with
-# W=1: DEST/shadowlb.ko, DEST/build.log, and for a stock kernel the index of its
-# modules with ours, for guest.sh's SLB_DEPMOD. Fails on any warning about our code.
+# W=1: DEST/shadowlb.ko, DEST/build.log; for uml DEST/kunit/*.ko; for a stock kernel
+# the index of its modules with ours, for guest.sh's SLB_DEPMOD. A warning about our
+# code is a failure, but one that leaves the module to be tested.
 slb_build_module() {
-	local kernel=$1 dest=$2 args
+	local kernel=$1 dest=$2 args log=$2/build.log rc=0
 
 	slb_copy_source "$dest" || return 1
+	: >"$log"
 	mapfile -t args < <(slb_build_kdir "$kernel")
-	if ! make -C "$dest" -j"$(nproc)" W=1 "${args[@]}" all >"$dest/build.log" 2>&1; then
-		tail -n 60 "$dest/build.log"
-		return 1
+	slb_build_make "$log" -C "$dest" "${args[@]}" all || return 1
+	if [ "$kernel" != uml ]; then
+		slb_build_depmod "$kernel" "$dest" || return 1
+	elif [ -e "$dest/kunit/Kbuild" ]; then
+		slb_build_make "$log" -C "${args[0]#KDIR=}" ARCH=um M="$dest/kunit" modules || rc=1
 	fi
-	if [ "$kernel" = uml ] && [ -e "$dest/kunit/Kbuild" ]; then
-		if ! make -C "${args[0]#KDIR=}" ARCH=um M="$dest/kunit" -j"$(nproc)" W=1 \
-			modules >>"$dest/build.log" 2>&1; then
-			tail -n 60 "$dest/build.log"
-			return 1
-		fi
+	if grep -E '(module|include|kunit)/[^ ]*: warning:|WARNING: modpost' "$log"; then
+		rc=1
 	fi
-	if grep -E '(module|include|kunit)/[^ ]*: warning:|WARNING: modpost' "$dest/build.log"; then
-		return 1
-	fi
-	[ "$kernel" = uml ] || slb_build_depmod "$kernel" "$dest"
+	return $rc
 }
 
 # slb_build_depmod_dir KERNEL DEST: for SLB_DEPMOD; nothing for uml.

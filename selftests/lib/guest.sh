@@ -87,6 +87,10 @@ slb_clean_up() {
 	if [ -e /proc/net/ip_vs ]; then
 		ipvsadm -C
 	fi
+	if [ -n "${SLB_KO:-}" ]; then
+		cmp -s "$SLB_KO" "/lib/modules/$(uname -r)/updates/shadowlb.ko" ||
+			slb_install_module
+	fi
 	# A namespace goes some time after its last user, and its service with it.
 	for ((i = 0; i < 100; i++)); do
 		[ -d /sys/module/shadowlb ] || break
@@ -169,7 +173,7 @@ slb_run_test() {
 	if [ -n "$why" ]; then
 		if [ -n "$log" ]; then
 			echo '# kernel log of the test:'
-			tail -n 200 <<<"$log" | sed 's/^/# /'
+			tail -n 100 <<<"$log" | sed 's/^/# /'
 		fi
 		echo "# $name on $SLB_KERNEL: ${why//$'\n'/, }"
 		echo "not ok $number $name # time=$((SECONDS - start))s"

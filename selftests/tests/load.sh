@@ -116,7 +116,8 @@ for value in -1 0 99999999 x; do
 	check "sysctl lease: $value is refused" refuses lease "$value"
 done
 check 'sysctl lease: 1 is taken' takes lease 1
-check '/proc/net/stat/shadowlb is there' test -s /proc/net/stat/shadowlb
+check '/proc/net/stat/shadowlb has a line a CPU, and a header' \
+	[ "$(wc -l </proc/net/stat/shadowlb)" -gt "$(nproc)" ]
 check 'unload' unload
 check 'nothing left in /proc' not ls /proc/sys/net/shadowlb /proc/net/stat/shadowlb
 
