@@ -1,0 +1,225 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A network for tests: a client, a director and three real servers, each in a network
+# namespace of its own, joined by veth pairs. Sourced in a guest, after stat.sh.
+#
+#    slb-client            slb-dir                    slb-rs1
+#   +-----------+       +-----------+                +-----------------+
+#   |           |       |       dr1 |----------------| d0              |
+#   |       c0  |-------| dc        |  10.2.1.0/24   |    nginx :80    |
+#   |           |10.1.0 | IPVS  dr2 |-- slb-rs2      |    :8080        |
+#   |           |  .0/24|       dr3 |-- slb-rs3      |    echo :7 :7777|
+#   |           |       +-----------+                |                 |
+#   |       s1  |------------------------------------| c0              |
+#   |   s2, s3  |  10.3.1.0/24  (10.3.2, 10.3.3)     +-----------------+
+#   +-----------+
+#
+# The director is .1 on each of its networks; the client is 10.1.0.2; real server N is
+# 10.2.N.2. Both virtual addresses are the director's:
+#
+#   10.1.0.100 NAT: real servers listen on 10.2.N.2; their default route is the director
+#   10.1.0.200 DR:  it is also on the real servers' lo, where nobody asks for it by ARP;
+#                   what they send from it goes straight to the client, by c0 and sN
+#
+# All neighbours are permanent: every packet on a wire is one of the traffic's.
+
+SLB_VIP_NAT=10.1.0.100
+SLB_VIP_DR=10.1.0.200
+SLB_SERVERS="1 2 3"
+SLB_NETNS="client dir rs1 rs2 rs3"
+slb_pids=()
+
+# slb_in NAME COMMAND...: in the namespace slb-NAME.
+slb_in() {
+	local ns=$1
+
+	shift
+	nsenter --net="/run/netns/slb-$ns" -- "$@"
+}
+
+# slb_spawn NAME COMMAND...: in the background; its process is $! and ends with the test.
+slb_spawn() {
+	local ns=$1
+
+	shift
+	nsenter --net="/run/netns/slb-$ns" -- "$@" &
+	slb_pids+=($!)
+}
+
+# slb_stop PID: ends a slb_spawn, quietly.
+slb_stop() {
+	kill "$1" 2>/dev/null
+	wait "$1" 2>/dev/null
+	return 0
+}
+
+slb_net_down() {
+	local pid ns
+
+	for pid in "${slb_pids[@]}"; do
+		slb_stop "$pid"
+	done
+	slb_pids=()
+	for pid in "$SLB_TMP"/*/nginx.pid; do
+		[ ! -s "$pid" ] || kill "$(<"$pid")"
+	done
+	for ns in $SLB_NETNS; do
+		[ ! -e "/run/netns/slb-$ns" ] || printf 'netns delete slb-%s\n' "$ns"
+	done | ip -batch -
+}
+
+# slb_mac ADDRESS: the MAC of the device that has it.
+slb_mac() { printf '02:00:%02x:%02x:%02x:%02x' ${1//./ }; }
+
+# Every program costs an emulated CPU dear, so each namespace is set up by one batch,
+# in the array slb_batch. slb_end NS DEVICE ADDRESS PEER: one end of a wire.
+slb_end() {
+	slb_batch[$1]+="address add $3/24 dev $2
+		link set $2 up
+		neighbour add $4 lladdr $(slb_mac "$4") dev $2 nud permanent
+	"
+}
+
+# slb_link NS DEVICE ADDRESS NS DEVICE ADDRESS: a wire.
+slb_link() {
+	slb_batch[root]+="link add $2 netns slb-$1 address $(slb_mac "$3") type veth \
+		peer name $5 netns slb-$4 address $(slb_mac "$6")
+	"
+	slb_end "$1" "$2" "$3" "$6"
+	slb_end "$4" "$5" "$6" "$3"
+}
+
+slb_net_server() {
+	local i=$1
+
+	slb_link dir "dr$i" "10.2.$i.1" "rs$i" d0 "10.2.$i.2"
+	slb_link client "s$i" "10.3.$i.1" "rs$i" c0 "10.3.$i.2"
+	slb_batch[rs$i]+="address add $SLB_VIP_DR/32 dev lo
+		route add default via 10.2.$i.1
+		route add default via 10.3.$i.1 table 100
+		rule add from $SLB_VIP_DR table 100
+	"
+}
+
+# slb_net_up: all of it, with the devices' offloads as they come.
+slb_net_up() {
+	local -A slb_batch=()
+	local ns vip all=net.ipv4.conf.all new=net.ipv4.conf.default
+
+	for ns in $SLB_NETNS; do
+		slb_batch[root]+="netns add slb-$ns"$'\n'
+		slb_batch[$ns]+="link set lo up"$'\n'
+	done
+	slb_link client c0 10.1.0.2 dir dc 10.1.0.1
+	for ns in $SLB_SERVERS; do
+		slb_net_server "$ns"
+	done
+	for vip in $SLB_VIP_NAT $SLB_VIP_DR; do
+		slb_batch[dir]+="address add $vip/32 dev dc"$'\n'
+		slb_batch[client]+="neighbour add $vip lladdr $(slb_mac 10.1.0.1) dev c0 nud permanent
+		"
+	done
+	ip -batch - <<<"${slb_batch[root]}" || slb_bail 'cannot make the network'
+	for ns in $SLB_NETNS; do
+		slb_in $ns sysctl -qw $all.rp_filter=0 $new.rp_filter=0 $all.arp_ignore=1 \
+			$all.arp_announce=2 $all.send_redirects=0 $new.send_redirects=0 \
+			net.ipv4.ip_forward="$([ $ns != dir ]; echo $?)" \
+			net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+		ip -n slb-$ns -batch - <<<"${slb_batch[$ns]}" || slb_bail "cannot set up $ns"
+	done
+}
+
+# From here on no packet is larger than the wire's, and each carries its checksum.
+slb_offload_off() {
+	local off='tx off rx off sg off tso off gso off gro off' i
+
+	slb_in client ethtool -K c0 $off >/dev/null
+	slb_in dir ethtool -K dc $off >/dev/null
+	for i in $SLB_SERVERS; do
+		slb_in client ethtool -K "s$i" $off >/dev/null
+		slb_in dir ethtool -K "dr$i" $off >/dev/null
+		slb_in "rs$i" ethtool -K d0 $off >/dev/null
+		slb_in "rs$i" ethtool -K c0 $off >/dev/null
+	done
+}
+
+# slb_http_up: nginx in each real server, on 80 (all addresses) and 8080. "/" says which
+# one it is, "/big" is 3 MB that all have in common, "/4k" is what the load asks for.
+slb_http_up() {
+	local i dir www=$SLB_TMP/www
+
+	mkdir -p "$www"
+	head -c 3000001 /dev/urandom >"$www/big"
+	head -c 4096 /dev/urandom >"$www/4k"
+	for i in $SLB_SERVERS; do
+		dir=$SLB_TMP/rs$i
+		mkdir -p "$dir/www"
+		echo "rs$i" >"$dir/www/index.html"
+		ln "$www/big" "$www/4k" "$dir/www/"
+		cat >"$dir/nginx.conf" <<-EOF
+			worker_processes 1;
+			user root;
+			pid $dir/nginx.pid;
+			error_log $dir/error.log;
+			events { worker_connections 512; }
+			http {
+				access_log off;
+				default_type application/octet-stream;
+				sendfile on;
+				tcp_nopush on;
+				keepalive_timeout 600s;
+				keepalive_requests 1000000000;
+				client_body_temp_path $dir/body;
+				proxy_temp_path $dir/proxy;
+				fastcgi_temp_path $dir/fastcgi;
+				uwsgi_temp_path $dir/uwsgi;
+				scgi_temp_path $dir/scgi;
+				server {
+					listen 80;
+					listen 8080;
+					root $dir/www;
+				}
+			}
+		EOF
+		slb_in "rs$i" nginx -p "$dir" -c "$dir/nginx.conf" -e "$dir/error.log" ||
+			slb_bail "nginx does not start in rs$i"
+	done
+}
+
+# slb_udp_up: a UDP echo in each real server, on port 7 and 7777, of both addresses.
+slb_udp_up() {
+	local i
+
+	for i in $SLB_SERVERS; do
+		slb_spawn "rs$i" /usr/bin/python3 lib/udp.py serve "10.2.$i.2:7" "10.2.$i.2:7777" \
+			"$SLB_VIP_DR:7"
+	done
+	for i in $SLB_SERVERS; do
+		slb_wait 20 slb_udp_bound "rs$i" || slb_bail "no UDP echo in rs$i"
+	done
+}
+
+slb_udp_bound() { [ "$(slb_in "$1" ss -Hlnu | wc -l)" -ge 3 ]; }
+
+# slb_service PROTOCOL METHOD PORT SCHEDULER [REALPORT]: t or u, m or g; with all three
+# real servers.
+slb_service() {
+	local proto=$1 method=$2 port=$3 sched=$4 real=${5:-$3} vip=$SLB_VIP_NAT i
+
+	[ "$method" = m ] || vip=$SLB_VIP_DR
+	{
+		echo "-A -$proto $vip:$port -s $sched"
+		for i in $SLB_SERVERS; do
+			echo "-a -$proto $vip:$port -r 10.2.$i.2:$real -$method -w 1"
+		done
+	} | slb_in dir ipvsadm -R
+}
+
+slb_scope() { slb_in dir sysctl -qw "net.shadowlb.scope=$1"; }
+
+# slb_wrk SECONDS CONNECTIONS URL: prints "name=value..." (wrk.lua); eval it.
+slb_wrk() {
+	slb_in client wrk -t1 "-c$2" "-d${1}s" --timeout 20s -s lib/wrk.lua "$3" |
+		sed -n 's/^SLB //p'
+}

@@ -1,0 +1,168 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# For tests: results as KTAP, waits that poll, and the counters of shadowlb, IPVS and
+# nftables. Sourced in a guest, before net.sh.
+
+slb_n=0
+slb_failed=0
+
+slb_note() { printf '# %s\n' "$*"; }
+
+# slb_ok TEXT, slb_fail TEXT: one result.
+slb_ok() {
+	slb_n=$((slb_n + 1))
+	printf 'ok %d - %s\n' "$slb_n" "$*"
+}
+
+slb_fail() {
+	slb_n=$((slb_n + 1))
+	slb_failed=1
+	printf 'not ok %d - %s\n' "$slb_n" "$*"
+}
+
+# slb_check TEXT COMMAND...: a result that is the command's exit code.
+slb_check() {
+	local text=$1
+
+	shift
+	if "$@"; then slb_ok "$text"; else slb_fail "$text"; fi
+}
+
+# slb_is TEXT GOT OP WANT: compares two integers, and shows them.
+slb_is() {
+	slb_check "$1: $2 (want -$3 $4)" test "$2" "-$3" "$4"
+}
+
+# slb_same TEXT GOT WANT: compares two texts.
+slb_same() {
+	if [ "$2" = "$3" ]; then
+		slb_ok "$1"
+		return
+	fi
+	slb_fail "$1"
+	diff <(printf '%s\n' "$3") <(printf '%s\n' "$2") | sed 's/^/# /'
+}
+
+# The last line of a test.
+slb_done() {
+	printf '1..%d\n' "$slb_n"
+	exit $slb_failed
+}
+
+# A test that cannot go on has failed.
+slb_bail() {
+	slb_fail "$*"
+	slb_done
+}
+
+# slb_wait SECONDS COMMAND...: until it succeeds; fails when time is up.
+slb_wait() {
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+
+	shift
+	until "$@"; do
+		[ "${EPOCHREALTIME/./}" -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+# Milliseconds of a clock that nobody sets here.
+slb_ms() { printf '%d\n' $((${EPOCHREALTIME/./} / 1000)); }
+
+# slb_stat_get NS: all counters of shadowlb there, one "name value" a line, CPUs summed.
+slb_stat_get() {
+	local -a names row
+	local -A sum=()
+	local i
+
+	{
+		read -ra names
+		while read -ra row; do
+			for i in "${!names[@]}"; do
+				sum[${names[i]}]=$((${sum[${names[i]}]:-0} + 16#${row[i]}))
+			done
+		done
+	} < <(slb_in "$1" cat /proc/net/stat/shadowlb)
+	for i in "${names[@]}"; do
+		printf '%s %d\n' "$i" "${sum[$i]:-0}"
+	done
+}
+
+# slb_stat NS NAME: one of them; 0 where the module is not loaded.
+slb_stat() {
+	slb_stat_get "$1" 2>/dev/null | awk -v n="$2" '$1 == n { v = $2 } END { print v + 0 }'
+}
+
+# slb_stat_diff BEFORE AFTER: two outputs of slb_stat_get; what grew.
+slb_stat_diff() {
+	awk 'NR == FNR { old[$1] = $2; next }
+	     $2 != old[$1] { print $1, $2 - old[$1] }' \
+		<(printf '%s\n' "$1") <(printf '%s\n' "$2")
+}
+
+# slb_share DIFF: of a slb_stat_diff, the share of the packets of established
+# connections that flows served, in percent with two decimals:
+#
+#   hits / (hits + every miss but miss_flags)
+#
+# miss_flags are the SYN, FIN and RST, which open and end connections. All other
+# misses count against it, the ones that teach the flows too.
+slb_share() {
+	awk '$1 == "hits" { hits = $2 }
+	     /^miss_/ && $1 != "miss_flags" { miss += $2 }
+	     END { printf "%.2f\n", hits + miss ? 100 * hits / (hits + miss) : 0 }' <<<"$1"
+}
+
+# slb_share_above PERCENT SHARE
+slb_share_above() { awk -v p="$1" -v s="$2" 'BEGIN { exit !(s > p) }'; }
+
+# slb_show_diff DIFF: as one comment line.
+slb_show_diff() { slb_note "$(printf '%s\n' "$1" | tr ' \n' '= ')"; }
+
+# slb_vs_stats [OPTION...]: "conns inpkts outpkts inbytes outbytes" of each service
+# and real server, exact, sorted, with the address in front.
+slb_vs_stats() {
+	slb_in dir ipvsadm -Ln --stats --exact "$@" |
+		awk '$1 == "TCP" || $1 == "UDP" { svc = $1 " " $2; print svc, $3, $4, $5, $6, $7 }
+		     $1 == "->" && $2 ~ /^[0-9]/ { print svc, $2, $3, $4, $5, $6, $7 }' | sort
+}
+
+# slb_vs_sum FIELD: of all services; FIELD is conns, inpkts, outpkts, inbytes, outbytes.
+slb_vs_sum() {
+	slb_in dir ipvsadm -Ln --stats --exact | awk -v f="$1" '
+		BEGIN { n["conns"] = 3; n["inpkts"] = 4; n["outpkts"] = 5
+			n["inbytes"] = 6; n["outbytes"] = 7 }
+		$1 == "TCP" || $1 == "UDP" { s += $(n[f]) } END { print s + 0 }'
+}
+
+# slb_count_at NS DEVICE NAME EXPRESSION: counts what arrives at that device and
+# matches, as early as can be; read it with slb_counted.
+slb_count_at() {
+	slb_in "$1" nft -f - <<-EOF
+		table netdev slb {
+			chain $3 {
+				type filter hook ingress device $2 priority -500
+				$4 counter
+			}
+		}
+	EOF
+}
+
+# slb_count_hook NS HOOK: counts the packets that meet a netfilter hook.
+slb_count_hook() {
+	slb_in "$1" nft -f - <<-EOF
+		table ip slb {
+			chain $2 {
+				type filter hook $2 priority 0
+				counter
+			}
+		}
+	EOF
+}
+
+# slb_counted NS FAMILY NAME [bytes]: netdev for the former, ip for the latter.
+slb_counted() {
+	slb_in "$1" nft list chain "$2" slb "$3" |
+		sed -nE "s/.*counter packets ([0-9]+) bytes ([0-9]+).*/\\$([ "${4:-}" ] && echo 2 || echo 1)/p"
+}

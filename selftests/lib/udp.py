@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""UDP traffic for the tests.
+
+udp.py serve ADDR:PORT...         echo whatever comes
+udp.py ping ADDR:PORT SOCKETS PACKETS [nocheck]
+                                  on each socket that many datagrams, one at a time,
+                                  each answered before the next; nocheck sends them
+                                  without a checksum
+udp.py flood ADDR:PORT SOCKETS FILE
+                                  until it is killed, without waiting for answers: some
+                                  hundred a second; FILE tells how many
+"""
+import os
+import random
+import select
+import socket
+import sys
+import time
+
+SO_NO_CHECK = 11
+
+
+def address(text):
+    host, port = text.rsplit(":", 1)
+    return host, int(port)
+
+
+def serve(names):
+    poll = select.epoll()
+    socks = {}
+    for name in names:
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind(address(name))
+        socks[s.fileno()] = s
+        poll.register(s, select.EPOLLIN)
+    while True:
+        for fd, _ in poll.poll():
+            data, peer = socks[fd].recvfrom(65536)
+            socks[fd].sendto(data, peer)
+
+
+def connected(dest, count):
+    socks = []
+    for _ in range(count):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.connect(address(dest))
+        socks.append(s)
+    return socks
+
+
+def ping(dest, sockets, packets, nocheck):
+    """Sizes and bytes come from a fixed seed: two runs send the same packets."""
+    rand = random.Random(1)
+    good = bad = lost = 0
+    socks = connected(dest, sockets)
+    for s in socks:
+        s.settimeout(5)
+        if nocheck:
+            s.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+    for n in range(packets):
+        for i, s in enumerate(socks):
+            data = b"%d %d " % (i, n) + rand.randbytes(rand.randrange(1400))
+            s.send(data)
+            try:
+                if s.recv(65536) == data:
+                    good += 1
+                else:
+                    bad += 1
+            except OSError:
+                lost += 1
+    print("good=%d bad=%d lost=%d" % (good, bad, lost))
+    return 0 if good == sockets * packets else 1
+
+
+def flood(dest, sockets, path):
+    socks = connected(dest, sockets)
+    sent = received = 0
+    for s in socks:
+        s.setblocking(False)
+    while True:
+        for s in socks:
+            try:
+                s.send(b"%d" % sent + b"x" * 60)
+                sent += 1
+            except OSError:
+                pass
+            try:
+                while s.recv(4096):
+                    received += 1
+            except OSError:
+                pass
+        with open(path + ".new", "w") as f:
+            f.write("%d %d\n" % (sent, received))
+        os.rename(path + ".new", path)
+        time.sleep(0.01)
+
+
+if sys.argv[1] == "serve":
+    serve(sys.argv[2:])
+elif sys.argv[1] == "ping":
+    sys.exit(ping(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), "nocheck" in sys.argv))
+else:
+    flood(sys.argv[2], int(sys.argv[3]), sys.argv[4])
