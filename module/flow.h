@@ -131,7 +131,7 @@ struct slb_table {
 
 /* Sizes of a table in flows; powers of two. */
 #define SLB_FLOWS_MIN		1024u
-#define SLB_FLOWS_MAX		(1u << 24)
+#define SLB_FLOWS_MAX		0x1000000u
 #define SLB_FLOWS_DEFAULT	65536u
 
 /* Ticks of struct slb_flow's @proved: 1/32 to 1/16 of a second, so that 16

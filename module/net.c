@@ -25,6 +25,7 @@
 #include "sweep.h"
 
 unsigned int slb_net_id __read_mostly;
+/* Guards the scope of every namespace, and with it the hooks; see net.h. */
 DEFINE_MUTEX(slb_mutex);
 
 static DEFINE_MUTEX(slb_nets_mutex);

@@ -32,7 +32,7 @@ for probe in "$dir"/*.c; do
 		[ "$name" = control_yes ] || echo "#define $name 1" >>"$out.tmp"
 		continue
 	fi
-	expect=$(sed -n 's,.*expect: *\(.*[^ ]\) *\*/.*,\1,p' "$probe")
+	expect=$(sed -n 's,^ \* expect: *\(.*[^ ]\) *$,\1,p' "$probe")
 	if [ -z "$expect" ] || ! grep -Eq "$expect" "$err"; then
 		echo "shadowlb: probe $name failed for a reason it does not list:" >&2
 		cat "$err" >&2

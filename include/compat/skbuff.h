@@ -6,7 +6,7 @@
 #include <linux/skbuff.h>
 
 /* 6.5 moved the declarations of GSO out of <linux/skbuff.h> */
-#if __has_include(<net/gso.h>)
+#if __has_include("net/gso.h")
 #include <net/gso.h>
 #endif
 
