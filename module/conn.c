@@ -109,48 +109,73 @@ enum slb_stat slb_conn_fit(const struct slb_net *sn,
 		return SLB_SKIP_SCOPE;
 	if (!slb_conn_settled(cp, iif_proto))
 		return SLB_SKIP_UNSETTLED;
-	if (READ_ONCE(cp->timeout) < 2 * SLB_SWEEP)
+	if (READ_ONCE(cp->timeout) < SLB_TIMEOUT_MIN)
 		return SLB_SKIP_TIMEOUT;
 	return SLB_LEARNED;
 }
 
 /**
- * slb_conn_timeout() - for how long IPVS keeps a settled connection
- * @sn: the namespace
- * @proto: IPPROTO_TCP or IPPROTO_UDP
+ * slb_conn_via() - does IPVS send packets of this connection this way?
+ * @cp: the connection, held
+ * @dst: the route that a packet to its real server was seen to take
+ *
+ * With direct routing nothing in a packet tells where it went. The connection
+ * may have been replaced, with another real server, since the packet went.
  *
  * Context: RCU.
- * Return: jiffies ("ipvsadm --set"), or 0 if IPVS does not know @proto.
  */
-int slb_conn_timeout(struct slb_net *sn, u8 proto)
+bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst)
 {
-	struct ip_vs_proto_data *pd;
+	const struct ip_vs_dest_dst *dest_dst;
 
-	pd = ip_vs_proto_data_get(net_ipvs(sn->net), proto);
-	if (!pd)
-		return 0;
-	return READ_ONCE(pd->timeout_table[proto == IPPROTO_TCP ?
-					   IP_VS_TCP_S_ESTABLISHED :
-					   IP_VS_UDP_S_NORMAL]);
+	dest_dst = rcu_dereference(cp->dest->dest_dst);
+	return dest_dst && dest_dst->dst_cache == dst;
 }
 
 /**
- * slb_conn_expired() - did IPVS try to end this connection?
- * @cp: the connection, pinned
- * @timeout: slb_conn_timeout() now
- * @previous: what it was before its last change
+ * slb_timeouts_read() - learn for how long IPVS keeps settled connections
+ * @sn: the namespace
+ * @t: timeouts, as they were or all zero
  *
- * There is no notice of that, but ip_vs_conn_expire() leaves a timeout of 60 s
- * behind on a connection that is held. Where 60 s is, or lately was, what a
- * settled connection has anyway, the answer is no: ending a connection that
- * lives would be worse than keeping one for longer.
- *
- * Context: any.
+ * Context: process.
  */
-bool slb_conn_expired(const struct ip_vs_conn *cp, int timeout, int previous)
+void slb_timeouts_read(struct slb_net *sn, struct slb_timeouts *t)
 {
-	return READ_ONCE(cp->timeout) == 60 * HZ && timeout != 60 * HZ &&
-	       previous != 60 * HZ;
+	static const struct { u8 proto, state; } of[] = {
+		{ IPPROTO_TCP, IP_VS_TCP_S_ESTABLISHED },
+		{ IPPROTO_UDP, IP_VS_UDP_S_NORMAL },
+	};
+	struct ip_vs_proto_data *pd;
+	int i, timeout;
+
+	rcu_read_lock();
+	for (i = 0; i < ARRAY_SIZE(of); i++) {
+		pd = ip_vs_proto_data_get(net_ipvs(sn->net), of[i].proto);
+		if (!pd)
+			continue;
+		timeout = READ_ONCE(pd->timeout_table[of[i].state]);
+		if (timeout == t->now[i])
+			continue;
+		t->previous[i] = t->now[i];
+		t->now[i] = timeout;
+	}
+	rcu_read_unlock();
+}
+
+/* slb_conn_marked(), for certain: set_tcp_state() writes state and timeout one
+ * after the other, under the lock.
+ */
+static bool slb_conn_expired(struct ip_vs_conn *cp, u32 iif_proto,
+			     const struct slb_timeouts *t)
+{
+	bool expired;
+
+	if (!slb_conn_marked(cp, iif_proto, t))
+		return false;
+	spin_lock(&cp->lock);
+	expired = slb_conn_marked(cp, iif_proto, t);
+	spin_unlock(&cp->lock);
+	return expired;
 }
 
 /**
@@ -170,27 +195,38 @@ void slb_conn_expire(struct ip_vs_conn *cp)
 }
 
 /* Set the timeout and the timer as the last packet would have set them. Two
- * directions of a connection do this apart, and the slow path in between: a
- * timer that is later by less than a sweep was set for a later packet and is
- * left alone; one that is later by more than that comes from a longer timeout
- * which no longer holds.
+ * directions of a connection do this apart, and the slow path in between, so a
+ * timer that is later was set for a later packet, unless the timeout has been
+ * shortened.
  */
 static void slb_conn_touch(struct ip_vs_conn *cp, u32 iif_proto,
-			   unsigned long last)
+			   const struct slb_timeouts *t, unsigned long last)
 {
 	struct ip_vs_proto_data *pd = ip_vs_proto_data_get(cp->ipvs,
 							   cp->protocol);
-	unsigned long expires;
+	unsigned long timeout;
+	bool shorter = false;
 
 	spin_lock(&cp->lock);
-	if (pd && slb_conn_settled(cp, iif_proto))
-		cp->timeout = READ_ONCE(pd->timeout_table[cp->state]);
-	expires = last + cp->timeout;
+	if (slb_conn_marked(cp, iif_proto, t)) {
+		spin_unlock(&cp->lock);
+		return;
+	}
+	timeout = cp->timeout;
+	if (pd && slb_conn_settled(cp, iif_proto)) {
+		timeout = READ_ONCE(pd->timeout_table[cp->state]);
+		shorter = timeout < cp->timeout;
+		cp->timeout = timeout;
+	}
 	spin_unlock(&cp->lock);
 
-	if (time_after(expires, READ_ONCE(cp->timer.expires)) ||
-	    time_after(READ_ONCE(cp->timer.expires), expires + SLB_SWEEP))
-		mod_timer(&cp->timer, expires);
+	if (!shorter && time_before_eq(last + timeout,
+				       READ_ONCE(cp->timer.expires)))
+		return;
+	mod_timer(&cp->timer, last + timeout);
+	/* a packet has changed the state, and set the timer for it, before us */
+	if (READ_ONCE(cp->timeout) != timeout)
+		mod_timer(&cp->timer, jiffies + READ_ONCE(cp->timeout));
 }
 
 static void slb_stats_in(struct ip_vs_stats *stats, u32 packets, u32 bytes)
@@ -216,6 +252,7 @@ static void slb_stats_out(struct ip_vs_stats *stats, u32 packets, u32 bytes)
 /**
  * slb_flow_account() - tell IPVS what a flow has served
  * @flow: the flow
+ * @t: timeouts
  * @now: jiffies
  *
  * Adds to the statistics of real server, service and namespace and to the
@@ -224,28 +261,30 @@ static void slb_stats_out(struct ip_vs_stats *stats, u32 packets, u32 bytes)
  * no longer is.
  *
  * Context: RCU, BH off, the flow is the caller's.
+ * Return: true if IPVS tried to end the connection while it was pinned: the
+ *	caller ends the flow, and the connection with slb_conn_expire().
  */
-void slb_flow_account(struct slb_flow *flow, unsigned long now)
+bool slb_flow_account(struct slb_flow *flow, const struct slb_timeouts *t,
+		      unsigned long now)
 {
 	void (*add)(struct ip_vs_stats *stats, u32 packets, u32 bytes);
 	struct ip_vs_conn *cp = flow->conn;
 	struct ip_vs_dest *dest = cp->dest;
 	struct ip_vs_service *svc;
 
-	if (!flow->packets)
-		return;
-
-	add = flow->flags & SLB_FLOW_OUT ? slb_stats_out : slb_stats_in;
-	add(&dest->stats, flow->packets, flow->bytes);
-	svc = rcu_dereference(dest->svc);
-	if (svc)
-		add(&svc->stats, flow->packets, flow->bytes);
-	add(slb_tot_stats(cp->ipvs), flow->packets, flow->bytes);
-
-	if (!(flow->flags & SLB_FLOW_OUT))
-		atomic_add(flow->packets, &cp->in_pkts);
-	slb_conn_touch(cp, flow->key.iif_proto,
-		       now - slb_flow_idle(flow, now));
-	flow->packets = 0;
-	flow->bytes = 0;
+	if (flow->packets) {
+		add = flow->flags & SLB_FLOW_OUT ? slb_stats_out : slb_stats_in;
+		add(&dest->stats, flow->packets, flow->bytes);
+		svc = rcu_dereference(dest->svc);
+		if (svc)
+			add(&svc->stats, flow->packets, flow->bytes);
+		add(slb_tot_stats(cp->ipvs), flow->packets, flow->bytes);
+		if (!(flow->flags & SLB_FLOW_OUT))
+			atomic_add(flow->packets, &cp->in_pkts);
+		flow->packets = 0;
+		flow->bytes = 0;
+		slb_conn_touch(cp, flow->key.iif_proto, t,
+			       now - slb_flow_idle(flow, now));
+	}
+	return slb_conn_expired(cp, flow->key.iif_proto, t);
 }

@@ -61,7 +61,7 @@ int slb_table_init(struct slb_table *t, u32 flows, int node)
 {
 	BUILD_BUG_ON(sizeof(struct slb_key) != 16);
 	BUILD_BUG_ON(sizeof(struct slb_action) != 16);
-	BUILD_BUG_ON(offsetof(struct slb_flow, flags) + sizeof(u16) != 64);
+	BUILD_BUG_ON(offsetof(struct slb_flow, tos) + sizeof(u8) != 64);
 	BUILD_BUG_ON(!is_power_of_2(SLB_WAYS));
 
 	t->flow = kvzalloc_node(array_size(flows, sizeof(*t->flow)),

@@ -92,6 +92,8 @@ enum slb_flow_flags {
  * @last: when a packet was last served or proved, lower half of jiffies
  * @proved: when the slow path was last observed, in slb_ticks()
  * @flags: enum slb_flow_flags
+ * @tos: type of service of the packet that proved the flow, less its ECN bits:
+ *	routes may depend on it
  *
  * All members: this CPU, BH off. Nobody else reads or writes a live table.
  */
@@ -104,7 +106,8 @@ struct slb_flow {
 	u32			packets;
 	u32			last;
 	u16			proved;
-	u16			flags;
+	u8			flags;
+	u8			tos;
 } ____cacheline_aligned;
 
 /* Flows a set: what a key may choose from. */

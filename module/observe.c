@@ -22,6 +22,7 @@
 #include <linux/hash.h>
 #include <linux/jhash.h>
 #include <net/dst.h>
+#include <net/inet_ecn.h>
 #include <net/ip.h>
 #include <net/route.h>
 #include <net/xfrm.h>
@@ -97,8 +98,10 @@ void slb_watch_add(struct slb_cpu_data *d, const struct sk_buff *skb,
 {
 	struct slb_watch *w = slb_watch_slot(d, skb);
 
-	if (slb_hint_shunned(d, &pkt->key, jiffies))
+	if (slb_hint_shunned(d, &pkt->key, jiffies)) {
+		slb_watch_del(d, skb);
 		return;
+	}
 	w->skb = skb;
 	w->key = pkt->key;
 	w->mark = skb->mark;
@@ -106,6 +109,21 @@ void slb_watch_add(struct slb_cpu_data *d, const struct sk_buff *skb,
 	w->hlen = pkt->hlen;
 	w->partial = skb->ip_summed == CHECKSUM_PARTIAL;
 	memcpy(w->head, skb_network_header(skb), pkt->hlen);
+}
+
+/**
+ * slb_watch_del() - forget what was noted of an skb at this address
+ * @d: this CPU's data
+ * @skb: a packet that goes into the slow path without being noted
+ *
+ * Context: BH off.
+ */
+void slb_watch_del(struct slb_cpu_data *d, const struct sk_buff *skb)
+{
+	struct slb_watch *w = slb_watch_slot(d, skb);
+
+	if (w->skb == skb)
+		w->skb = NULL;
 }
 
 /**
@@ -120,12 +138,17 @@ void slb_watch_add(struct slb_cpu_data *d, const struct sk_buff *skb,
 void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 		  struct slb_flow *flow, enum slb_stat why)
 {
+	struct ip_vs_conn *cp = flow->conn;
+	bool expired;
+
 	trace_slb_end(flow, why);
 	slb_count(sn, why == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
-	slb_flow_account(flow, jiffies);
-	slb_conn_unpin(flow->conn);
+	expired = slb_flow_account(flow, &d->timeouts, jiffies);
 	dst_release(flow->dst);
 	slb_flow_free(&d->table, flow);
+	slb_conn_unpin(cp);
+	if (expired)
+		slb_conn_expire(cp);
 }
 
 /* Can a packet be sent this way without asking anybody but the neighbour?
@@ -151,12 +174,12 @@ static bool slb_egress_fit(struct slb_net *sn, const struct sk_buff *skb,
  */
 static bool slb_action_observe(struct slb_net *sn, const struct slb_watch *w,
 			       const struct sk_buff *skb, bool out,
-			       struct slb_action *act, u16 *flags)
+			       struct slb_action *act, u8 *flags)
 {
 	bool nat, prio = out &&
 			 READ_ONCE(sn->net->ipv4.sysctl_ip_fwd_update_priority);
 	unsigned int how = 0;
-	u8 seen_buf[SLB_PARSE_LEN], want[SLB_PARSE_LEN];
+	u8 seen_buf[SLB_HEAD_LEN], want[SLB_HEAD_LEN];
 	const struct iphdr *iph;
 	const __be16 *ports;
 	const u8 *seen;
@@ -196,8 +219,11 @@ static bool slb_action_observe(struct slb_net *sn, const struct slb_watch *w,
 /* Is the difference what this connection stands for? */
 static bool slb_action_fit(const struct slb_action *act,
 			   const struct slb_key *key,
-			   const struct ip_vs_conn *cp, bool out)
+			   const struct ip_vs_conn *cp,
+			   const struct dst_entry *dst, bool out)
 {
+	if (!out && !slb_conn_via(cp, dst))
+		return false;
 	if (IP_VS_FWD_METHOD(cp) == IP_VS_CONN_F_DROUTE)
 		return !out && act->saddr == key->saddr &&
 		       act->daddr == key->daddr && act->sport == key->sport &&
@@ -209,12 +235,16 @@ static bool slb_action_fit(const struct slb_action *act,
 	       act->saddr == key->saddr && act->sport == key->sport;
 }
 
-static void slb_flow_prove(struct slb_flow *flow, const struct slb_action *act,
-			   struct dst_entry *dst, u16 flags, unsigned long now)
+static void slb_flow_prove(struct slb_flow *flow, const struct slb_watch *w,
+			   const struct slb_action *act, struct dst_entry *dst,
+			   u8 flags, unsigned long now)
 {
+	const struct iphdr *iph = (const struct iphdr *)w->head;
+
 	flow->act = *act;
 	flow->dst = dst;
 	flow->flags = flags;
+	flow->tos = iph->tos & ~INET_ECN_MASK;
 	flow->last = now;
 	flow->proved = slb_ticks(now);
 }
@@ -232,7 +262,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	struct ip_vs_conn *cp;
 	struct dst_entry *dst;
 	enum slb_stat why;
-	u16 flags;
+	u8 flags;
 	bool out;
 
 	if (flow) {
@@ -257,7 +287,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		goto err_unpin;
 	why = SLB_SKIP_CHANGED;
 	if (!slb_action_observe(sn, w, skb, out, &act, &flags) ||
-	    !slb_action_fit(&act, &w->key, cp, out))
+	    !slb_action_fit(&act, &w->key, cp, skb_dst(skb), out))
 		goto err_unpin;
 	dst = skb_dst(skb);
 	why = SLB_SKIP_EGRESS;
@@ -266,7 +296,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 
 	if (flow) {
 		dst_release(flow->dst);
-		slb_flow_prove(flow, &act, dst, flags, now);
+		slb_flow_prove(flow, w, &act, dst, flags, now);
 		return SLB_RENEWED;
 	}
 
@@ -279,7 +309,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		slb_flow_end(sn, d, flow, SLB_EVICTED);
 	flow->key = w->key;
 	flow->conn = cp;
-	slb_flow_prove(flow, &act, dst, flags, now);
+	slb_flow_prove(flow, w, &act, dst, flags, now);
 	trace_slb_learn(flow);
 	return SLB_LEARNED;
 

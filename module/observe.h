@@ -5,6 +5,7 @@
 
 #include <linux/skbuff.h>
 
+#include "conn.h"
 #include "flow.h"
 #include "net.h"
 #include "parse.h"
@@ -52,29 +53,29 @@ struct slb_watch {
 	u32			priority;
 	u8			hlen;
 	bool			partial;
-	u8			head[SLB_PARSE_LEN];
+	u8			head[SLB_HEAD_LEN];
 };
 
 /**
  * struct slb_cpu_data - what a CPU needs once IPVS is used in a namespace
  * @table: its flows
- * @timeout: slb_conn_timeout() of TCP and UDP at the last sweep
- * @previous: what they were before their last change
+ * @timeouts: for how long IPVS keeps settled connections
  * @hint: by hash of the key
  * @watch: packets on their way through the slow path, by their address
  *
- * @timeout, @previous: the sweep of this CPU. All else: this CPU, BH off.
+ * @timeouts: written by the sweep of this CPU, a word at a time. All else: this
+ * CPU, BH off.
  */
 struct slb_cpu_data {
 	struct slb_table	table;
-	int			timeout[2];
-	int			previous[2];
+	struct slb_timeouts	timeouts;
 	struct slb_hint		hint[SLB_HINTS];
 	struct slb_watch	watch[SLB_WATCHES];
 };
 
 void slb_watch_add(struct slb_cpu_data *d, const struct sk_buff *skb,
 		   const struct slb_pkt *pkt);
+void slb_watch_del(struct slb_cpu_data *d, const struct sk_buff *skb);
 void slb_observe(struct slb_net *sn, struct sk_buff *skb,
 		 const struct net_device *dev);
 void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,

@@ -13,6 +13,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <linux/string.h>
+#include <net/inet_ecn.h>
 #include <net/ip.h>
 
 #include "parse.h"
@@ -20,7 +21,8 @@
 /**
  * slb_parse_ipv4() - parse an IPv4 packet
  * @data: the packet, from its IP header
- * @avail: bytes that can be read there; SLB_PARSE_LEN, or as many as there are
+ * @avail: bytes that can be read there; those of the IP header and of a TCP
+ *	header without options, or as many as there are
  * @iif: index of the ingress device
  * @pkt: what was found
  *
@@ -60,12 +62,9 @@ enum slb_stat slb_parse_ipv4(const void *data, u32 avail, u32 iif,
 	if (iph->frag_off & htons(IP_OFFSET))
 		return SLB_MISS_FRAGMENT;
 
-	pkt->len = ntohs(iph->tot_len);
 	thoff = iph->ihl * 4;
-	pkt->hlen = thoff + need;
-	if (avail < thoff + need || pkt->len < thoff + need)
-		return iph->ihl > 5 ? SLB_MISS_OPTIONS : SLB_MISS_SHORT;
-
+	if (avail < thoff + 2 * sizeof(*ports))
+		return SLB_MISS_SHORT;
 	ports = data + thoff;
 	pkt->key.saddr = iph->saddr;
 	pkt->key.daddr = iph->daddr;
@@ -74,6 +73,11 @@ enum slb_stat slb_parse_ipv4(const void *data, u32 avail, u32 iif,
 	pkt->key.iif_proto = iif << 8 | iph->protocol;
 	pkt->has_key = true;
 
+	pkt->len = ntohs(iph->tot_len);
+	pkt->hlen = thoff + need;
+	pkt->tos = iph->tos & ~INET_ECN_MASK;
+	if (avail < pkt->hlen || pkt->len < pkt->hlen)
+		return SLB_MISS_SHORT;
 	if (iph->protocol == IPPROTO_TCP) {
 		th = data + thoff;
 		if (th->syn || th->fin || th->rst) {

@@ -6,14 +6,16 @@
 #include "flow.h"
 #include "stats.h"
 
-/* As many bytes as the parser may want to see: IPv4 and TCP, no options. */
-#define SLB_PARSE_LEN	40
+/* Bytes of headers of a packet that a flow serves: IPv4 and TCP, no options. */
+#define SLB_HEAD_LEN	40
 
 /**
  * struct slb_pkt - what the parser found
  * @key: the key of the packet's flow, if @has_key
  * @len: length by the IP header, in bytes
- * @hlen: bytes of headers that an action may change
+ * @hlen: bytes of headers, options of TCP apart: SLB_HEAD_LEN at most for a
+ *	packet that a flow may serve
+ * @tos: type of service, less its ECN bits
  * @has_key: the key is valid, even if the packet itself must go slow
  * @ends: a TCP flag that ends the flow
  * @nocsum: UDP without a checksum
@@ -22,6 +24,7 @@ struct slb_pkt {
 	struct slb_key	key;
 	u16		len;
 	u8		hlen;
+	u8		tos;
 	bool		has_key;
 	bool		ends;
 	bool		nocsum;

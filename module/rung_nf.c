@@ -19,7 +19,6 @@
  * pass this hook before the first of them goes on.
  */
 #include <linux/netfilter.h>
-#include <linux/netfilter_bridge.h>
 #include <linux/netfilter_ipv4.h>
 #include <net/arp.h>
 #include <net/ip.h>
@@ -35,13 +34,16 @@
 #include "rewrite.h"
 #include "trace.h"
 
-/* Does the packet carry what only the slow path knows how to treat? An
- * untracked mark from the raw table is harmless: so does IPVS mark packets.
+/* Does the packet carry what only the slow path knows how to treat? A mark may
+ * choose the route, and is not part of the key. "notrack" in the raw table is
+ * harmless: so does IPVS treat its packets.
  */
 static bool slb_skb_special(const struct sk_buff *skb)
 {
-	return skb_dst(skb) || skb->sk || skb_sec_path(skb) || skb_nfct(skb) ||
-	       nf_bridge_info_exists(skb) || slb_skb_traced(skb) || IPCB(skb)->frag_max_size ||
+	return skb->mark || skb->ipvs_property || skb_dst(skb) || skb->sk ||
+	       skb_sec_path(skb) || skb_nfct(skb) || slb_skb_bridged(skb) ||
+	       slb_skb_traced(skb) || slb_skb_offloaded(skb) ||
+	       IPCB(skb)->frag_max_size ||
 	       (skb_is_gso(skb) && !skb_shinfo(skb)->gso_type);
 }
 
@@ -62,7 +64,8 @@ static enum slb_stat slb_skb_check(struct sk_buff *skb, u32 iif,
 		return SLB_MISS_HOST;
 	if (!in_softirq())
 		return SLB_MISS_META;
-	if (!pskb_may_pull(skb, min_t(u32, skb->len, SLB_PARSE_LEN)))
+	if (!pskb_may_pull(skb, min_t(u32, skb->len, ip_hdrlen(skb) +
+				      sizeof(struct tcphdr))))
 		return SLB_MISS_NOMEM;
 	why = slb_parse_ipv4(skb->data, skb_headlen(skb), iif, pkt);
 	if (why == SLB_HIT && slb_skb_special(skb))
@@ -74,19 +77,24 @@ static enum slb_stat slb_skb_check(struct sk_buff *skb, u32 iif,
  * what the next packet may prove again suspends it.
  */
 static enum slb_stat slb_flow_check(struct slb_net *sn,
+				    const struct slb_cpu_data *d,
 				    const struct slb_flow *flow,
+				    const struct slb_pkt *pkt,
 				    unsigned long now)
 {
 	const struct ip_vs_conn *cp = flow->conn;
 	u16 lease = slb_ticks((unsigned long)READ_ONCE(sn->lease) * HZ);
 
-	if (!slb_conn_settled(cp, flow->key.iif_proto))
+	if (!slb_conn_settled(cp, flow->key.iif_proto) ||
+	    slb_conn_marked(cp, flow->key.iif_proto, &d->timeouts))
 		return SLB_MISS_STATE;
 	if (!slb_dest_available(cp->dest))
 		return SLB_MISS_SERVER;
 	if (flow->flags & SLB_FLOW_SUSPENDED ||
 	    (u16)(slb_ticks(now) - flow->proved) >= lease)
 		return SLB_MISS_LEASE;
+	if (flow->tos != pkt->tos)
+		return SLB_MISS_TOS;
 	if (!dst_check(flow->dst, 0))
 		return SLB_MISS_ROUTE;
 	if (slb_conn_synced(sn->net))
@@ -121,6 +129,8 @@ static void slb_skb_send(struct sk_buff *skb, struct dst_entry *dst, bool out)
 	skb_forward_csum(skb);
 	skb_clear_tstamp(skb);
 	skb->ipvs_property = 1;
+	if (!out)
+		skb->ignore_df = 1;
 	skb->dev = dst->dev;
 	/* the flow's reference lasts for this grace period, and whoever queues
 	 * the packet takes one of its own (skb_dst_force())
@@ -138,8 +148,9 @@ static void slb_skb_send(struct sk_buff *skb, struct dst_entry *dst, bool out)
 }
 
 /* Serve a packet by a flow. Returns SLB_HIT if it is gone. */
-static enum slb_stat slb_flow_serve(struct slb_net *sn, struct slb_flow *flow,
-				    struct sk_buff *skb,
+static enum slb_stat slb_flow_serve(struct slb_net *sn,
+				    struct slb_cpu_data *d,
+				    struct slb_flow *flow, struct sk_buff *skb,
 				    const struct slb_pkt *pkt)
 {
 	unsigned long now = jiffies;
@@ -149,7 +160,7 @@ static enum slb_stat slb_flow_serve(struct slb_net *sn, struct slb_flow *flow,
 	bool partial = skb->ip_summed == CHECKSUM_PARTIAL;
 	bool nat = flow->flags & SLB_FLOW_NAT;
 
-	why = slb_flow_check(sn, flow, now);
+	why = slb_flow_check(sn, d, flow, pkt, now);
 	if (why != SLB_HIT)
 		return why;
 	if (nat && pkt->nocsum && !partial)
@@ -170,7 +181,7 @@ static enum slb_stat slb_flow_serve(struct slb_net *sn, struct slb_flow *flow,
 
 	/* 32 bits of bytes could wrap between two sweeps */
 	if (unlikely(flow->bytes > S32_MAX))
-		slb_flow_account(flow, now);
+		slb_flow_account(flow, &d->timeouts, now);
 	flow->packets++;
 	flow->bytes += skb->len;
 	flow->last = now;
@@ -211,7 +222,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		flow = slb_flow_lookup(&d->table, &pkt.key);
 
 	if (flow && why == SLB_HIT) {
-		why = slb_flow_serve(sn, flow, skb, &pkt);
+		why = slb_flow_serve(sn, d, flow, skb, &pkt);
 		if (why == SLB_HIT)
 			return NF_STOLEN;
 	} else if (why == SLB_HIT) {
@@ -221,8 +232,10 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	if (flow)
 		slb_flow_miss(sn, d, flow, &pkt, why);
 	if (d && (why == SLB_MISS_NONE || why == SLB_MISS_LEASE ||
-		  why == SLB_MISS_ROUTE))
+		  why == SLB_MISS_TOS || why == SLB_MISS_ROUTE))
 		slb_watch_add(d, skb, &pkt);
+	else if (d)
+		slb_watch_del(d, skb);
 slow:
 	slb_count(sn, why);
 	trace_slb_miss(skb, why);

@@ -25,6 +25,7 @@ const char *const slb_stat_names[SLB_STAT_MAX] = {
 	[SLB_MISS_FLAGS]	= "miss_flags",
 	[SLB_MISS_TTL]		= "miss_ttl",
 	[SLB_MISS_MTU]		= "miss_mtu",
+	[SLB_MISS_TOS]		= "miss_tos",
 	[SLB_MISS_CSUM]		= "miss_csum",
 	[SLB_MISS_HOST]		= "miss_host",
 	[SLB_MISS_META]		= "miss_meta",

@@ -22,10 +22,11 @@ struct net;
  * @SLB_MISS_FLAGS: TCP SYN, FIN or RST, or no ACK
  * @SLB_MISS_TTL: the time to live ends here
  * @SLB_MISS_MTU: longer than the path takes
+ * @SLB_MISS_TOS: another type of service than that of the learned packet
  * @SLB_MISS_CSUM: UDP without a checksum through NAT: IPVS computes one
  * @SLB_MISS_HOST: link-layer broadcast, multicast, or for another host
- * @SLB_MISS_META: carries state of another subsystem (conntrack template,
- *	route, socket, IPsec, trace) that the slow path must see
+ * @SLB_MISS_META: carries what only the slow path knows how to treat (mark,
+ *	conntrack template, route, socket, IPsec path, trace)
  * @SLB_MISS_LEASE: the flow must be proved again
  * @SLB_MISS_STATE: the connection left the state it was learned in
  * @SLB_MISS_SERVER: the real server is gone
@@ -47,7 +48,8 @@ struct net;
  * @SLB_SKIP_TABLE: not learned, the table is being allocated
  * @SLB_STAT_MAX: how many there are
  *
- * Every packet that meets a rung is a SLB_HIT or one of SLB_MISS_*. SLB_SKIP_*
+ * Each time a packet meets a rung it is a SLB_HIT or one of SLB_MISS_* (a packet
+ * of a VRF meets it twice: as its slave's and as its own). SLB_SKIP_*
  * tells of the packets among the misses that IPVS forwarded, but that made no
  * flow.
  */
@@ -65,6 +67,7 @@ enum slb_stat {
 	SLB_MISS_FLAGS,
 	SLB_MISS_TTL,
 	SLB_MISS_MTU,
+	SLB_MISS_TOS,
 	SLB_MISS_CSUM,
 	SLB_MISS_HOST,
 	SLB_MISS_META,

@@ -20,7 +20,6 @@
  * slb_sweep_dead() ends.
  */
 #include <linux/cpu.h>
-#include <linux/in.h>
 #include <linux/slab.h>
 
 #include "conn.h"
@@ -42,6 +41,7 @@ static void slb_cpu_alloc(struct slb_cpu *c)
 		goto err_retry;
 	if (slb_table_init(&d->table, slb_flows, node))
 		goto err_free;
+	slb_timeouts_read(c->sn, &d->timeouts);
 	/* pairs with slb_observe() and the hook: a table, or none */
 	smp_store_release(&c->data, d);
 	return;
@@ -86,19 +86,17 @@ static bool slb_flow_expires(const struct slb_flow *flow, unsigned long now)
 static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 			   struct slb_flow *flow, bool drop)
 {
-	bool udp = (u8)flow->key.iif_proto == IPPROTO_UDP;
 	unsigned long now = jiffies;
 	struct ip_vs_conn *cp = flow->conn;
 	u32 idle = slb_flow_idle(flow, now);
 	enum slb_stat why;
 
-	if (slb_conn_expired(cp, d->timeout[udp], d->previous[udp])) {
-		slb_flow_end(sn, d, flow, SLB_MISS_STATE);
-		slb_conn_expire(cp);
-		return;
-	}
-	slb_flow_account(flow, now);
-	why = drop ? SLB_SKIP_SCOPE : slb_conn_fit(sn, cp, flow->key.iif_proto);
+	if (slb_flow_account(flow, &d->timeouts, now))
+		why = SLB_MISS_STATE;
+	else if (drop)
+		why = SLB_SKIP_SCOPE;
+	else
+		why = slb_conn_fit(sn, cp, flow->key.iif_proto);
 	if (why == SLB_LEARNED && slb_conn_synced(sn->net))
 		why = SLB_MISS_SYNC;
 	if (why == SLB_LEARNED &&
@@ -134,22 +132,6 @@ static bool slb_sweep(struct slb_cpu *c, bool drop, bool anywhere)
 	return true;
 }
 
-static void slb_sweep_timeouts(struct slb_net *sn, struct slb_cpu_data *d)
-{
-	static const u8 proto[] = { IPPROTO_TCP, IPPROTO_UDP };
-	int i, timeout;
-
-	rcu_read_lock();
-	for (i = 0; i < ARRAY_SIZE(proto); i++) {
-		timeout = slb_conn_timeout(sn, proto[i]);
-		if (timeout == d->timeout[i])
-			continue;
-		d->previous[i] = d->timeout[i];
-		d->timeout[i] = timeout;
-	}
-	rcu_read_unlock();
-}
-
 static void slb_sweep_work(struct work_struct *work)
 {
 	struct slb_cpu *c = container_of(to_delayed_work(work), struct slb_cpu,
@@ -160,7 +142,7 @@ static void slb_sweep_work(struct work_struct *work)
 		slb_cpu_alloc(c);
 		return;
 	}
-	slb_sweep_timeouts(c->sn, d);
+	slb_timeouts_read(c->sn, &d->timeouts);
 	if (slb_sweep(c, READ_ONCE(c->drop), false) &&
 	    READ_ONCE(d->table.used))
 		slb_sweep_arm(c);

@@ -11,6 +11,8 @@
 # silently choosing the wrong branch. control_yes must compile and control_no
 # must not, or the compiler line itself is broken.
 set -eu
+# the reasons listed are in the compiler's own language
+export LC_ALL=C
 
 out=$1 dir=$2
 shift 2

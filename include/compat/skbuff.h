@@ -25,4 +25,34 @@ static inline bool slb_skb_traced(const struct sk_buff *skb)
 #endif
 }
 
+/**
+ * slb_skb_bridged() - does br_netfilter lead this packet through a bridge?
+ * @skb: the packet
+ *
+ * Return: true if so; it may not be for this host at all.
+ */
+static inline bool slb_skb_bridged(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	return skb_ext_exist(skb, SKB_EXT_BRIDGE_NF);
+#else
+	return false;
+#endif
+}
+
+/**
+ * slb_skb_offloaded() - has the hardware forwarded this packet already?
+ * @skb: the packet
+ *
+ * Return: true if what is here is a copy that must not be sent again.
+ */
+static inline bool slb_skb_offloaded(const struct sk_buff *skb)
+{
+#ifdef CONFIG_NET_SWITCHDEV
+	return skb->offload_l3_fwd_mark;
+#else
+	return false;
+#endif
+}
+
 #endif /* _SLB_COMPAT_SKBUFF_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* 6.11, 78eb4ea25cd5 ("sysctl: treewide: constify the ctl_table argument of
  * proc_handlers").
- * expect: incompatible.pointer.type
+ * expect: incompatible.(function.)?pointer.type
  */
 #include <linux/sysctl.h>
 proc_handler *slb_handler(void);
