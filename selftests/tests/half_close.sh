@@ -28,15 +28,16 @@ while True:
     c.close()
 PY
 cat >"$SLB_TMP/client.py" <<'PY'
-import socket, sys
+import os, socket, sys, time
 s = socket.create_connection((sys.argv[1], 80), 20)
 for i in range(100):
     s.sendall(b"x" * 100)
     n = 0
     while n < 100:
         n += len(s.recv(100 - n))
-open(sys.argv[2], "w").close()
-sys.stdin.readline()
+open(sys.argv[2] + ".ready", "w").close()
+while not os.path.exists(sys.argv[2] + ".go"):
+    time.sleep(0.05)
 s.shutdown(socket.SHUT_WR)
 print(s.recv(100).decode())
 PY
@@ -55,12 +56,10 @@ slb_in dir ipvsadm -R <<-RULES
 RULES
 slb_wait 20 slb_server_listens || slb_bail 'no server'
 
-mkfifo "$SLB_TMP/go"
-exec 3<>"$SLB_TMP/go"
-slb_spawn client /usr/bin/python3 "$SLB_TMP/client.py" $SLB_VIP_NAT "$SLB_TMP/ready" \
-	<&3 >"$SLB_TMP/answer"
+slb_spawn client /usr/bin/python3 "$SLB_TMP/client.py" $SLB_VIP_NAT "$SLB_TMP/client" \
+	>"$SLB_TMP/answer"
 client=$!
-slb_wait 30 test -e "$SLB_TMP/ready" || slb_bail 'no connection'
+slb_wait 30 test -e "$SLB_TMP/client.ready" || slb_bail 'no connection'
 slb_is 'packets served by flows before the end' "$(slb_stat dir hits)" gt 100
 slb_same 'the connection is established' "$(slb_conn_state)" ESTABLISHED
 
@@ -74,7 +73,7 @@ slb_in rs1 nft -f - <<-RULES
 	}
 RULES
 learned=$(slb_stat dir learned)
-echo >&3
+: >"$SLB_TMP/client.go"
 slb_wait 5 slb_conn_is CLOSE_WAIT || slb_fail "the client's FIN leads to $(slb_conn_state)"
 slb_check 'the flows of both directions end, by the FIN and by the sweep' \
 	slb_wait 5 slb_ended_above $((learned - 1))
