@@ -83,7 +83,8 @@ dkms-remove: need-dkms
 	rm -rf $(DKMS_SRC)
 
 test:
-	@TESTS='$(TESTS)' KERNELS='$(KERNELS)' FRESH='$(FRESH)' selftests/run
+	@TESTS='$(TESTS)' KERNELS='$(KERNELS)' FRESH='$(FRESH)' V='$(V)' JOBS='$(JOBS)' \
+		selftests/run
 
 demo:
 	@selftests/demo.sh

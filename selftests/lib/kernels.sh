@@ -188,12 +188,15 @@ slb_virtme_fetch() {
 	mv "$out.new" "$out"
 }
 
+# What is to be fetched: what is not there, or with FRESH all of it.
 slb_kernels_missing() {
 	local k
 
-	[ -d "$SLB_CACHE/virtme-ng/usr/lib/python3/dist-packages/virtme" ] || echo virtme-ng
+	[ -z "${FRESH:-}" ] &&
+		[ -d "$SLB_CACHE/virtme-ng/usr/lib/python3/dist-packages/virtme" ] ||
+		echo virtme-ng
 	for k in $SLB_STOCK_KERNELS; do
-		[ -s "$SLB_CACHE/kernels/$k/release" ] || echo "$k"
+		[ -z "${FRESH:-}" ] && [ -s "$SLB_CACHE/kernels/$k/release" ] || echo "$k"
 	done
 }
 
@@ -202,7 +205,9 @@ slb_kernels_fetch_locked() (
 	missing=$(slb_kernels_missing)
 	[ -n "$missing" ] || exit 0
 	[ "$(uname -m)" = x86_64 ] || slb_die "the stock kernels are for x86_64 only"
-	apt=$(mktemp -d "$SLB_CACHE/apt.XXXXXX")
+	# The lock is ours: one that is there was left by a run that was killed.
+	rm -rf "$SLB_CACHE"/kernels-apt.*
+	apt=$(mktemp -d "$SLB_CACHE/kernels-apt.XXXXXX")
 	trap 'rm -rf "$apt"' EXIT
 	slb_msg "fetching package lists"
 	slb_apt_init "$apt" bookworm bookworm-updates bookworm-security \
@@ -216,11 +221,8 @@ slb_kernels_fetch_locked() (
 )
 
 # Brings everything into the cache. Does not touch the network when it is there;
-# FRESH=1 looks for newer kernels.
+# FRESH=1 replaces it by the newest.
 slb_kernels_fetch() {
-	if [ -n "${FRESH:-}" ]; then
-		rm -rf "$SLB_CACHE/kernels" "$SLB_CACHE/virtme-ng"
-	fi
 	[ -n "$(slb_kernels_missing)" ] || return 0
 	slb_locked kernels slb_kernels_fetch_locked
 }
