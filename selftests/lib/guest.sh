@@ -103,8 +103,8 @@ slb_clean_up() {
 	fi
 }
 
-# Only the debug kernel looks for leaks. What one scan finds may still be on some
-# CPU's way; what two find is lost.
+# Only the debug kernel looks for leaks. A scan says nothing of what it sees for the
+# first time, and what one scan finds may still be on some CPU's way.
 slb_leaks() {
 	local kmemleak=/sys/kernel/debug/kmemleak
 
@@ -113,6 +113,8 @@ slb_leaks() {
 		echo clear >$kmemleak
 		return 0
 	fi
+	echo scan >$kmemleak
+	sleep 0.2
 	echo scan >$kmemleak
 	[ -n "$(head -c 1 $kmemleak)" ] || return 0
 	sleep 0.2

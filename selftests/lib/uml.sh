@@ -205,6 +205,15 @@ slb_uml_cpu() {
 	fi
 }
 
+# The end of a log, without what the kernel says while it boots.
+slb_uml_last_words() {
+	if grep -q 'the boot ends here' "$1"; then
+		sed '1,/the boot ends here/d' "$1"
+	else
+		cat "$1"
+	fi | tail -n 100 >&2
+}
+
 # slb_uml_run SECONDS CMD ARG...: run CMD as root in a fresh debug kernel, in
 # this directory, with this shell's SLB_* variables. Its output goes to stdout.
 # Returns CMD's exit code; 124 when time ran out, 125 when the kernel died.
@@ -249,11 +258,11 @@ slb_uml_run() {
 	elif [ "$rc" = 124 ] || [ "$rc" = 137 ]; then
 		slb_msg "uml: no end after $seconds s; the kernel's last words:"
 		rc=124
-		tail -60 "$log" >&2
+		slb_uml_last_words "$log"
 	else
 		slb_msg 'uml: the kernel died; its last words:'
 		rc=125
-		tail -100 "$log" >&2
+		slb_uml_last_words "$log"
 	fi
 	rm -rf "$run"
 	return "$rc"
