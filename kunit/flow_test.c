@@ -110,9 +110,12 @@ static void slb_test_twin_large(struct kunit *test)
 	slb_run_seeds(test, slb_twin_large);
 }
 
-/* The layout that the data path relies on: one flow, one cache line. */
+/* The layout that the data path relies on: one flow, one cache line. And what
+ * is not there is not found, not even by the key that a free slot holds.
+ */
 static void slb_test_layout(struct kunit *test)
 {
+	struct slb_key zero = { 0 };
 	u32 flows;
 
 	KUNIT_EXPECT_EQ(test, sizeof(struct slb_key), 16);
@@ -127,6 +130,7 @@ static void slb_test_layout(struct kunit *test)
 		KUNIT_EXPECT_NULL(test, memchr_inv(t->flow, 0, flows * 64));
 		KUNIT_EXPECT_EQ(test, t->set_mask, flows / SLB_WAYS - 1);
 		KUNIT_EXPECT_EQ(test, t->used, 0);
+		KUNIT_EXPECT_NULL(test, slb_flow_lookup(t, &zero));
 		slb_table_exit(t);
 		KUNIT_EXPECT_NULL(test, t->flow);
 	}
@@ -174,7 +178,17 @@ static void slb_one_bit(struct kunit *test, struct rnd_state *rnd)
 		KUNIT_ASSERT_PTR_EQ(test, slb_flow_lookup(t, &flow[n]->key),
 				    flow[n]);
 
-	/* nor is a packet of the other direction one of this */
+	slb_twin_exit(twin);
+
+	/* the same where hashes do not help: all keys belong to one set */
+	KUNIT_ASSERT_EQ(test, slb_table_init(t, SLB_FLOWS_MIN, 0), 0);
+	t->set_mask = 0;
+	slb_place(test, t, &base, 0);
+	for (bit = 0; bit < sizeof(key) * 8; bit++) {
+		key = base;
+		((u8 *)&key)[bit / 8] ^= 1 << bit % 8;
+		KUNIT_ASSERT_NULL(test, slb_flow_lookup(t, &key));
+	}
 	key = base;
 	swap(key.saddr, key.daddr);
 	swap(key.sport, key.dport);
