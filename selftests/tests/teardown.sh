@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: 6.1 6.12 uml
+# slb-timeout: 240
+#
+# What flows hold is let go of when what they belong to goes away under traffic: a CPU,
+# and the director's network namespace. IPVS waits for its last connection when a
+# namespace ends: a flow that kept one would hang that, and every namespace after it.
+
+set -u
+. lib/stat.sh
+. lib/net.sh
+trap slb_net_down EXIT
+
+rounds=2
+cpu1=/sys/devices/system/cpu/cpu1/online
+
+# slb_load: UDP and TCP through flows, until the network goes.
+slb_load() {
+	slb_net_up
+	slb_http_up
+	slb_udp_up
+	slb_service t m 80 shadow 8080
+	slb_service u g 7 shadow
+	slb_spawn client /usr/bin/python3 lib/udp.py flood $SLB_VIP_DR:7 4 "$SLB_TMP/flood"
+	slb_wrk_start 2 http://$SLB_VIP_NAT/4k
+	slb_wait 20 slb_stat_above dir hits 200
+}
+
+slb_last_gone() { ! ip link show slb-last0 >/dev/null 2>&1; }
+
+modprobe shadowlb
+slb_check 'packets are served by flows' slb_load
+
+if [ -w $cpu1 ]; then
+	for ((i = 1; i <= rounds; i++)); do
+		echo 0 >$cpu1 || slb_fail 'CPU 1 does not go offline'
+		hits=$(slb_stat dir hits)
+		slb_check "CPU 1 offline, time $i: flows serve" \
+			slb_wait 20 slb_stat_above dir hits $((hits + 100))
+		echo 1 >$cpu1 || slb_fail 'CPU 1 does not come back'
+		hits=$(slb_stat dir hits)
+		slb_check "CPU 1 online again, time $i: flows serve" \
+			slb_wait 20 slb_stat_above dir hits $((hits + 100))
+	done
+	slb_is 'flows ended' "$(slb_stat dir ended)" gt 0
+fi
+slb_wrk_end
+slb_is 'failed requests' "$failed" eq 0
+slb_net_down
+
+# A namespace ends in the background, some time after its last user. Namespaces end one
+# after the other, so the last one's device tells that those before it have.
+for ((i = 1; i <= rounds; i++)); do
+	slb_load || slb_fail 'packets are served by flows'
+	ip netns delete slb-dir
+	ip netns add slb-last
+	ip link add slb-last0 type veth peer name slb-last1 netns slb-last
+	ip netns delete slb-last
+	slb_check "director's namespace $i ends with flows in it" \
+		slb_wait 20 slb_last_gone
+	slb_net_down 2>/dev/null
+done
+slb_check 'the module can be removed' rmmod shadowlb
+slb_check 'and IPVS with it' rmmod ip_vs
+slb_done
