@@ -50,7 +50,9 @@ check-kdir:
 	done; \
 	[ -z "$$missing" ] || die "the kernel $$release lacks$$missing"
 
-install: all modules_install
+# Not a prerequisite: with -j it would not wait for the module.
+install: all
+	+$(MAKE) modules_install
 
 # Debian's headers have no System.map, without which Kbuild skips depmod.
 modules_install: check-kdir
