@@ -107,6 +107,7 @@ void slb_watch_add(struct slb_cpu_data *d, const struct sk_buff *skb,
 	w->mark = skb->mark;
 	w->priority = skb->priority;
 	w->hlen = pkt->hlen;
+	w->nocsum = pkt->nocsum;
 	w->partial = skb->ip_summed == CHECKSUM_PARTIAL;
 	memcpy(w->head, skb_network_header(skb), pkt->hlen);
 }
@@ -197,6 +198,8 @@ static bool slb_action_observe(struct slb_net *sn, const struct slb_watch *w,
 			ports[1]);
 	nat = act->saddr != w->key.saddr || act->daddr != w->key.daddr ||
 	      act->sport != w->key.sport || act->dport != w->key.dport;
+	if (nat && w->nocsum && !w->partial)
+		return false;
 	if (nat)
 		how |= SLB_REWRITE_NAT;
 	if (w->partial)

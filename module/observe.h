@@ -43,6 +43,7 @@ struct slb_hint {
  * @mark: its mark
  * @priority: its priority
  * @hlen: valid bytes of @head
+ * @nocsum: UDP without a checksum
  * @partial: its transport checksum is offloaded
  * @head: its headers
  */
@@ -52,6 +53,7 @@ struct slb_watch {
 	u32			mark;
 	u32			priority;
 	u8			hlen;
+	bool			nocsum;
 	bool			partial;
 	u8			head[SLB_HEAD_LEN];
 };

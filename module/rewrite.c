@@ -67,12 +67,9 @@ static __sum16 slb_csum_update(__sum16 check, const struct iphdr *iph,
 	__wsum sum;
 
 	if (partial) {
-		/* the term 0xffff is that of an unchanged length: it keeps a
-		 * sum of zero from being written as 0
-		 */
-		sum = csum_add(csum_unfold(check), (__force __wsum)0xffffu);
-		sum = csum_add(sum, slb_addr_diff(iph->saddr, iph->daddr,
-						  act->saddr, act->daddr));
+		sum = csum_add(csum_unfold(check),
+			       slb_addr_diff(iph->saddr, iph->daddr,
+					     act->saddr, act->daddr));
 		return (__force __sum16)~(__force u16)csum_fold(sum);
 	}
 	return csum_fold(csum_add(~csum_unfold(check), csum_unfold(act->csum)));

@@ -62,8 +62,6 @@ static enum slb_stat slb_skb_check(struct sk_buff *skb, u32 iif,
 	pkt->has_key = false;
 	if (skb->pkt_type != PACKET_HOST)
 		return SLB_MISS_HOST;
-	if (!in_softirq())
-		return SLB_MISS_META;
 	if (!pskb_may_pull(skb, min_t(u32, skb->len, ip_hdrlen(skb) +
 				      sizeof(struct tcphdr))))
 		return SLB_MISS_NOMEM;
@@ -160,11 +158,11 @@ static enum slb_stat slb_flow_serve(struct slb_net *sn,
 	bool partial = skb->ip_summed == CHECKSUM_PARTIAL;
 	bool nat = flow->flags & SLB_FLOW_NAT;
 
+	if (nat && pkt->nocsum && !partial)
+		return SLB_MISS_CSUM;
 	why = slb_flow_check(sn, d, flow, pkt, now);
 	if (why != SLB_HIT)
 		return why;
-	if (nat && pkt->nocsum && !partial)
-		return SLB_MISS_CSUM;
 	if (!slb_skb_fits(skb, flow->act.mtu))
 		return SLB_MISS_MTU;
 	if (slb_skb_prepare(skb, nat ? pkt->hlen : sizeof(struct iphdr),
@@ -213,12 +211,14 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 
 	if (READ_ONCE(sn->scope) == SLB_SCOPE_OFF)
 		return NF_ACCEPT;
-	why = slb_skb_check(skb, state->in->ifindex, &pkt);
-	if (!pkt.has_key)
-		goto slow;
+	if (unlikely(!in_softirq())) {
+		slb_count(sn, SLB_MISS_META);
+		return NF_ACCEPT;
+	}
 	/* pairs with slb_cpu_alloc() */
 	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
-	if (d)
+	why = slb_skb_check(skb, state->in->ifindex, &pkt);
+	if (d && pkt.has_key)
 		flow = slb_flow_lookup(&d->table, &pkt.key);
 
 	if (flow && why == SLB_HIT) {
@@ -236,7 +236,6 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		slb_watch_add(d, skb, &pkt);
 	else if (d)
 		slb_watch_del(d, skb);
-slow:
 	slb_count(sn, why);
 	trace_slb_miss(skb, why);
 	return NF_ACCEPT;
