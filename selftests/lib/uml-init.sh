@@ -30,7 +30,10 @@ mount -t tmpfs -o mode=755 run /run
 mkdir -p /run/lock /dev/shm /dev/pts
 mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t devpts devpts /dev/pts
-ln -sf /proc/self/fd /dev/fd
+ln -s /proc/self/fd /dev/fd
+ln -s fd/0 /dev/stdin
+ln -s fd/1 /dev/stdout
+ln -s fd/2 /dev/stderr
 mkdir -p /lib/modules
 ln -s "$slb_mods/$(uname -r)" "/lib/modules/$(uname -r)"
 ip link set lo up

@@ -241,7 +241,7 @@ slb_uml_run() {
 	chmod +x "$run/init"
 
 	TMPDIR=$(slb_uml_memdir) setpriv --pdeathsig TERM \
-		timeout -k 10 "$seconds" taskset -c "$(slb_uml_cpu)" \
+		timeout -k 10 -s KILL "$seconds" taskset -c "$(slb_uml_cpu)" \
 		"$dir/obj/linux" mem=2G \
 		rootfstype=hostfs rootflags=/ rw init="$run/init" slb_run="$run" \
 		slb_mods="$dir/mods/lib/modules" uml_dir="$run/uml/" \
