@@ -31,7 +31,6 @@ python3|python3
 modprobe|kmod
 dkms|dkms
 qemu-system-x86_64|qemu-system-x86
-/bin/busybox|busybox-static
 setpriv|util-linux
 ps|procps
 ip|iproute2
@@ -101,7 +100,11 @@ slb_apt_install() (
 	if slb_apt_lists_empty; then
 		apt-get -q update
 	fi
-	apt-get -q -y --no-install-recommends install "$@"
+	# Old lists name packages that the mirror has replaced since.
+	apt-get -q -y --no-install-recommends install "$@" || {
+		apt-get -q update
+		apt-get -q -y --no-install-recommends install "$@"
+	}
 )
 
 # Makes sure that every tool in SLB_TOOLS is there: installs what is missing when

@@ -7,7 +7,7 @@
 # /boot, /lib/modules or /usr/src. Sourced, after host.sh.
 #
 #   $SLB_CACHE/kernels/<6.1|6.12>/root/{boot,usr/src,usr/lib/{modules,linux-kbuild-*}}
-#   $SLB_CACHE/virtme-ng/usr/lib/python3/dist-packages
+#   $SLB_CACHE/virtme-ng/{usr/lib/python3/dist-packages,busybox}
 #
 # root/ can be laid over another root file system (stock.sh does): lib is a symlink
 # to usr/lib as in Debian itself. A directory appears by rename when it is complete.
@@ -175,15 +175,22 @@ slb_kernel_fetch_one() {
 	mv "$out.new" "$out"
 }
 
+# The initramfs needs a static busybox, which would push out an installed one.
 slb_virtme_fetch() {
-	local apt=$1 out=$SLB_CACHE/virtme-ng version
+	local apt=$1 out=$SLB_CACHE/virtme-ng virtme busybox deb
 
-	version=$(slb_apt_newest "$apt" virtme-ng '')
-	[ -n "$version" ] || slb_die "the mirror has no virtme-ng"
-	slb_msg "fetching virtme-ng $version"
+	virtme=$(slb_apt_newest "$apt" virtme-ng '')
+	busybox=$(slb_apt_newest "$apt" busybox-static '')
+	[ -n "$virtme" ] && [ -n "$busybox" ] ||
+		slb_die "the mirror has no virtme-ng or no busybox-static"
+	slb_msg "fetching virtme-ng $virtme"
 	rm -rf "$out.new" "$apt/debs"
-	slb_apt_download "$apt" "virtme-ng=$version"
-	dpkg-deb -x "$apt"/debs/virtme-ng_*.deb "$out.new"
+	slb_apt_download "$apt" "virtme-ng=$virtme" "busybox-static=$busybox"
+	for deb in "$apt"/debs/*.deb; do
+		dpkg-deb -x "$deb" "$out.new"
+	done
+	find "$out.new" -path '*bin/busybox' -type f -exec mv {} "$out.new/busybox" \;
+	[ -x "$out.new/busybox" ] || slb_die "no busybox in busybox-static"
 	rm -rf "$out" "$apt/debs"
 	mv "$out.new" "$out"
 }
@@ -193,7 +200,7 @@ slb_kernels_missing() {
 	local k
 
 	[ -z "${FRESH:-}" ] &&
-		[ -d "$SLB_CACHE/virtme-ng/usr/lib/python3/dist-packages/virtme" ] ||
+		[ -x "$SLB_CACHE/virtme-ng/busybox" ] ||
 		echo virtme-ng
 	for k in $SLB_STOCK_KERNELS; do
 		[ -z "${FRESH:-}" ] && [ -s "$SLB_CACHE/kernels/$k/release" ] || echo "$k"
