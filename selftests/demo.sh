@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# make demo: the same load through IPVS with shadowlb off and on, in an emulated
+# guest with one of Debian's own kernels. Nothing on this machine is changed but the
+# tools that it installs and its cache.
+#
+#   DEMO_KERNEL=6.1      another kernel (default 6.12)
+#   DEMO_SECONDS=10      how long each run takes (default 5)
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. selftests/lib/host.sh
+. selftests/lib/kernels.sh
+. selftests/lib/stock.sh
+. selftests/lib/build.sh
+
+kernel=${DEMO_KERNEL:-6.12}
+export DEMO_SECONDS=${DEMO_SECONDS:-5}
+work=$(mktemp -d "${TMPDIR:-/tmp}/slb-demo.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+[[ " $SLB_STOCK_KERNELS " == *" $kernel "* ]] ||
+	slb_die "DEMO_KERNEL is one of: $SLB_STOCK_KERNELS"
+[[ $DEMO_SECONDS =~ ^[1-9][0-9]?$ ]] || slb_die "DEMO_SECONDS is a number from 1 to 99"
+
+slb_msg 'looking for the tools'
+slb_need_tools
+slb_kernels_fetch
+slb_msg "building shadowlb for Linux $(slb_kernel_release "$kernel")"
+slb_build_module "$kernel" "$work/src" || slb_die 'it does not build, see above'
+
+export SLB_SRC=$PWD SLB_KERNEL=$kernel SLB_KO=$work/src/shadowlb.ko
+export SLB_SECONDS=$DEMO_SECONDS
+SLB_DEPMOD=$(slb_build_depmod_dir "$kernel" "$work/src")
+export SLB_DEPMOD
+slb_msg 'booting it, in software emulation: all figures are of a slow machine'
+mkdir -p "$SLB_CACHE/logs"
+SLB_STOCK_LOG=$SLB_CACHE/logs/demo.console \
+	slb_stock_run "$kernel" $((300 + 12 * DEMO_SECONDS)) bash selftests/lib/demo-guest.sh
+slb_msg 'done'
