@@ -223,3 +223,19 @@ slb_wrk() {
 	slb_in client wrk -t1 "-c$2" "-d${1}s" --timeout 20s -s lib/wrk.lua "$3" |
 		sed -n 's/^SLB //p'
 }
+
+# slb_wrk_start CONNECTIONS URL [PAUSE]: until slb_wrk_end, which sets requests, failed and the
+# other names of wrk.lua. PAUSE in ms before each request leaves the CPU to others.
+slb_wrk_start() {
+	slb_spawn client wrk -t1 "-c$1" -d600s --timeout 20s -s lib/wrk.lua "$2" -- \
+		"${3:-}" >"$SLB_TMP/wrk.out"
+	slb_wrk_pid=$!
+}
+
+# On SIGINT wrk sums up. Not for a subshell: it waits for a child.
+slb_wrk_end() {
+	requests=0 failed=1
+	kill -INT "$slb_wrk_pid"
+	wait "$slb_wrk_pid"
+	eval "$(sed -n 's/^SLB //p' "$SLB_TMP/wrk.out")"
+}

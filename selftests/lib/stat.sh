@@ -56,19 +56,37 @@ slb_bail() {
 	slb_done
 }
 
-# slb_wait SECONDS COMMAND...: until it succeeds; fails when time is up.
-slb_wait() {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+# Milliseconds of a clock that nobody sets: in the variable of that name.
+slb_ms() {
+	local _ up
 
-	shift
-	until "$@"; do
-		[ "${EPOCHREALTIME/./}" -lt $end ] || return 1
-		sleep 0.05
-	done
+	read -r up _ </proc/uptime
+	printf -v "$1" %d "$((10#${up/./} * 10))"
 }
 
-# Milliseconds of a clock that nobody sets here.
-slb_ms() { printf '%d\n' $((${EPOCHREALTIME/./} / 1000)); }
+# Reading from this never succeeds: a sleep that starts no program. Programs are what
+# costs time in an emulated guest.
+exec {slb_never}<> <(:)
+slb_pause() {
+	local _
+
+	read -rt "$1" -u "$slb_never" _
+}
+
+# slb_wait SECONDS COMMAND...: until it succeeds; fails when time is up.
+slb_wait() {
+	local slb_end slb_now
+
+	slb_ms slb_end
+	slb_end=$((slb_end + $1 * 1000))
+	shift
+	until "$@"; do
+		slb_ms slb_now
+		[ "$slb_now" -lt "$slb_end" ] || return 1
+		slb_pause 0.1
+	done
+	return 0
+}
 
 # slb_stat_get NS: all counters of shadowlb there, one "name value" a line, CPUs summed.
 slb_stat_get() {
@@ -91,7 +109,15 @@ slb_stat_get() {
 
 # slb_stat NS NAME: one of them; 0 where the module is not loaded.
 slb_stat() {
-	slb_stat_get "$1" 2>/dev/null | awk -v n="$2" '$1 == n { v = $2 } END { print v + 0 }'
+	local name value
+
+	while read -r name value; do
+		if [ "$name" = "$2" ]; then
+			echo "$value"
+			return
+		fi
+	done < <(slb_stat_get "$1" 2>/dev/null)
+	echo 0
 }
 
 # slb_stat_diff BEFORE AFTER: two outputs of slb_stat_get; what grew.
@@ -120,21 +146,27 @@ slb_share_above() { awk -v p="$1" -v s="$2" 'BEGIN { exit !(s > p) }'; }
 # slb_show_diff DIFF: as one comment line.
 slb_show_diff() { slb_note "$(printf '%s\n' "$1" | tr ' \n' '= ')"; }
 
-# slb_vs_stats [OPTION...]: "conns inpkts outpkts inbytes outbytes" of each service
-# and real server, exact, sorted, with the address in front.
+# slb_vs_stats: a line for each service and each of its real servers, exact and sorted:
+# "TCP 10.1.0.100:80 all|10.2.1.2:8080 conns inpkts outpkts inbytes outbytes".
 slb_vs_stats() {
-	slb_in dir ipvsadm -Ln --stats --exact "$@" |
-		awk '$1 == "TCP" || $1 == "UDP" { svc = $1 " " $2; print svc, $3, $4, $5, $6, $7 }
+	slb_in dir ipvsadm -Ln --stats --exact |
+		awk '$1 == "TCP" || $1 == "UDP" { svc = $1 " " $2; print svc, "all", $3, $4, $5, $6, $7 }
 		     $1 == "->" && $2 ~ /^[0-9]/ { print svc, $2, $3, $4, $5, $6, $7 }' | sort
 }
 
-# slb_vs_sum FIELD: of all services; FIELD is conns, inpkts, outpkts, inbytes, outbytes.
-slb_vs_sum() {
-	slb_in dir ipvsadm -Ln --stats --exact | awk -v f="$1" '
-		BEGIN { n["conns"] = 3; n["inpkts"] = 4; n["outpkts"] = 5
-			n["inbytes"] = 6; n["outbytes"] = 7 }
-		$1 == "TCP" || $1 == "UDP" { s += $(n[f]) } END { print s + 0 }'
+# slb_vs FIELD [SERVICE]: a sum over all services, or "TCP 10.1.0.100:80" alone; FIELD is
+# conns, inpkts, outpkts, inbytes or outbytes.
+slb_vs() {
+	slb_vs_stats | awk -v f="$1" -v s="${2:-}" '
+		BEGIN { split("conns inpkts outpkts inbytes outbytes", name)
+			for (i in name) if (name[i] == f) n = 3 + i }
+		$3 == "all" && (s == "" || s == $1 " " $2) { sum += $n }
+		END { print sum + 0 }'
 }
+
+# For slb_wait: has it grown above N?
+slb_stat_above() { [ "$(slb_stat "$1" "$2")" -gt "$3" ]; }
+slb_vs_above() { [ "$(slb_vs "$1")" -gt "$2" ]; }
 
 # slb_count_at NS DEVICE NAME EXPRESSION: counts what arrives at that device and
 # matches, as early as can be; read it with slb_counted.
@@ -163,6 +195,18 @@ slb_count_hook() {
 
 # slb_counted NS FAMILY NAME [bytes]: netdev for the former, ip for the latter.
 slb_counted() {
-	slb_in "$1" nft list chain "$2" slb "$3" |
-		sed -nE "s/.*counter packets ([0-9]+) bytes ([0-9]+).*/\\$([ "${4:-}" ] && echo 2 || echo 1)/p"
+	local word
+
+	while read -r word; do
+		if [[ $word =~ counter\ packets\ ([0-9]+)\ bytes\ ([0-9]+) ]]; then
+			echo "${BASH_REMATCH[${4:+1}+1]}"
+		fi
+	done < <(slb_in "$1" nft list chain "$2" slb "$3")
+}
+
+# slb_counted_all NS: "name packets bytes" of each slb_count_at there.
+slb_counted_all() {
+	slb_in "$1" nft list table netdev slb |
+		awk '$1 == "chain" { c = $2 }
+		     { for (i = 1; i < NF; i++) if ($i == "counter") print c, $(i + 2), $(i + 4) }'
 }

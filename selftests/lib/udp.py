@@ -3,17 +3,21 @@
 """UDP traffic for the tests.
 
 udp.py serve ADDR:PORT...         echo whatever comes
-udp.py ping ADDR:PORT SOCKETS PACKETS [nocheck]
+udp.py ping ADDR:PORT SOCKETS PACKETS [nocheck] [slow]
                                   on each socket that many datagrams, one at a time,
                                   each answered before the next; nocheck sends them
-                                  without a checksum
+                                  without a checksum, slow pauses for 5 ms after
+                                  each; SIGINT ends it early
 udp.py flood ADDR:PORT SOCKETS FILE
                                   until it is killed, without waiting for answers: some
-                                  hundred a second; FILE tells how many
+                                  hundred a second; FILE says how many were sent and
+                                  answered, and when the last answer came, in ms of
+                                  /proc/uptime
 """
 import os
 import random
 import select
+import signal
 import socket
 import sys
 import time
@@ -49,8 +53,9 @@ def connected(dest, count):
     return socks
 
 
-def ping(dest, sockets, packets, nocheck):
+def ping(dest, sockets, packets, nocheck, pause):
     """Sizes and bytes come from a fixed seed: two runs send the same packets."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rand = random.Random(1)
     good = bad = lost = 0
     socks = connected(dest, sockets)
@@ -58,24 +63,29 @@ def ping(dest, sockets, packets, nocheck):
         s.settimeout(5)
         if nocheck:
             s.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
-    for n in range(packets):
-        for i, s in enumerate(socks):
-            data = b"%d %d " % (i, n) + rand.randbytes(rand.randrange(1400))
-            s.send(data)
+    try:
+        for n in range(packets * sockets):
+            s = socks[n % sockets]
+            data = b"%d " % n + rand.randbytes(rand.randrange(1400))
             try:
+                s.send(data)
                 if s.recv(65536) == data:
                     good += 1
                 else:
                     bad += 1
             except OSError:
                 lost += 1
+            if pause:
+                time.sleep(pause)
+    except KeyboardInterrupt:
+        pass
     print("good=%d bad=%d lost=%d" % (good, bad, lost))
     return 0 if good == sockets * packets else 1
 
 
 def flood(dest, sockets, path):
     socks = connected(dest, sockets)
-    sent = received = 0
+    sent = received = last = 0
     for s in socks:
         s.setblocking(False)
     while True:
@@ -88,10 +98,11 @@ def flood(dest, sockets, path):
             try:
                 while s.recv(4096):
                     received += 1
+                    last = int(time.clock_gettime(time.CLOCK_BOOTTIME) * 1000)
             except OSError:
                 pass
         with open(path + ".new", "w") as f:
-            f.write("%d %d\n" % (sent, received))
+            f.write("%d %d %d\n" % (sent, received, last))
         os.rename(path + ".new", path)
         time.sleep(0.01)
 
@@ -99,6 +110,7 @@ def flood(dest, sockets, path):
 if sys.argv[1] == "serve":
     serve(sys.argv[2:])
 elif sys.argv[1] == "ping":
-    sys.exit(ping(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), "nocheck" in sys.argv))
+    sys.exit(ping(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), "nocheck" in sys.argv,
+                  0.005 if "slow" in sys.argv else 0))
 else:
     flood(sys.argv[2], int(sys.argv[3]), sys.argv[4])

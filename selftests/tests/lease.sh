@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: 6.1 6.12 uml
+# slb-timeout: 180
+#
+# What changes beside IPVS while flows serve a UDP echo, and how soon it holds: rules in
+# hooks that a hit skips after one lease, everything before them, routes and neighbours
+# from the next packet on.
+
+set -u
+. lib/stat.sh
+. lib/net.sh
+trap slb_net_down EXIT
+
+slb_sent() { slb_counted dir netdev sent; }
+slb_sent_above() { [ "$(slb_sent)" -gt "$1" ]; }
+slb_arrived() { slb_counted "$1" netdev "$2"; }
+slb_arrived_above() { [ "$(slb_arrived "$1" "$2")" -gt "$3" ]; }
+
+slb_busy() {
+	slb_check "$1: flows serve" \
+		slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200))
+}
+
+# slb_still TEXT NS COUNTER: while the client goes on, nothing more is counted there
+slb_still() {
+	local before
+
+	before=$(slb_arrived "$2" "$3")
+	slb_wait 20 slb_sent_above $(($(slb_sent) + 100)) || slb_fail "$1: the client stopped"
+	slb_is "$1: packets" $(($(slb_arrived "$2" "$3") - before)) eq 0
+}
+
+# slb_rule HOOK PRIORITY EXPRESSION: drop it
+slb_rule() {
+	slb_in dir nft -f - <<-EOF
+		table ip later {
+			chain late {
+				type filter hook $1 priority $2
+				$3 drop
+			}
+		}
+	EOF
+}
+
+slb_unrule() { slb_in dir nft delete table ip later; }
+
+# The client had no answer for a second and a half.
+slb_unanswered() {
+	local now last _
+
+	slb_ms now
+	read -r _ _ last <"$SLB_TMP/flood" && [ $((now - last)) -gt 1500 ]
+}
+
+# slb_within TEXT MS: when did the client get its last answer?
+slb_within() {
+	local start last _
+
+	slb_ms start
+	slb_check "$1: it holds" slb_wait 20 slb_unanswered
+	read -r _ _ last <"$SLB_TMP/flood"
+	slb_is "$1: the last answer, after ms" $((last - start)) le "$2"
+}
+
+modprobe shadowlb
+slb_net_up
+slb_udp_up
+slb_in dir ipvsadm -A -u $SLB_VIP_NAT:7 -s shadow
+slb_in dir ipvsadm -a -u $SLB_VIP_NAT:7 -r 10.2.1.2:7777 -m
+slb_count_at dir dc sent 'ip protocol udp'
+slb_count_at rs1 d0 arrived 'ip protocol udp'
+slb_count_at rs1 d0 mac1 "ether daddr $(slb_mac 10.2.1.2) ip protocol udp"
+slb_count_at rs1 d0 mac2 'ether daddr 02:00:00:00:00:99 ip protocol udp'
+slb_count_at rs2 d0 strays 'ip daddr 10.2.1.2'
+slb_in dir sysctl -qw net.shadowlb.lease=2
+slb_spawn client /usr/bin/python3 lib/udp.py flood $SLB_VIP_NAT:7 2 "$SLB_TMP/flood"
+slb_busy 'at first'
+
+# A lease of 2 s, and one more: the lease is counted in ticks, the proof in packets
+slb_rule input 0 'udp dport 7'
+slb_within 'a rule in INPUT' 3000
+slb_unrule
+slb_busy 'after the rule in INPUT'
+slb_rule forward 0 'udp sport 7777'
+slb_within 'a rule in FORWARD' 3000
+slb_unrule
+slb_busy 'after the rule in FORWARD'
+
+slb_rule prerouting -300 'udp dport 7'
+slb_still 'a rule in raw PREROUTING, at once' rs1 arrived
+slb_unrule
+slb_busy 'after the rule in raw'
+
+ip -n slb-dir route add 10.2.1.2 via 10.2.2.2
+slb_still 'another route, at once: the old way' rs1 arrived
+slb_check 'another route: the new way' slb_wait 10 slb_arrived_above rs2 strays 50
+ip -n slb-dir route delete 10.2.1.2 via 10.2.2.2
+slb_still 'the route as before, at once: the other way' rs2 strays
+slb_busy 'the route as before'
+
+ip -n slb-dir neighbour replace 10.2.1.2 lladdr 02:00:00:00:00:99 dev dr1 nud permanent
+slb_still 'another MAC, at once: to the old one' rs1 mac1
+slb_check 'another MAC: to the new one' slb_wait 10 slb_arrived_above rs1 mac2 50
+slb_done

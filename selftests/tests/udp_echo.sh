@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: 6.1 6.12 uml
+# slb-timeout: 180
+#
+# A UDP echo, masqueraded and routed directly: every byte comes back, by flows. Without
+# a checksum too: those packets stay with the slow path where the checksum would have
+# to be rewritten (IPVS computes one), and are served where nothing is.
+
+set -u
+. lib/stat.sh
+. lib/net.sh
+trap slb_net_down EXIT
+
+# slb_ping TEXT VIP [nocheck]: sets diff
+slb_ping() {
+	local before text=$1 vip=$2
+
+	shift 2
+	before=$(slb_stat_get dir)
+	slb_check "$text: 800 datagrams come back as they went" \
+		slb_in client /usr/bin/python3 lib/udp.py ping "$vip:7" 4 200 "$@"
+	diff=$(slb_stat_diff "$before" "$(slb_stat_get dir)")
+	slb_show_diff "$diff"
+}
+
+slb_ping_share() {
+	local share
+
+	share=$(slb_share "$diff")
+	slb_check "$1: $share % served by flows (want > 95)" slb_share_above 95 "$share"
+}
+
+modprobe shadowlb
+slb_net_up
+slb_udp_up
+slb_service u m 7 shadow 7777
+slb_service u g 7 shadow
+
+slb_ping NAT $SLB_VIP_NAT
+slb_ping_share NAT
+slb_is 'NAT: requests and replies, hits' "$(awk '/^hits/ { print $2 }' <<<"$diff")" gt 1500
+slb_ping DR $SLB_VIP_DR
+slb_ping_share DR
+
+slb_ping 'NAT, no checksum' $SLB_VIP_NAT nocheck
+slb_is 'NAT, no checksum: requests that IPVS served itself' \
+	"$(awk '/^miss_(none|csum)/ { n += $2 } END { print n + 0 }' <<<"$diff")" ge 800
+slb_is 'NAT, no checksum: replies, hits' "$(awk '/^hits/ { print $2 }' <<<"$diff")" gt 750
+slb_ping 'DR, no checksum' $SLB_VIP_DR nocheck
+slb_ping_share 'DR, no checksum'
+
+slb_offload_off
+slb_ping 'NAT without offloads' $SLB_VIP_NAT
+slb_ping_share 'NAT without offloads'
+slb_done
