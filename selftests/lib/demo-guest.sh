@@ -7,7 +7,8 @@
 # Cost of a packet: pktgen hands the director packets of 100 UDP connections as if a
 # device had received them; they leave by a dummy device. Nobody else runs then, so the
 # time that takes, by the number of packets, is the director's and pktgen's own. pktgen's
-# is measured too, with a rule that drops all at the device, and taken off.
+# is measured too, with a rule that drops all at the device, and taken off. Whatever else
+# this machine does can only make a burst longer: the shortest of many short ones counts.
 
 set -u
 export SLB_TMP=/run/slb-demo
@@ -18,7 +19,8 @@ cd "$SLB_SRC/selftests" || exit 1
 trap slb_net_down EXIT
 
 rounds=3
-packets=10000
+packets=500
+bursts=15
 declare -A result
 bad=0
 
@@ -32,8 +34,11 @@ cp "$SLB_DEPMOD"/modules.* "/lib/modules/$(uname -r)/"
 # keep STATE NAME VALUE: one round's figure
 keep() { result[$1.$2]+="$3 "; }
 
-# median STATE NAME
-median() { tr ' ' '\n' <<<"${result[$1.$2]}" | grep . | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+sorted() { tr ' ' '\n' <<<"${result[$1.$2]}" | grep . | sort -n; }
+
+# median STATE NAME, least STATE NAME
+median() { sorted "$@" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+least() { sorted "$@" | head -n 1; }
 
 state_scope() { if [ "$1" = on ]; then slb_scope 1; else slb_scope 0; fi; }
 
@@ -89,6 +94,19 @@ pktgen_up() {
 		PG
 }
 
+# Prints the us of each burst, but for the first: it makes connections and flows. A loop
+# of builtins, so that nothing but pktgen and the director has the CPU.
+pktgen_bursts() {
+	slb_in dir bash -s "$bursts" <<-'BURSTS'
+		for ((i = 0; i <= $1; i++)); do
+			echo start >/proc/net/pktgen/pgctrl || exit 1
+			while read -r word ok us _; do
+				[ "$word $ok" != 'Result: OK:' ] || [ $i = 0 ] || echo "${us%%(*}"
+			done </proc/net/pktgen/in0
+		done
+	BURSTS
+}
+
 pktgen_round() {
 	local state=$1 us
 
@@ -104,10 +122,7 @@ pktgen_round() {
 	else
 		state_scope "$state"
 	fi
-	# the first run makes connections and flows, the second is measured
-	slb_in dir sh -c 'echo start >/proc/net/pktgen/pgctrl'
-	slb_in dir sh -c 'echo start >/proc/net/pktgen/pgctrl'
-	us=$(slb_in dir sed -n 's/^Result: OK: \([0-9]*\)(.*/\1/p' /proc/net/pktgen/in0)
+	us=$(pktgen_bursts | sort -n | head -n 1)
 	[ -n "$us" ] || die "pktgen: $(slb_in dir grep Result /proc/net/pktgen/in0)"
 	keep "$state" cost $((us * 1000 / packets))
 	say "round $2, $state: $((us * 1000 / packets)) ns a packet"
@@ -131,6 +146,11 @@ slb_net_up
 slb_http_up
 slb_service t m 80 shadow 8080
 say "the same load ($SLB_SECONDS s of wrk, 8 connections, masquerading), off and on by turns"
+for state in off on; do
+	state_scope $state
+	slb_wrk 2 8 http://$SLB_VIP_NAT/4k >/dev/null
+done
+say 'warmed up: an emulator translates each path when it is first taken'
 for ((i = 1; i <= rounds; i++)); do
 	for state in off on; do
 		[ $i != $rounds ] || slb_in dir ipvsadm -Z
@@ -139,16 +159,16 @@ for ((i = 1; i <= rounds; i++)); do
 		[ $i != $rounds ] || { slb_wait 2 false; slb_in dir ipvsadm -Ln --stats >"$SLB_TMP/stats.$state"; }
 	done
 done
-say "the director alone ($packets packets of 100 UDP connections)"
+say "the director alone: $bursts bursts of $packets packets of 100 UDP connections"
 pktgen_up || die 'pktgen cannot be set up'
 for ((i = 1; i <= rounds; i++)); do
 	for state in off on dropped; do
 		pktgen_round $state $i
 	done
 done
-own=$(median dropped cost)
+own=$(least dropped cost)
 for state in off on; do
-	result[$state.cost]=$(($(median $state cost) - own))
+	result[$state.cost]=$(($(least $state cost) - own))
 done
 
 failed_of() { tr ' ' '+' <<<"${result[$1.failed]}0" | bc; }
@@ -159,7 +179,7 @@ figure 'requests per second' rps
 figure 'latency p50, us' p50
 figure 'latency p99, us' p99
 figure 'latency p99.9, us' p999
-figure "director cost per packet, ns (pktgen's $own off)" cost
+figure "director's least ns per packet (less pktgen's $own)" cost
 row 'established packets served by flows, %' "$(median off share)" "$share" ''
 row 'failed requests' "$(failed_of off)" "$(failed_of on)" ''
 for state in off on; do
