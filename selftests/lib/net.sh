@@ -156,7 +156,7 @@ slb_http_up() {
 		dir=$SLB_TMP/rs$i
 		mkdir -p "$dir/www"
 		echo "rs$i" >"$dir/www/index.html"
-		ln "$www/big" "$www/4k" "$dir/www/"
+		ln -f "$www/big" "$www/4k" "$dir/www/"
 		cat >"$dir/nginx.conf" <<-EOF
 			worker_processes 1;
 			user root;
