@@ -14,9 +14,14 @@
 
 SLB_STOCK_KERNELS="6.1 6.12"
 
-# What of the modules is unpacked. The rest is drivers that no guest has, and depmod
-# inside an emulated guest reads every module there is.
-SLB_MODULE_DIRS="arch crypto lib net fs drivers/block drivers/char drivers/net drivers/virtio"
+# Which modules are kept, below kernel/. The rest is drivers and protocols that no
+# guest has, and depmod inside an emulated guest reads every module there is.
+SLB_MODULES_KEPT='arch/x86/(crypto|events|kernel)/|crypto/|lib/|fs/(9p|fscache|fuse|netfs|nls|overlayfs)/
+drivers/(virtio|char/hw_random)/|drivers/block/(loop|virtio_blk)|drivers/net/[^/]*$
+drivers/net/(bonding|ipvlan|macvlan|team|vxlan|wireguard)/
+net/(802|8021q|9p|bridge|core|ife|ipv4|ipv6|key|l2tp|llc|mpls|netfilter|netlink|nsh)/
+net/(openvswitch|packet|psample|sched|sctp|tls|unix|vmw_vsock|xdp|xfrm)/'
+SLB_MODULES_KEPT=${SLB_MODULES_KEPT//$'\n'/|}
 
 slb_kernel_root() { printf '%s\n' "$SLB_CACHE/kernels/$1/root"; }
 slb_kernel_release() { cat "$SLB_CACHE/kernels/$1/release"; }
@@ -106,24 +111,22 @@ slb_apt_download() (
 
 # slb_kernel_unpack DIR KERNEL OUT: the debs of DIR become OUT/root and OUT/release.
 slb_kernel_unpack() {
-	local deb release keep d debs=$1/debs root=$3/root
+	local deb release d debs=$1/debs root=$3/root
 
 	mkdir -p "$root/usr/lib"
 	ln -s usr/lib "$root/lib"
 	for deb in "$debs"/linux-image-"$2"*.deb; do
 		release=$(dpkg-deb -f "$deb" Package)
 		release=${release#linux-image-}
-		keep=
-		for d in $SLB_MODULE_DIRS; do
-			keep+=" ./lib/modules/$release/kernel/$d/*"
-		done
-		# shellcheck disable=SC2086
-		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --keep-directory-symlink \
-			--wildcards --wildcards-match-slash './boot/*' \
-			"./lib/modules/$release/modules.*" $keep \
-			--exclude='*/drivers/net/ethernet/*' \
-			--exclude='*/drivers/net/wireless/*'
+		dpkg-deb --fsys-tarfile "$deb" |
+			tar -x -C "$root" --keep-directory-symlink ./boot ./lib/modules
 	done
+	(
+		cd "$root/lib/modules/$release/kernel"
+		find . -type f -printf '%P\n' | grep -vE "^($SLB_MODULES_KEPT)" |
+			xargs -r -d '\n' rm
+		find . -type d -empty -delete
+	)
 	for deb in "$debs"/linux-{headers-"$2"*,kbuild-"$2"*}.deb; do
 		dpkg-deb --fsys-tarfile "$deb" |
 			tar -x -C "$root" --keep-directory-symlink --exclude='./usr/share'

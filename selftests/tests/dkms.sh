@@ -54,13 +54,13 @@ nothing_left() {
 
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$SLB_SRC/dkms.conf")
 # The module that the other tests use must not be mistaken for the one of dkms.
-rm -f "/lib/modules/$kernel/updates/shadowlb.ko"
-rmdir "/lib/modules/$kernel/updates"
-depmod
+rm -r "/lib/modules/$kernel/updates"
 names >"$SLB_TMP/before"
 
-check 'no module before' bash -c '! modprobe -n -q shadowlb'
+check 'no module before' bash -c '! modprobe shadowlb'
+SECONDS=0
 check 'make dkms-install' dkms_install
+echo "# dkms-install took $SECONDS s"
 check 'dkms status says installed' status
 check 'modprobe' modprobe shadowlb
 check 'it is the one that dkms built' \
