@@ -29,9 +29,9 @@ slb_check() {
 	if "$@"; then slb_ok "$text"; else slb_fail "$text"; fi
 }
 
-# slb_is TEXT GOT OP WANT: compares two integers, and shows them.
+# slb_is TEXT GOT OP WANT: compares two integers, and shows them. Nothing is 0.
 slb_is() {
-	slb_check "$1: $2 (want -$3 $4)" test "$2" "-$3" "$4"
+	slb_check "$1: ${2:-0} (want -$3 $4)" test "${2:-0}" "-$3" "$4"
 }
 
 # slb_same TEXT GOT WANT: compares two texts.
@@ -71,6 +71,15 @@ slb_pause() {
 	local _
 
 	read -rt "$1" -u "$slb_never" _
+}
+
+# slb_must TEXT COMMAND...: a result without which the rest means nothing.
+slb_must() {
+	local text=$1
+
+	shift
+	"$@" || slb_bail "$text"
+	slb_ok "$text"
 }
 
 # slb_wait SECONDS COMMAND...: until it succeeds; fails when time is up.

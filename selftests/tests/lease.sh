@@ -18,7 +18,7 @@ slb_arrived() { slb_counted "$1" netdev "$2"; }
 slb_arrived_above() { [ "$(slb_arrived "$1" "$2")" -gt "$3" ]; }
 
 slb_busy() {
-	slb_check "$1: flows serve" \
+	slb_must "$1: flows serve" \
 		slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200))
 }
 

@@ -70,7 +70,7 @@ slb_same 'lease elsewhere' "$(slb_in client sysctl -n net.shadowlb.lease)" 10
 
 # Off and on under load
 slb_wrk_start 4 http://$SLB_VIP_NAT/4k
-slb_check 'under load: hits grow' slb_wait 10 slb_stat_above dir hits $(($(slb_stat dir hits) + 200))
+slb_must 'under load: hits grow' slb_wait 10 slb_stat_above dir hits $(($(slb_stat dir hits) + 200))
 slb_scope 0
 hits=$(slb_stat dir hits)
 slb_check 'under load, scope 0: IPVS serves' slb_wait 10 slb_vs_above inpkts $(($(slb_vs inpkts) + 200))

@@ -54,7 +54,7 @@ slb_goes_on() {
 
 	shift
 	hits=$(slb_stat dir hits)
-	slb_check "$text: hits go on" slb_wait 10 slb_stat_above dir hits $((hits + 50))
+	slb_must "$text: hits go on" slb_wait 10 slb_stat_above dir hits $((hits + 50))
 	for i; do
 		slb_check "$text: packets reach real server $i" \
 			slb_wait 10 slb_arrived_above "$i" $(($(slb_arrived "$i") + 10))
@@ -87,7 +87,7 @@ slb_note 'UDP'
 slb_count udp
 slb_service u m 7 shadow 7777
 slb_spawn client /usr/bin/python3 lib/udp.py flood $SLB_VIP_NAT:7 6 "$SLB_TMP/flood"
-slb_check 'flows serve all three' slb_busy
+slb_must 'flows serve all three' slb_busy
 slb_in dir ipvsadm -d -u $SLB_VIP_NAT:7 -r 10.2.1.2:7777
 slb_silent 'UDP, ipvsadm -d' 1
 slb_goes_on 'UDP, ipvsadm -d' 2 3
@@ -96,7 +96,7 @@ slb_goes_on 'UDP, added again' 1 2 3
 slb_in dir ipvsadm -D -u $SLB_VIP_NAT:7
 slb_silent 'UDP, ipvsadm -D' 1 2 3
 slb_service u m 7 shadow 7777
-slb_check 'UDP, added again: flows serve all three' slb_busy
+slb_must 'UDP, added again: flows serve all three' slb_busy
 slb_in dir ipvsadm -C
 slb_silent 'UDP, ipvsadm -C' 1 2 3
 slb_stop "${slb_pids[-1]}"
@@ -106,7 +106,7 @@ slb_note 'TCP'
 slb_count tcp
 slb_service t m 80 shadow 8080
 slb_wrk_start 6 http://$SLB_VIP_NAT/4k
-slb_check 'TCP: flows serve all three' slb_busy
+slb_must 'TCP: flows serve all three' slb_busy
 slb_in dir ipvsadm -d -t $SLB_VIP_NAT:80 -r 10.2.1.2:8080
 slb_silent 'TCP, ipvsadm -d' 1
 slb_goes_on 'TCP, ipvsadm -d' 2 3
