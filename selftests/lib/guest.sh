@@ -53,7 +53,7 @@ slb_keep_hooks() {
 
 	[ "$SLB_KERNEL" != uml ] || return 0
 	for hook in prerouting input forward output postrouting; do
-		chains+=" chain $hook { type filter hook $hook priority 0; }"
+		chains+=" chain $hook { type filter hook $hook priority 0; };"
 	done
 	nft "table inet slb_keep_hooks {$chains }"
 }
