@@ -31,6 +31,8 @@ help:
 	@echo '  TESTS="load dkms"   these only'
 	@echo '  KERNELS="6.1 uml"   on these kernels only'
 	@echo '  FRESH=1             with the newest kernels from the mirror'
+	@echo '  SEED=n              the differential test repeats this topology'
+	@echo 'make soak           the differential test for MINUTES=30'
 	@echo 'make clean          remove what the build left here'
 	@echo 'make clean-cache    remove the kernels kept for tests and demo'
 
@@ -85,8 +87,11 @@ dkms-remove: need-dkms
 	rm -rf $(DKMS_SRC)
 
 test:
-	@TESTS='$(TESTS)' KERNELS='$(KERNELS)' FRESH='$(FRESH)' V='$(V)' JOBS='$(JOBS)' \
+	@$(if $(SEED),SLB_SEED='$(SEED)') TESTS='$(TESTS)' KERNELS='$(KERNELS)' FRESH='$(FRESH)' V='$(V)' JOBS='$(JOBS)' \
 		selftests/run
+
+soak:
+	@MINUTES='$(MINUTES)' FIRST='$(FIRST)' selftests/soak.sh
 
 demo:
 	@selftests/demo.sh
@@ -102,4 +107,4 @@ clean-cache:
 	rm -rf "$${SHADOWLB_CACHE:-$$HOME/.cache/shadowlb}"
 
 .PHONY: all help check-kdir install modules_install uninstall need-dkms dkms-install \
-	dkms-remove test demo clean clean-cache
+	dkms-remove test soak demo clean clean-cache

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * shadowlb-flow: the flow table against its naive twin at random, and the rest
- * of its promises one by one.
+ * shadowlb-flow: flow tables of both sizes against their naive twin at random,
+ * and the rest of their promises one by one.
  */
 #include <linux/in.h>
 
+#include "flow_set.h"
 #include "flow_twin.h"
 #include "suite.h"
 /* the code under test */
@@ -64,12 +65,13 @@ static void slb_twin_phase(struct kunit *test, struct slb_twin *twin,
 	slb_check_table(test, twin);
 }
 
-static void slb_twin_run(struct kunit *test, u32 flows, struct rnd_state *rnd)
+static void slb_twin_run(struct kunit *test, bool wide, u32 flows,
+			 struct rnd_state *rnd)
 {
 	struct slb_twin *twin = test->priv;
 	u32 i, pace;
 
-	slb_twin_init(test, twin, flows, rnd);
+	slb_twin_init(test, twin, wide, flows, rnd);
 	for (i = 0; i < SLB_PHASES; i++) {
 		pace = slb_rnd(rnd, ARRAY_SIZE(slb_paces));
 		if (!(i % 6)) {
@@ -90,293 +92,321 @@ static void slb_twin_run(struct kunit *test, u32 flows, struct rnd_state *rnd)
 	slb_twin_exit(twin);
 }
 
-static void slb_twin_small(struct kunit *test, struct rnd_state *rnd)
+static void slb_twin_small4(struct kunit *test, struct rnd_state *rnd)
 {
-	slb_twin_run(test, SLB_FLOWS_MIN, rnd);
+	slb_twin_run(test, false, SLB_FLOWS_MIN, rnd);
 }
 
-static void slb_twin_large(struct kunit *test, struct rnd_state *rnd)
+static void slb_twin_small6(struct kunit *test, struct rnd_state *rnd)
 {
-	slb_twin_run(test, 16 * SLB_FLOWS_MIN, rnd);
+	slb_twin_run(test, true, SLB_FLOWS_MIN, rnd);
 }
 
-static void slb_test_twin_small(struct kunit *test)
+static void slb_twin_large4(struct kunit *test, struct rnd_state *rnd)
 {
-	slb_run_seeds(test, slb_twin_small);
+	slb_twin_run(test, false, 16 * SLB_FLOWS_MIN, rnd);
 }
 
-static void slb_test_twin_large(struct kunit *test)
+static void slb_twin_large6(struct kunit *test, struct rnd_state *rnd)
 {
-	slb_run_seeds(test, slb_twin_large);
+	slb_twin_run(test, true, 16 * SLB_FLOWS_MIN, rnd);
 }
 
-/* The layout that the data path relies on: one flow, one cache line. And what
- * is not there is not found, not even by the key that a free slot holds.
+static void slb_test_twin_small4(struct kunit *test)
+{
+	slb_run_seeds(test, slb_twin_small4);
+}
+
+static void slb_test_twin_small6(struct kunit *test)
+{
+	slb_run_seeds(test, slb_twin_small6);
+}
+
+static void slb_test_twin_large4(struct kunit *test)
+{
+	slb_run_seeds(test, slb_twin_large4);
+}
+
+static void slb_test_twin_large6(struct kunit *test)
+{
+	slb_run_seeds(test, slb_twin_large6);
+}
+
+/* The layout that the data path relies on: a narrow flow is one cache line, a
+ * wide one two, keys have no padding, and what is common is at the end.
  */
 static void slb_test_layout(struct kunit *test)
 {
-	struct slb_key zero = { 0 };
-	u32 flows;
+	KUNIT_EXPECT_EQ(test, sizeof(struct slb_key4), 16);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_key4, daddr), 4);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_key4, ports), 8);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_key4, sport), 8);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_key4, dport), 10);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_key4, iif_proto), 12);
 
-	KUNIT_EXPECT_EQ(test, sizeof(struct slb_key), 16);
-	KUNIT_EXPECT_EQ(test, sizeof(struct slb_action), 16);
-	KUNIT_EXPECT_EQ(test, sizeof(struct slb_flow), 64);
-	for (flows = SLB_FLOWS_MIN; flows <= SLB_FLOWS_DEFAULT; flows *= 2) {
-		struct slb_twin *twin = test->priv;
-		struct slb_table *t = &twin->table;
+	KUNIT_EXPECT_EQ(test, sizeof(struct slb_key6), 40);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_key6, daddr), 16);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_key6, ports), 32);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_key6, sport), 32);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_key6, dport), 34);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_key6, iif_proto), 36);
 
-		KUNIT_ASSERT_EQ(test, slb_table_init(t, flows, 0), 0);
-		KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)t->flow, 64));
-		KUNIT_EXPECT_NULL(test, memchr_inv(t->flow, 0, flows * 64));
-		KUNIT_EXPECT_EQ(test, t->set_mask, flows / SLB_WAYS - 1);
-		KUNIT_EXPECT_EQ(test, t->used, 0);
-		KUNIT_EXPECT_NULL(test, slb_flow_lookup(t, &zero));
-		slb_table_exit(t);
-		KUNIT_EXPECT_NULL(test, t->flow);
+	KUNIT_EXPECT_EQ(test, sizeof(struct slb_action4), 16);
+	KUNIT_EXPECT_EQ(test, sizeof(struct slb_action6), 40);
+	KUNIT_EXPECT_EQ(test, sizeof(struct slb_flow), 32);
+	KUNIT_EXPECT_EQ(test, sizeof(struct slb_flow4), 64);
+	KUNIT_EXPECT_EQ(test, sizeof(struct slb_flow6), 128);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_flow4, key), 0);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_flow6, key), 0);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_flow4, flow), 32);
+	KUNIT_EXPECT_EQ(test, offsetof(struct slb_flow6, flow), 96);
+
+	/* two devices and protocols never share a word, nor reach SLB_KEY_MAPPED */
+	KUNIT_EXPECT_EQ(test, (u64)SLB_IIF_MAX << 8 | 0xff,
+			(u64)SLB_KEY_MAPPED - 1);
+
+	/* a tick is 1/32 to 1/16 of a second, and 16 bits last for half an hour */
+	KUNIT_EXPECT_EQ(test, slb_ticks(0), 0);
+	KUNIT_EXPECT_EQ(test, slb_ticks(HZ / 32 - 1), 0);
+	KUNIT_EXPECT_GE(test, slb_ticks(HZ / 16), 1);
+	KUNIT_EXPECT_GE(test, slb_ticks(16 * HZ), 16 * 16);
+	KUNIT_EXPECT_LE(test, slb_ticks(16 * HZ), 16 * 32);
+	KUNIT_EXPECT_LT(test, slb_ticks(30 * 60 * HZ), U16_MAX);
+	KUNIT_EXPECT_GT(test, slb_ticks(30 * 60 * HZ), slb_ticks(29 * 60 * HZ));
+}
+
+/* Slots and flows of a table, from either side. */
+static void slb_check_slots(struct kunit *test, const struct slb_table *t,
+			    bool wide, u32 flows)
+{
+	u32 i;
+
+	for (i = 0; i < flows; i += 1 + flows / 100) {
+		struct slb_flow *flow = slb_table_at(t, i);
+
+		KUNIT_ASSERT_EQ(test, slb_slot_of(test, t, flow), i);
+		KUNIT_ASSERT_PTR_EQ(test, wide ? (void *)slb_flow6(flow) :
+						 (void *)slb_flow4(flow),
+				    slb_slot_at(t, i));
+		flow->flags = wide ? SLB_FLOW_WIDE : (u8)~SLB_FLOW_WIDE;
+		if (wide)
+			slb_flow6(flow)->key.iif_proto =
+				SLB_KEY_MAPPED | i << 8 | IPPROTO_SCTP;
+		else
+			slb_flow4(flow)->key.iif_proto = i << 8 | IPPROTO_UDP;
+		KUNIT_ASSERT_EQ(test, slb_flow_proto(flow),
+				wide ? IPPROTO_SCTP : IPPROTO_UDP);
 	}
 }
 
-/* Place a key in a table that has room for it. */
-static struct slb_flow *slb_place(struct kunit *test, struct slb_table *t,
-				  const struct slb_key *key, unsigned long now)
+/* A new table: all zero, aligned, and what is not there is not found, not even
+ * by the key that a free slot holds.
+ */
+static void slb_test_table(struct kunit *test)
 {
-	struct slb_flow *flow;
+	struct slb_any_key zero = { .hash = 0 };
+	u32 flows, wide;
 
-	KUNIT_ASSERT_NULL(test, slb_flow_lookup(t, key));
-	flow = slb_flow_place(t, key, now);
-	KUNIT_ASSERT_NOT_NULL(test, flow);
-	KUNIT_ASSERT_NULL(test, flow->dst);
-	flow->key = *key;
-	flow->dst = (struct dst_entry *)flow;
-	flow->last = now;
-	return flow;
+	for (wide = 0; wide <= 1; wide++) {
+		u32 size = slb_flow_bytes(wide);
+
+		for (flows = SLB_FLOWS_MIN; flows <= SLB_FLOWS_DEFAULT;
+		     flows *= 2) {
+			struct slb_table *t = slb_table(test, wide, flows);
+
+			KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)t->slot,
+							   64));
+			KUNIT_EXPECT_NULL(test, memchr_inv(t->slot, 0,
+							   flows * size));
+			KUNIT_EXPECT_EQ(test, t->set_mask, flows / SLB_WAYS - 1);
+			KUNIT_EXPECT_EQ(test, t->size, size);
+			KUNIT_EXPECT_EQ(test, t->used, 0);
+			for (zero.hash = 0; zero.hash < U32_MAX - 0xfffffff;
+			     zero.hash += 0xfffffff)
+				KUNIT_EXPECT_NULL(test, slb_any_lookup(t, &zero));
+			slb_check_slots(test, t, wide, flows);
+			slb_table_exit(t);
+			KUNIT_EXPECT_NULL(test, t->slot);
+		}
+	}
 }
 
 /* A key that differs in one bit of one field, whichever it is, is another flow:
  * it is not found, and gets a slot of its own.
  */
-static void slb_one_bit(struct kunit *test, struct rnd_state *rnd)
+static void slb_one_bit(struct kunit *test, bool wide, struct rnd_state *rnd)
 {
-	struct slb_twin *twin = test->priv;
-	struct slb_table *t = &twin->table;
-	struct slb_flow *flow[129];
-	struct slb_key base, key;
-	u32 n = 0, bit;
+	u32 bits = slb_key_bytes(wide) * 8, seed, bit;
+	struct slb_any_key base = { }, key;
+	struct slb_flow **flow;
+	struct slb_table *t;
 
-	KUNIT_ASSERT_EQ(test, slb_table_init(t, SLB_FLOWS_DEFAULT, 0), 0);
-	t->seed = prandom_u32_state(rnd);
-	prandom_bytes_state(rnd, &base, sizeof(base));
-	/* 5 of 129 keys in one of 16384 sets: one run in 200 million */
-	flow[n++] = slb_place(test, t, &base, 0);
-	for (bit = 0; bit < sizeof(key) * 8; bit++) {
+	flow = kunit_kcalloc(test, bits + 1, sizeof(*flow), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, flow);
+	/* 5 of 321 keys in one of 16384 sets: one run in two million */
+	t = slb_table(test, wide, SLB_FLOWS_DEFAULT);
+	seed = prandom_u32_state(rnd);
+	prandom_bytes_state(rnd, &base, slb_key_bytes(wide));
+	for (bit = 0; bit <= bits; bit++) {
 		key = base;
-		((u8 *)&key)[bit / 8] ^= 1 << bit % 8;
-		flow[n++] = slb_place(test, t, &key, 0);
+		if (bit < bits)
+			slb_flip(&key, bit);
+		key.hash = slb_hash(&key, wide, seed);
+		flow[bit] = slb_place(test, t, &key, 0);
 	}
-	KUNIT_ASSERT_EQ(test, n, ARRAY_SIZE(flow));
-	while (n--)
-		KUNIT_ASSERT_PTR_EQ(test, slb_flow_lookup(t, &flow[n]->key),
-				    flow[n]);
-
-	slb_twin_exit(twin);
-
-	/* the same where hashes do not help: all keys belong to one set */
-	KUNIT_ASSERT_EQ(test, slb_table_init(t, SLB_FLOWS_MIN, 0), 0);
-	t->set_mask = 0;
-	slb_place(test, t, &base, 0);
-	for (bit = 0; bit < sizeof(key) * 8; bit++) {
+	KUNIT_ASSERT_EQ(test, t->used, bits + 1);
+	for (bit = 0; bit <= bits; bit++) {
 		key = base;
-		((u8 *)&key)[bit / 8] ^= 1 << bit % 8;
-		KUNIT_ASSERT_NULL(test, slb_flow_lookup(t, &key));
+		if (bit < bits)
+			slb_flip(&key, bit);
+		key.hash = slb_hash(&key, wide, seed);
+		KUNIT_ASSERT_PTR_EQ(test, slb_any_lookup(t, &key), flow[bit]);
+	}
+
+	/* the same where hashes do not help */
+	t = slb_table(test, wide, SLB_FLOWS_MIN);
+	base.hash = seed;
+	flow[0] = slb_place(test, t, &base, 0);
+	for (bit = 0; bit < bits; bit++) {
+		key = base;
+		slb_flip(&key, bit);
+		flow[1] = slb_place(test, t, &key, 0);
+		KUNIT_ASSERT_PTR_NE(test, flow[0], flow[1]);
+		KUNIT_ASSERT_PTR_EQ(test, slb_any_lookup(t, &base), flow[0]);
+		KUNIT_ASSERT_PTR_EQ(test, slb_any_lookup(t, &key), flow[1]);
+		slb_flow_free(t, flow[1]);
+		KUNIT_ASSERT_NULL(test, slb_any_lookup(t, &key));
 	}
 	key = base;
-	swap(key.saddr, key.daddr);
-	swap(key.sport, key.dport);
-	KUNIT_ASSERT_NULL(test, slb_flow_lookup(t, &key));
-	slb_twin_exit(twin);
+	if (wide) {
+		swap(key.key6.saddr, key.key6.daddr);
+		swap(key.key6.sport, key.key6.dport);
+	} else {
+		swap(key.key4.saddr, key.key4.daddr);
+		swap(key.key4.sport, key.key4.dport);
+	}
+	KUNIT_ASSERT_NULL(test, slb_any_lookup(t, &key));
+}
+
+static void slb_one_bit4(struct kunit *test, struct rnd_state *rnd)
+{
+	slb_one_bit(test, false, rnd);
+}
+
+static void slb_one_bit6(struct kunit *test, struct rnd_state *rnd)
+{
+	slb_one_bit(test, true, rnd);
 }
 
 static void slb_test_one_bit(struct kunit *test)
 {
-	slb_run_seeds(test, slb_one_bit);
+	slb_run_seeds(test, slb_one_bit4);
+	slb_run_seeds(test, slb_one_bit6);
 }
 
-/* Eviction to the jiffy, in one set: what was idle for SLB_ACTIVE is in use,
- * one jiffy more and the oldest of those that are not is evicted.
+/* The key of a wide flow for IPv4 packets, byte by byte; and the IPv6 key that
+ * says the same of mapped addresses is another one.
  */
-static const struct {
-	const char	*name;
-	u32		last[SLB_WAYS];
-	u32		now;
-	int		evicted;
-} slb_evictions[] = {
-	{ "all just served",	{ 9, 9, 9, 9 },		9,		-1 },
-	{ "all SLB_ACTIVE ago",	{ 9, 9, 9, 9 },		9 + SLB_ACTIVE,	-1 },
-	{ "one a jiffy longer",	{ 9, 9, 8, 9 },		9 + SLB_ACTIVE,	2 },
-	{ "the oldest of two",	{ 9, 7, 9, 8 },		9 + SLB_ACTIVE,	1 },
-	{ "the oldest of all",	{ 4, 3, 2, 1 },		9 + SLB_ACTIVE,	3 },
-	{ "one in use",		{ 8 + SLB_ACTIVE, 3, 2, 4 },
-							9 + SLB_ACTIVE,	2 },
-	{ "jiffies wrapped: in use",
-				{ -1, -2, -3, -4 },	SLB_ACTIVE - 4,	-1 },
-	{ "jiffies wrapped: idle",
-				{ 0, -2, -5, -3 },	SLB_ACTIVE - 4,	2 },
-	{ "jiffies wrapped: very old",
-				{ 0, 1, 5, 2 },		U32_MAX - 2,	0 },
-	{ "half the range old",	{ 0, 1, 2, 1U << 31 },	1U << 31,	0 },
-};
-
-static void slb_eviction(struct kunit *test, struct rnd_state *rnd)
+static void slb_mapped(struct kunit *test, struct rnd_state *rnd)
 {
-	struct slb_twin *twin = test->priv;
-	struct slb_table *t = &twin->table;
-	struct slb_flow *flow, *set = NULL;
-	struct slb_key key = { .iif_proto = 1 << 8 | IPPROTO_UDP };
-	struct slb_key keys[SLB_WAYS];
-	u32 i, way, n = 0;
+	struct slb_any_key mapped = { }, real;
+	struct slb_flow *flow, *other;
+	struct slb_table *t;
+	struct slb_key4 key;
+	u8 want[40] = { };
+	u32 i;
 
-	KUNIT_ASSERT_EQ(test, slb_table_init(t, SLB_FLOWS_MIN, 0), 0);
-	t->seed = prandom_u32_state(rnd);
-	/* five keys of one set: the fifth is the one to be placed */
-	for (i = 0; n <= SLB_WAYS; i++) {
-		key.saddr = htonl(i);
-		flow = slb_flow_place(t, &key, 0);
-		KUNIT_ASSERT_NOT_NULL(test, flow);
+	t = slb_table(test, true, SLB_FLOWS_MIN);
+	for (i = 0; i < 1000; i++) {
+		prandom_bytes_state(rnd, &key, sizeof(key));
+		if (i % 4 == 1)
+			key.iif_proto = SLB_IIF_MAX << 8 | IPPROTO_TCP;
+		else
+			key.iif_proto &= ~SLB_KEY_MAPPED;
+		memset(&mapped, i, sizeof(mapped));
+		slb_key4_map(&key, &mapped.key6);
+		memset(want + 10, 0xff, 2);
+		memcpy(want + 12, &key.saddr, 4);
+		memset(want + 26, 0xff, 2);
+		memcpy(want + 28, &key.daddr, 4);
+		memcpy(want + 32, &key.sport, 2);
+		memcpy(want + 34, &key.dport, 2);
+		key.iif_proto |= 0x80000000;
+		memcpy(want + 36, &key.iif_proto, 4);
+		KUNIT_ASSERT_EQ(test, memcmp(&mapped.key6, want, 40), 0);
+		KUNIT_ASSERT_TRUE(test,
+				  ipv6_addr_v4mapped(&mapped.key6.saddr));
+		KUNIT_ASSERT_TRUE(test,
+				  ipv6_addr_v4mapped(&mapped.key6.daddr));
+
+		/* one hash for both: only the keys tell them apart */
+		mapped.hash = prandom_u32_state(rnd);
+		real = mapped;
+		real.key6.iif_proto &= ~SLB_KEY_MAPPED;
+		flow = slb_place(test, t, &mapped, 0);
+		KUNIT_ASSERT_NULL(test, slb_any_lookup(t, &real));
+		other = slb_place(test, t, &real, 0);
+		KUNIT_ASSERT_PTR_EQ(test, slb_any_lookup(t, &mapped), flow);
 		slb_flow_free(t, flow);
-		if (!set)
-			set = flow - (flow - t->flow) % SLB_WAYS;
-		if (flow < set || flow >= set + SLB_WAYS)
-			continue;
-		if (n++ < SLB_WAYS)
-			keys[n - 1] = key;
+		KUNIT_ASSERT_NULL(test, slb_any_lookup(t, &mapped));
+		KUNIT_ASSERT_PTR_EQ(test, slb_any_lookup(t, &real), other);
+		slb_flow_free(t, other);
 	}
+	KUNIT_ASSERT_EQ(test, t->used, 0);
+	KUNIT_ASSERT_NULL(test, memchr_inv(t->slot, 0, 128 * SLB_FLOWS_MIN));
+}
 
-	for (way = 0; way < SLB_WAYS; way++)
-		slb_place(test, t, &keys[way], 0);
-	for (i = 0; i < ARRAY_SIZE(slb_evictions); i++) {
-		for (way = 0; way < SLB_WAYS; way++)
-			set[way].last = slb_evictions[i].last[way];
-		flow = slb_flow_place(t, &key, slb_evictions[i].now);
-		KUNIT_EXPECT_EQ_MSG(test, flow ? flow - set : -1,
-				    slb_evictions[i].evicted, "%u: %s", i + 1,
-				    slb_evictions[i].name);
-		/* the slot chosen is not given: back to four */
-		if (flow)
-			t->used--;
-		KUNIT_EXPECT_EQ(test, t->used, SLB_WAYS);
-	}
+static void slb_test_mapped(struct kunit *test)
+{
+	slb_run_seeds(test, slb_mapped);
+}
 
-	/* a free slot is taken before anything is evicted */
-	for (way = 0; way < SLB_WAYS; way++) {
-		key = set[way].key;
-		slb_flow_free(t, &set[way]);
-		flow = slb_place(test, t, &key, 1000 * SLB_ACTIVE);
-		KUNIT_EXPECT_PTR_EQ(test, flow, &set[way]);
-	}
-	slb_twin_exit(twin);
+static void slb_eviction4(struct kunit *test, struct rnd_state *rnd)
+{
+	slb_eviction(test, false, rnd);
+}
+
+static void slb_eviction6(struct kunit *test, struct rnd_state *rnd)
+{
+	slb_eviction(test, true, rnd);
 }
 
 static void slb_test_eviction(struct kunit *test)
 {
-	slb_run_seeds(test, slb_eviction);
+	slb_run_seeds(test, slb_eviction4);
+	slb_run_seeds(test, slb_eviction6);
 }
 
-/* How clients' keys follow one another. */
-static const struct {
-	const char	*name;
-	u32		saddr;
-	u32		daddr;
-	u16		sport;
-	u16		dport;
-	u32		iif;
-} slb_steps[] = {
-	{ "one client, its ports one by one",		.sport = 1 },
-	{ "one client, its ports two by two",		.sport = 2 },
-	{ "one address after another, one port",	.saddr = 1 },
-	{ "one network after another",			.saddr = 256 },
-	{ "address and port together",	.saddr = 1,	.sport = 1 },
-	{ "replies to one client",			.dport = 1 },
-	{ "replies to many clients",			.daddr = 1 },
-	{ "replies of real servers",	.saddr = 256,	.dport = 1 },
-	{ "one device after another",			.iif = 1 },
-};
-
-/* Half full, a table has room for nearly all: placed at random, 3.7 % of the
- * keys would find their set full. And no way of the sets is preferred.
- */
-static void slb_spread(struct kunit *test, struct rnd_state *rnd)
+static void slb_spread4(struct kunit *test, struct rnd_state *rnd)
 {
-	struct slb_twin *twin = test->priv;
-	struct slb_table *t = &twin->table;
-	u32 flows = SLB_FLOWS_DEFAULT / 2, i, n;
+	slb_spread(test, false, rnd);
+}
 
-	for (i = 0; i < ARRAY_SIZE(slb_steps); i++) {
-		u32 refused = 0, ways[SLB_WAYS] = { 0 };
-
-		KUNIT_ASSERT_EQ(test, slb_table_init(t, 2 * flows, 0), 0);
-		t->seed = prandom_u32_state(rnd);
-		for (n = 0; n < flows; n++) {
-			struct slb_key key = {
-				.saddr = htonl(0x0a010001 +
-					       n * slb_steps[i].saddr),
-				.daddr = htonl(0xc0000201 +
-					       n * slb_steps[i].daddr),
-				.sport = htons(1024 + n * slb_steps[i].sport),
-				.dport = htons(80 + n * slb_steps[i].dport),
-				.iif_proto = (2 + n * slb_steps[i].iif) << 8 |
-					     IPPROTO_TCP,
-			};
-			struct slb_flow *flow = slb_flow_place(t, &key, n);
-
-			if (!flow || flow->dst) {
-				refused++;
-				continue;
-			}
-			flow->key = key;
-			flow->dst = (struct dst_entry *)flow;
-			flow->last = n;
-			if (n < flows / 4)
-				ways[(flow - t->flow) % SLB_WAYS]++;
-		}
-		KUNIT_EXPECT_LT_MSG(test, refused, flows / 20, "%s",
-				    slb_steps[i].name);
-		for (n = 0; n < SLB_WAYS; n++)
-			KUNIT_EXPECT_GT_MSG(test, ways[n], flows / 4 / 5,
-					    "%s: way %u", slb_steps[i].name, n);
-		t->used = 0;
-		slb_table_exit(t);
-	}
+static void slb_spread6(struct kunit *test, struct rnd_state *rnd)
+{
+	slb_spread(test, true, rnd);
 }
 
 static void slb_test_spread(struct kunit *test)
 {
-	slb_run_seeds(test, slb_spread);
+	slb_run_seeds(test, slb_spread4);
+	slb_run_seeds(test, slb_spread6);
 }
 
-/* Each table has a hash of its own: who knows one cannot fill sets of another.
- */
-static void slb_test_seed(struct kunit *test)
+static void slb_hash_bits4(struct kunit *test, struct rnd_state *rnd)
 {
-	struct slb_twin *twin = test->priv;
-	struct slb_table *t = &twin->table;
-	struct slb_key key = { .iif_proto = 1 << 8 | IPPROTO_TCP };
-	u32 i, k, same = 0, slot[64];
+	slb_hash_bits(test, false, rnd);
+}
 
-	for (i = 0; i < 2; i++) {
-		KUNIT_ASSERT_EQ(test, slb_table_init(t, SLB_FLOWS_MIN, 0), 0);
-		for (k = 0; k < ARRAY_SIZE(slot); k++) {
-			struct slb_flow *flow;
+static void slb_hash_bits6(struct kunit *test, struct rnd_state *rnd)
+{
+	slb_hash_bits(test, true, rnd);
+}
 
-			key.sport = htons(k);
-			flow = slb_flow_place(t, &key, 0);
-			KUNIT_ASSERT_NOT_NULL(test, flow);
-			same += i && slot[k] == flow - t->flow;
-			slot[k] = flow - t->flow;
-			slb_flow_free(t, flow);
-		}
-		slb_table_exit(t);
-	}
-	KUNIT_EXPECT_LT(test, same, ARRAY_SIZE(slot) / 4);
+static void slb_test_hash_bits(struct kunit *test)
+{
+	slb_run_seeds(test, slb_hash_bits4);
+	slb_run_seeds(test, slb_hash_bits6);
 }
 
 static int slb_flow_test_init(struct kunit *test)
@@ -393,12 +423,17 @@ static void slb_flow_test_exit(struct kunit *test)
 
 static struct kunit_case slb_flow_cases[] = {
 	KUNIT_CASE(slb_test_layout),
+	KUNIT_CASE(slb_test_table),
+	KUNIT_CASE(slb_test_mapped),
 	KUNIT_CASE(slb_test_one_bit),
+	KUNIT_CASE(slb_test_start),
 	KUNIT_CASE(slb_test_eviction),
+	KUNIT_CASE(slb_test_hash_bits),
 	KUNIT_CASE(slb_test_spread),
-	KUNIT_CASE(slb_test_seed),
-	KUNIT_CASE(slb_test_twin_small),
-	KUNIT_CASE(slb_test_twin_large),
+	KUNIT_CASE(slb_test_twin_small4),
+	KUNIT_CASE(slb_test_twin_small6),
+	KUNIT_CASE(slb_test_twin_large4),
+	KUNIT_CASE(slb_test_twin_large6),
 	{}
 };
 

@@ -3,7 +3,7 @@
  * The naive twin of a flow table, and what must be true of both.
  *
  * The twin is told of every flow that is placed, evicted or freed, and in which
- * slot. It knows nothing of the hash, so it learns the set of a key from the
+ * slot. It makes nothing of a hash, so it learns the set of a key from the
  * first slot that the table gives to that key, and holds the table to it.
  */
 #include <linux/in.h>
@@ -14,30 +14,105 @@
 
 #define SLB_KEYS_PER_FLOW	4
 
+/* Which slot a flow is in, by arithmetic of our own. */
+u32 slb_slot_of(struct kunit *test, const struct slb_table *t,
+		const struct slb_flow *flow)
+{
+	size_t end = (const u8 *)(flow + 1) - (const u8 *)t->slot;
+
+	KUNIT_ASSERT_EQ(test, end % t->size, 0);
+	KUNIT_ASSERT_GE(test, end, t->size);
+	return end / t->size - 1;
+}
+
+void *slb_slot_at(const struct slb_table *t, u32 slot)
+{
+	return (u8 *)t->slot + (size_t)slot * t->size;
+}
+
+struct slb_flow *slb_any_lookup(const struct slb_table *t,
+				const struct slb_any_key *key)
+{
+	return t->size == slb_flow_bytes(true) ?
+	       slb_flow_lookup6(t, &key->key6, key->hash) :
+	       slb_flow_lookup4(t, &key->key4, key->hash);
+}
+
+/* Flip one bit of a key. */
+void slb_flip(struct slb_any_key *key, u32 bit)
+{
+	((u8 *)key)[bit / 8] ^= 1 << bit % 8;
+}
+
 /* Keys as clients make them: few addresses, many ports. Source address and
  * port alone tell them apart.
  */
-static void slb_twin_key(struct slb_key *key, u32 i, struct rnd_state *rnd)
+static void slb_twin_key4(struct slb_key4 *key, u32 i, struct rnd_state *rnd)
 {
+	static const u8 protos[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
 	u32 iif = 1 + slb_rnd(rnd, 3);
 
 	key->saddr = htonl(0x0a000000 + i % 61);
 	key->sport = htons(1024 + i / 61);
 	key->daddr = htonl(0xc0000200 + slb_rnd(rnd, 2));
 	key->dport = htons(slb_once_in(rnd, 2) ? 80 : 443);
-	key->iif_proto = iif << 8 |
-			 (slb_once_in(rnd, 2) ? IPPROTO_TCP : IPPROTO_UDP);
+	key->iif_proto = iif << 8 | protos[slb_rnd(rnd, ARRAY_SIZE(protos))];
 }
 
-void slb_twin_init(struct kunit *test, struct slb_twin *twin, u32 flows,
-		   struct rnd_state *rnd)
+/* The same for IPv6: clients differ in one word of their addresses. */
+static void slb_twin_key6(struct slb_key6 *key, u32 i, u32 word,
+			  struct rnd_state *rnd)
+{
+	struct slb_key4 key4;
+
+	slb_twin_key4(&key4, i, rnd);
+	memset(key, 0, sizeof(*key));
+	key->saddr.s6_addr32[0] = htonl(0x20010db8);
+	key->saddr.s6_addr32[word] ^= key4.saddr;
+	key->daddr.s6_addr32[0] = htonl(0x20010db8);
+	key->daddr.s6_addr32[3] = key4.daddr;
+	key->ports = key4.ports;
+	key->iif_proto = key4.iif_proto;
+}
+
+/* Of four keys of a table of wide flows two are IPv6, one is IPv4, and one is
+ * IPv6 again and says of mapped addresses what the third says of IPv4. Its
+ * hash is the same, as are some of others: keys tell flows apart, not hashes.
+ */
+static void slb_twin_key(struct slb_twin *twin, u32 i, u32 seed,
+			 struct rnd_state *rnd)
+{
+	struct slb_any_key *key = &twin->keys[i];
+	struct slb_key4 key4;
+
+	if (!twin->wide) {
+		slb_twin_key4(&key->key4, i, rnd);
+		key->hash = slb_key4_hash(&key->key4, seed);
+	} else if (i % 4 < 2) {
+		slb_twin_key6(&key->key6, i, i % 4, rnd);
+		key->hash = slb_key6_hash(&key->key6, seed);
+	} else if (i % 4 == 2) {
+		slb_twin_key4(&key4, i, rnd);
+		slb_key4_map(&key4, &key->key6);
+		key->hash = slb_key4_hash(&key4, seed);
+	} else {
+		*key = key[-1];
+		key->key6.iif_proto &= ~SLB_KEY_MAPPED;
+	}
+	if (i % 2 && slb_once_in(rnd, 8))
+		key->hash = key[-1].hash;
+}
+
+void slb_twin_init(struct kunit *test, struct slb_twin *twin, bool wide,
+		   u32 flows, struct rnd_state *rnd)
 {
 	u32 nkeys = flows * SLB_KEYS_PER_FLOW;
+	u32 seed = prandom_u32_state(rnd);
 	u32 i;
 
-	KUNIT_ASSERT_EQ(test, slb_table_init(&twin->table, flows, 0), 0);
-	/* else a run could not be repeated */
-	twin->table.seed = prandom_u32_state(rnd);
+	KUNIT_ASSERT_EQ(test, slb_table_init(&twin->table, slb_flow_bytes(wide),
+					     flows, 0), 0);
+	twin->wide = wide;
 	twin->flows = flows;
 	twin->nkeys = nkeys;
 	twin->keys = kvcalloc(nkeys, sizeof(*twin->keys), GFP_KERNEL);
@@ -49,7 +124,7 @@ void slb_twin_init(struct kunit *test, struct slb_twin *twin, u32 flows,
 	KUNIT_ASSERT_NOT_NULL(test, twin->set_of);
 	KUNIT_ASSERT_NOT_NULL(test, twin->slots);
 	for (i = 0; i < nkeys; i++) {
-		slb_twin_key(&twin->keys[i], i, rnd);
+		slb_twin_key(twin, i, seed, rnd);
 		twin->slot_of[i] = -1;
 		twin->set_of[i] = -1;
 	}
@@ -69,14 +144,51 @@ void slb_twin_exit(struct slb_twin *twin)
 	memset(twin, 0, sizeof(*twin));
 }
 
-/* All contents of a flow follow from its number; nobody follows the pointers */
-static void slb_twin_flow(const struct slb_twin *twin, u32 slot,
-			  struct slb_flow *flow)
+/* Start an empty table of either size. */
+struct slb_table *slb_table(struct kunit *test, bool wide, u32 flows)
+{
+	struct slb_twin *twin = test->priv;
+
+	slb_twin_exit(twin);
+	KUNIT_ASSERT_EQ(test, slb_table_init(&twin->table, slb_flow_bytes(wide),
+					     flows, 0), 0);
+	return &twin->table;
+}
+
+u32 slb_hash(const struct slb_any_key *key, bool wide, u32 seed)
+{
+	return wide ? slb_key6_hash(&key->key6, seed) :
+		      slb_key4_hash(&key->key4, seed);
+}
+
+/* Place a key in a table that has room for it. */
+struct slb_flow *slb_place(struct kunit *test, struct slb_table *t,
+			   const struct slb_any_key *key, unsigned long now)
+{
+	struct slb_flow *flow;
+
+	KUNIT_ASSERT_NULL(test, slb_any_lookup(t, key));
+	flow = slb_flow_place(t, key->hash, now);
+	KUNIT_ASSERT_NOT_NULL(test, flow);
+	KUNIT_ASSERT_NULL(test, flow->dst);
+	memcpy(slb_slot_at(t, slb_slot_of(test, t, flow)), key,
+	       slb_key_bytes(t->size == slb_flow_bytes(true)));
+	flow->dst = (struct dst_entry *)flow;
+	flow->last = now;
+	return flow;
+}
+
+/* All contents of a flow follow from its number; nobody follows the pointers.
+ * Fills the slot at @where.
+ */
+static void slb_twin_flow(const struct slb_twin *twin, u32 slot, void *where)
 {
 	const struct slb_twin_slot *s = &twin->slots[slot];
+	u32 size = slb_flow_bytes(twin->wide);
+	struct slb_flow *flow = where + size - sizeof(*flow);
 
-	memset(flow, s->id, sizeof(*flow));
-	flow->key = twin->keys[s->key];
+	memset(where, s->id, size);
+	memcpy(where, &twin->keys[s->key], slb_key_bytes(twin->wide));
 	flow->dst = (struct dst_entry *)(unsigned long)s->id;
 	flow->conn = (struct ip_vs_conn *)~(unsigned long)s->id;
 	flow->packets = s->packets;
@@ -91,11 +203,11 @@ void slb_check_used(struct kunit *test, const struct slb_twin *twin)
 static void slb_check_intact(struct kunit *test, const struct slb_twin *twin,
 			     u32 slot)
 {
-	struct slb_flow want;
+	struct slb_flow6 want;
 
 	slb_twin_flow(twin, slot, &want);
-	KUNIT_ASSERT_EQ_MSG(test, memcmp(&twin->table.flow[slot], &want,
-					 sizeof(want)), 0,
+	KUNIT_ASSERT_EQ_MSG(test, memcmp(slb_slot_at(&twin->table, slot), &want,
+					 slb_flow_bytes(twin->wide)), 0,
 			    "slot %u: contents changed", slot);
 }
 
@@ -104,45 +216,64 @@ struct slb_flow *slb_check_lookup(struct kunit *test,
 				  const struct slb_twin *twin, u32 key)
 {
 	s32 slot = twin->slot_of[key];
-	struct slb_flow *want = slot < 0 ? NULL : &twin->table.flow[slot];
-	struct slb_flow *flow = slb_flow_lookup(&twin->table, &twin->keys[key]);
+	struct slb_flow *flow = slb_any_lookup(&twin->table, &twin->keys[key]);
 
-	KUNIT_ASSERT_PTR_EQ_MSG(test, flow, want, "key %u, slot %d", key, slot);
+	KUNIT_ASSERT_EQ_MSG(test, flow ?
+			    (s32)slb_slot_of(test, &twin->table, flow) : -1,
+			    slot, "key %u", key);
 	if (flow)
 		slb_check_intact(test, twin, slot);
 	return flow;
 }
 
-/* No key differs from another only in what is changed here. */
+/* No key differs from another only in what is changed here: the ingress device
+ * and protocol, the destination. The hash stays, so the same set is searched.
+ */
 void slb_check_stranger(struct kunit *test, const struct slb_twin *twin,
 			u32 key, struct rnd_state *rnd)
 {
-	struct slb_key other = twin->keys[key];
-	u32 bit = 1u << slb_rnd(rnd, 32);
+	struct slb_any_key other = twin->keys[key];
+	u32 bit = 1u << slb_rnd(rnd, 31);
+	__be32 *daddr = &other.key4.daddr;
+	__be16 *dport = &other.key4.dport;
+	u32 *iif_proto = &other.key4.iif_proto;
 
+	if (twin->wide) {
+		daddr = &other.key6.daddr.s6_addr32[slb_rnd(rnd, 4)];
+		dport = &other.key6.dport;
+		iif_proto = &other.key6.iif_proto;
+	}
 	switch (slb_rnd(rnd, 3)) {
 	case 0:
-		other.daddr ^= (__force __be32)bit;
+		*daddr ^= (__force __be32)bit;
 		break;
 	case 1:
-		other.dport ^= (__force __be16)(bit > U16_MAX ? bit >> 16 : bit);
+		*dport ^= (__force __be16)(bit > U16_MAX ? bit >> 16 : bit);
 		break;
 	default:
-		other.iif_proto ^= bit;
+		*iif_proto ^= bit;
 		break;
 	}
-	KUNIT_ASSERT_NULL(test, slb_flow_lookup(&twin->table, &other));
+	KUNIT_ASSERT_NULL(test, slb_any_lookup(&twin->table, &other));
 }
 
+/* Every key is where it should be, every other slot is all zero. */
 void slb_check_table(struct kunit *test, const struct slb_twin *twin)
 {
+	const struct slb_table *t = &twin->table;
 	u32 i;
 
 	for (i = 0; i < twin->nkeys; i++)
 		slb_check_lookup(test, twin, i);
-	for (i = 0; i < twin->flows; i++)
-		KUNIT_ASSERT_EQ_MSG(test, !twin->table.flow[i].dst,
+	for (i = 0; i < twin->flows; i++) {
+		KUNIT_ASSERT_EQ_MSG(test, !slb_table_at(t, i)->dst,
 				    twin->slots[i].key < 0, "slot %u", i);
+		if (twin->slots[i].key < 0)
+			KUNIT_ASSERT_NULL_MSG(test,
+					      memchr_inv(slb_slot_at(t, i), 0,
+							 t->size),
+					      "slot %u: not cleared", i);
+	}
 	slb_check_used(test, twin);
 }
 
@@ -182,7 +313,7 @@ void slb_twin_remove(struct slb_twin *twin, u32 slot)
 	twin->slot_of[twin->slots[slot].key] = -1;
 	twin->slots[slot].key = -1;
 	twin->live--;
-	slb_flow_free(&twin->table, &twin->table.flow[slot]);
+	slb_flow_free(&twin->table, slb_table_at(&twin->table, slot));
 }
 
 void slb_twin_clear(struct slb_twin *twin)
@@ -214,14 +345,14 @@ void slb_check_place(struct kunit *test, struct slb_twin *twin, u32 key)
 	struct slb_flow *flow;
 	u32 slot;
 
-	flow = slb_flow_place(&twin->table, &twin->keys[key],
+	flow = slb_flow_place(&twin->table, twin->keys[key].hash,
 			      (unsigned long)twin->now);
 	if (!flow) {
 		slb_check_refused(test, twin, key);
 		twin->refused++;
 		return;
 	}
-	slot = flow - twin->table.flow;
+	slot = slb_slot_of(test, &twin->table, flow);
 	KUNIT_ASSERT_LT(test, slot, twin->flows);
 	if (twin->set_of[key] < 0)
 		twin->set_of[key] = slot / SLB_WAYS;
@@ -237,5 +368,5 @@ void slb_check_place(struct kunit *test, struct slb_twin *twin, u32 key)
 	twin->slots[slot].packets = 0;
 	twin->slots[slot].last = twin->now;
 	twin->live++;
-	slb_twin_flow(twin, slot, flow);
+	slb_twin_flow(twin, slot, slb_slot_at(&twin->table, slot));
 }

@@ -9,6 +9,20 @@
 #include "rnd.h"
 
 /**
+ * struct slb_any_key - a key of either size
+ * @key4: the key, in a table of narrow flows
+ * @key6: the key, in a table of wide flows
+ * @hash: what the table is told of it
+ */
+struct slb_any_key {
+	union {
+		struct slb_key4	key4;
+		struct slb_key6	key6;
+	};
+	u32	hash;
+};
+
+/**
  * struct slb_twin_slot - what the twin knows of a slot
  * @key: which of the twin's keys has a flow here, -1: none
  * @id: number that the contents of the flow follow from
@@ -25,6 +39,7 @@ struct slb_twin_slot {
 /**
  * struct slb_twin - the table and what must be true of it
  * @table: the table
+ * @wide: of wide flows
  * @flows: its size
  * @nkeys: number of @keys
  * @live: flows placed and neither evicted nor freed
@@ -40,12 +55,13 @@ struct slb_twin_slot {
  */
 struct slb_twin {
 	struct slb_table	table;
+	bool			wide;
 	u32			flows;
 	u32			nkeys;
 	u32			live;
 	u32			id;
 	u64			now;
-	struct slb_key		*keys;
+	struct slb_any_key	*keys;
 	s32			*slot_of;
 	s32			*set_of;
 	struct slb_twin_slot	*slots;
@@ -54,8 +70,30 @@ struct slb_twin {
 	u32			freed;
 };
 
-void slb_twin_init(struct kunit *test, struct slb_twin *twin, u32 flows,
-		   struct rnd_state *rnd);
+/* Bytes of a flow, of a key. */
+static inline u32 slb_flow_bytes(bool wide)
+{
+	return wide ? 128 : 64;
+}
+
+static inline u32 slb_key_bytes(bool wide)
+{
+	return wide ? 40 : 16;
+}
+
+u32 slb_slot_of(struct kunit *test, const struct slb_table *t,
+		const struct slb_flow *flow);
+void *slb_slot_at(const struct slb_table *t, u32 slot);
+struct slb_flow *slb_any_lookup(const struct slb_table *t,
+				const struct slb_any_key *key);
+void slb_flip(struct slb_any_key *key, u32 bit);
+u32 slb_hash(const struct slb_any_key *key, bool wide, u32 seed);
+struct slb_table *slb_table(struct kunit *test, bool wide, u32 flows);
+struct slb_flow *slb_place(struct kunit *test, struct slb_table *t,
+			   const struct slb_any_key *key, unsigned long now);
+
+void slb_twin_init(struct kunit *test, struct slb_twin *twin, bool wide,
+		   u32 flows, struct rnd_state *rnd);
 void slb_twin_exit(struct slb_twin *twin);
 void slb_twin_remove(struct slb_twin *twin, u32 slot);
 void slb_twin_clear(struct slb_twin *twin);

@@ -30,88 +30,132 @@ static u32 slb_sum(const u8 *p, u32 len, u64 sum)
 	return sum ? (sum - 1) % 0xffff + 1 : 0;
 }
 
-/* The sum of a packet's pseudo header (RFC 793, RFC 768). */
+/* The sum of a packet's pseudo header (RFC 793, RFC 768, RFC 8200). */
 u32 slb_pseudo(const struct slb_packet *pkt)
 {
-	return slb_sum(pkt->bytes + SADDR, 8,
-		       pkt->bytes[PROTO] + pkt->len - 20);
+	return slb_sum(pkt->bytes + slb_ends(pkt), 2 * pkt->alen,
+		       pkt->proto + pkt->len - pkt->iplen);
 }
 
 /* The sum of all that the transport checksum is over: 0xffff if it is right */
 u32 slb_transport_sum(const struct slb_packet *pkt)
 {
-	return slb_sum(pkt->bytes + 20, pkt->len - 20, slb_pseudo(pkt));
+	return slb_sum(pkt->bytes + pkt->iplen, pkt->len - pkt->iplen,
+		       slb_pseudo(pkt));
 }
 
+/* IPv6 has none. */
 void slb_set_ip_check(struct slb_packet *pkt)
 {
+	if (pkt->v6)
+		return;
 	slb_put16(pkt->bytes + IP_CHECK, 0);
 	slb_put16(pkt->bytes + IP_CHECK, ~slb_sum(pkt->bytes, 20, 0));
 }
 
+/* That of SCTP, a CRC, stays as it is: the rewriter leaves it to its caller. */
 void slb_set_check(struct slb_packet *pkt)
 {
 	u32 check;
 
+	if (!pkt->check)
+		return;
 	slb_put16(pkt->bytes + pkt->check, 0);
 	check = ~slb_transport_sum(pkt) & 0xffff;
-	if (pkt->bytes[PROTO] == IPPROTO_UDP && !check)
+	if (pkt->proto == IPPROTO_UDP && !check)
 		check = 0xffff;
 	slb_put16(pkt->bytes + pkt->check, check);
 }
 
-void slb_get_key(const struct slb_packet *pkt, struct slb_key *key)
+void slb_get_ends(const struct slb_packet *pkt, u8 *ends)
 {
-	memset(key, 0, sizeof(*key));
-	memcpy(key, pkt->bytes + SADDR, 12);
+	memcpy(ends, pkt->bytes + slb_ends(pkt), 2 * pkt->alen + 4);
 }
 
-void slb_set_key(struct slb_packet *pkt, const struct slb_key *key)
+void slb_set_ends(struct slb_packet *pkt, const u8 *ends)
 {
-	memcpy(pkt->bytes + SADDR, key, 12);
+	memcpy(pkt->bytes + slb_ends(pkt), ends, 2 * pkt->alen + 4);
 }
 
-/* A good packet with anything in it, and what NAT may make of its addresses
- * and ports: source or destination or both change, all of them or a part.
+/* What NAT may make of addresses and ports: all of them or some change, and of
+ * an address all of it or a part.
  */
-void slb_packet_make(struct slb_packet *pkt, struct rnd_state *rnd)
+static void slb_packet_nat(struct slb_packet *pkt, struct rnd_state *rnd)
 {
-	bool tcp = slb_once_in(rnd, 2);
+	u32 start = slb_once_in(rnd, 2) ? 0 : slb_rnd(rnd, pkt->alen);
+	u8 *to = pkt->to;
+
+	slb_get_ends(pkt, to);
+	pkt->nat = slb_rnd(rnd, 16);
+	if (pkt->nat & 1)
+		prandom_bytes_state(rnd, to + start, pkt->alen - start);
+	if (pkt->nat & 2)
+		prandom_bytes_state(rnd, to + pkt->alen + start,
+				    pkt->alen - start);
+	if (pkt->nat & 4)
+		prandom_bytes_state(rnd, to + 2 * pkt->alen, 2);
+	if (pkt->nat & 8)
+		prandom_bytes_state(rnd, to + 2 * pkt->alen + 2, 2);
+}
+
+/* A good packet of a kind with anything in it. */
+void slb_packet_kind(struct slb_packet *pkt, bool v6, u8 proto,
+		     struct rnd_state *rnd)
+{
+	u32 thlen = proto == IPPROTO_TCP ? 20 : proto == IPPROTO_UDP ? 8 : 12;
 	u8 *p = pkt->bytes;
-	u32 nat;
 
 	prandom_bytes_state(rnd, p, sizeof(pkt->bytes));
-	pkt->hlen = tcp ? 40 : 28;
-	pkt->check = tcp ? TCP_CHECK : UDP_CHECK;
+	pkt->v6 = v6;
+	pkt->proto = proto;
+	pkt->alen = v6 ? 16 : 4;
+	pkt->iplen = v6 ? 40 : 20;
+	pkt->hlen = pkt->iplen + thlen;
+	pkt->check = proto == IPPROTO_TCP ? pkt->iplen + TCP_CHECK :
+		     proto == IPPROTO_UDP ? pkt->iplen + UDP_CHECK : 0;
 	pkt->len = pkt->hlen + slb_rnd(rnd, slb_once_in(rnd, 4) ? SLB_PAYLOAD :
 								  16);
-	p[0] = 0x45;
-	slb_put16(p + 2, pkt->len);
-	p[TTL] = 2 + slb_rnd(rnd, 254);
-	p[PROTO] = tcp ? IPPROTO_TCP : IPPROTO_UDP;
-	if (!tcp)
-		slb_put16(p + UDP_LEN, pkt->len - 20);
+	if (v6) {
+		p[0] = 0x60 | p[0] % 16;
+		slb_put16(p + 4, pkt->len - 40);
+		p[NEXT6] = proto;
+	} else {
+		p[0] = 0x45;
+		slb_put16(p + 2, pkt->len);
+		p[PROTO4] = proto;
+	}
+	*slb_ttl(pkt) = 2 + slb_rnd(rnd, 254);
+	if (proto == IPPROTO_UDP)
+		slb_put16(p + pkt->iplen + UDP_LEN, pkt->len - pkt->iplen);
 	slb_set_ip_check(pkt);
 	slb_set_check(pkt);
+	slb_packet_nat(pkt, rnd);
+}
 
-	slb_get_key(pkt, &pkt->to);
-	nat = prandom_u32_state(rnd);
-	if (nat & 1)
-		pkt->to.saddr = (__force __be32)prandom_u32_state(rnd);
-	if (nat & 2)
-		pkt->to.daddr = (__force __be32)prandom_u32_state(rnd);
-	if (nat & 4)
-		pkt->to.sport = (__force __be16)prandom_u32_state(rnd);
-	if (nat & 8)
-		pkt->to.dport = (__force __be16)prandom_u32_state(rnd);
+/* Of any kind. */
+void slb_packet_make(struct slb_packet *pkt, struct rnd_state *rnd)
+{
+	static const u8 protos[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
+	bool v6 = slb_once_in(rnd, 2);
+
+	slb_packet_kind(pkt, v6, protos[slb_rnd(rnd, ARRAY_SIZE(protos))], rnd);
+}
+
+/* Of a kind whose checksum is a sum. */
+void slb_packet_make_sum(struct slb_packet *pkt, struct rnd_state *rnd)
+{
+	bool v6 = slb_once_in(rnd, 2);
+
+	slb_packet_kind(pkt, v6, slb_once_in(rnd, 2) ? IPPROTO_TCP :
+						       IPPROTO_UDP, rnd);
 }
 
 /* What a rewrite must leave, the transport checksum apart. */
 void slb_expect(struct slb_packet *want, bool nat)
 {
 	if (nat)
-		slb_set_key(want, &want->to);
-	want->bytes[TTL]--;
+		slb_set_ends(want, want->to);
+	--*slb_ttl(want);
 	slb_set_ip_check(want);
 }
 
@@ -124,6 +168,6 @@ void slb_check_bytes(struct kunit *test, const struct slb_packet *pkt,
 		return;
 	for (i = 0; i < sizeof(pkt->bytes); i++)
 		KUNIT_ASSERT_EQ_MSG(test, pkt->bytes[i], want->bytes[i],
-				    "byte %u, protocol %u, length %u", i,
-				    pkt->bytes[PROTO], pkt->len);
+				    "byte %u, v6 %d, protocol %u, length %u, nat %x",
+				    i, pkt->v6, pkt->proto, pkt->len, pkt->nat);
 }

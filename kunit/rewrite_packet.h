@@ -8,36 +8,63 @@
 #include "flow.h"
 #include "rnd.h"
 
-/* Where to find what in a packet: IP, then both, then one of TCP and UDP. */
-#define TTL		8
-#define PROTO		9
+/* Where to find what in an IPv4 header. */
+#define TTL4		8
+#define PROTO4		9
 #define IP_CHECK	10
-#define SADDR		12
-#define DADDR		16
-#define SPORT		20
-#define DPORT		22
-#define UDP_LEN		24
-#define UDP_CHECK	26
-#define TCP_CHECK	36
+#define ENDS4		12
+/* In an IPv6 header. */
+#define NEXT6		6
+#define HOP6		7
+#define ENDS6		8
+/* In a transport header. */
+#define UDP_LEN		4
+#define UDP_CHECK	6
+#define TCP_CHECK	16
 
 #define SLB_PAYLOAD	1500
-#define SLB_ROOM	(40 + SLB_PAYLOAD)
+#define SLB_ROOM	(60 + SLB_PAYLOAD)
+
+/* Both addresses and both ports: as they follow one another in a packet. */
+#define SLB_ENDS	36
 
 /**
  * struct slb_packet - a packet, and what is to become of it
  * @bytes: from its IP header
  * @len: how many
  * @hlen: how many of them are headers
- * @check: where the transport checksum is
+ * @iplen: how many are the IP header
+ * @alen: how many an address has
+ * @check: where the transport checksum is; 0: SCTP, another kind
+ * @proto: TCP, UDP or SCTP
+ * @v6: it is IPv6
+ * @nat: which of source and destination address, source and destination port
+ *	are to change, as bits
  * @to: addresses and ports to write
  */
 struct slb_packet {
-	u8		bytes[SLB_ROOM];
-	u32		len;
-	u32		hlen;
-	u32		check;
-	struct slb_key	to;
+	u8	bytes[SLB_ROOM] __aligned(8);
+	u32	len;
+	u32	hlen;
+	u32	iplen;
+	u32	alen;
+	u32	check;
+	u8	proto;
+	bool	v6;
+	u8	nat;
+	u8	to[SLB_ENDS] __aligned(8);
 };
+
+/* Where addresses and ports begin. */
+static inline u32 slb_ends(const struct slb_packet *pkt)
+{
+	return pkt->v6 ? ENDS6 : ENDS4;
+}
+
+static inline u8 *slb_ttl(struct slb_packet *pkt)
+{
+	return pkt->bytes + (pkt->v6 ? HOP6 : TTL4);
+}
 
 u32 slb_get16(const u8 *p);
 void slb_put16(u8 *p, u32 value);
@@ -45,9 +72,12 @@ u32 slb_pseudo(const struct slb_packet *pkt);
 u32 slb_transport_sum(const struct slb_packet *pkt);
 void slb_set_ip_check(struct slb_packet *pkt);
 void slb_set_check(struct slb_packet *pkt);
-void slb_get_key(const struct slb_packet *pkt, struct slb_key *key);
-void slb_set_key(struct slb_packet *pkt, const struct slb_key *key);
+void slb_get_ends(const struct slb_packet *pkt, u8 *ends);
+void slb_set_ends(struct slb_packet *pkt, const u8 *ends);
+void slb_packet_kind(struct slb_packet *pkt, bool v6, u8 proto,
+		     struct rnd_state *rnd);
 void slb_packet_make(struct slb_packet *pkt, struct rnd_state *rnd);
+void slb_packet_make_sum(struct slb_packet *pkt, struct rnd_state *rnd);
 void slb_expect(struct slb_packet *want, bool nat);
 void slb_check_bytes(struct kunit *test, const struct slb_packet *pkt,
 		     const struct slb_packet *want);

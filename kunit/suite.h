@@ -6,6 +6,9 @@
  * Cases that work at random run twice: from a seed that is always the same,
  * and from one that is new each time. Both are printed; insmod with seed=N
  * takes N instead of the new one, and so repeats a run that failed.
+ *
+ * A case should print little: 6.1 keeps 512 bytes of it, and drops the line that
+ * does not fit any more, be it the result.
  */
 #ifndef _SLB_KUNIT_SUITE_H
 #define _SLB_KUNIT_SUITE_H

@@ -20,35 +20,61 @@
 #include <linux/timer.h>
 
 #include "conn.h"
+#include "ct.h"
 #include "sched.h"
 
 /**
  * slb_conn_pin() - find the connection of a packet and hold it
  * @sn: the namespace
- * @key: the packet's key, as it came
+ * @pkt: the packet as it came
+ * @daddr: the destination that it leaves with, or NULL if it leaves in a tunnel
+ * @dport: the destination port that it leaves with
  * @out: set if the packet goes from the real server to the client
  *
  * This is the walk of IPVS's table that flows save: once a flow, not once a
- * packet.
+ * packet. Where a source NAT hides clients, real servers answer to another
+ * address than the client's: IPVS knows the connection by the address that the
+ * answer leaves for.
  *
  * Context: RCU.
  * Return: the connection, with a reference for the caller, or NULL.
  */
-struct ip_vs_conn *slb_conn_pin(struct slb_net *sn, const struct slb_key *key,
+struct ip_vs_conn *slb_conn_pin(struct slb_net *sn, const struct slb_pkt *pkt,
+				const union slb_addr *daddr, __be16 dport,
 				bool *out)
 {
-	union nf_inet_addr saddr = { .ip = key->saddr };
-	union nf_inet_addr daddr = { .ip = key->daddr };
+	struct netns_ipvs *ipvs = net_ipvs(sn->net);
+	union nf_inet_addr from = {}, to = {};
+	__be16 sport, to_port;
 	struct ip_vs_conn_param p;
 	struct ip_vs_conn *cp;
+	int af = pkt->v6 ? AF_INET6 : AF_INET;
 
-	ip_vs_conn_fill_param(net_ipvs(sn->net), AF_INET, (u8)key->iif_proto,
-			      &saddr, key->sport, &daddr, key->dport, &p);
+	if (pkt->v6) {
+		from.in6 = pkt->key6.saddr;
+		to.in6 = pkt->key6.daddr;
+		sport = pkt->key6.sport;
+		to_port = pkt->key6.dport;
+	} else {
+		from.ip = pkt->key4.saddr;
+		to.ip = pkt->key4.daddr;
+		sport = pkt->key4.sport;
+		to_port = pkt->key4.dport;
+	}
+
+	ip_vs_conn_fill_param(ipvs, af, pkt->proto, &from, sport, &to, to_port,
+			      &p);
 	*out = false;
 	cp = ip_vs_conn_in_get(&p);
-	if (cp)
+	if (cp || !daddr)
 		return cp;
 	*out = true;
+	if (pkt->v6)
+		to.in6 = daddr->in6;
+	else
+		to.ip = daddr->ip;
+	ip_vs_conn_fill_param(ipvs, af, pkt->proto, &from, sport, &to, dport,
+			      &p);
 	return ip_vs_conn_out_get(&p);
 }
 
@@ -85,29 +111,34 @@ static bool slb_conn_scope(const struct slb_net *sn,
  * slb_conn_fit() - may flows serve this connection?
  * @sn: the namespace
  * @cp: the connection, held
- * @iif_proto: of the flow's key
  *
  * Context: RCU.
  * Return: SLB_LEARNED, or the reason why not.
  */
 enum slb_stat slb_conn_fit(const struct slb_net *sn,
-			   const struct ip_vs_conn *cp, u32 iif_proto)
+			   const struct ip_vs_conn *cp)
 {
 	const struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 
 	if (cp->flags & (IP_VS_CONN_F_ONE_PACKET | IP_VS_CONN_F_TEMPLATE |
-			 IP_VS_CONN_F_NO_CPORT | IP_VS_CONN_F_NFCT) ||
-	    cp->app)
+			 IP_VS_CONN_F_NO_CPORT) || cp->app)
 		return SLB_SKIP_KIND;
-	if (cp->af != AF_INET || cp->daf != AF_INET ||
-	    (IP_VS_FWD_METHOD(cp) != IP_VS_CONN_F_MASQ &&
-	     IP_VS_FWD_METHOD(cp) != IP_VS_CONN_F_DROUTE))
+	switch (slb_conn_method(cp)) {
+	case IP_VS_CONN_F_MASQ:
+	case IP_VS_CONN_F_DROUTE:
+		if (cp->af != cp->daf)
+			return SLB_SKIP_METHOD;
+		break;
+	case IP_VS_CONN_F_TUNNEL:
+		break;
+	default:
 		return SLB_SKIP_METHOD;
+	}
 	if (!dest || !slb_dest_available(dest))
 		return SLB_SKIP_SERVER;
 	if (!slb_conn_scope(sn, dest))
 		return SLB_SKIP_SCOPE;
-	if (!slb_conn_settled(cp, iif_proto))
+	if (!slb_conn_settled(cp, cp->protocol))
 		return SLB_SKIP_UNSETTLED;
 	if (READ_ONCE(cp->timeout) < SLB_TIMEOUT_MIN)
 		return SLB_SKIP_TIMEOUT;
@@ -118,18 +149,23 @@ enum slb_stat slb_conn_fit(const struct slb_net *sn,
  * slb_conn_via() - does IPVS send packets of this connection this way?
  * @cp: the connection, held
  * @dst: the route that a packet to its real server was seen to take
+ * @cookie: set to what dst_check() wants with it
  *
  * With direct routing nothing in a packet tells where it went. The connection
  * may have been replaced, with another real server, since the packet went.
  *
  * Context: RCU.
  */
-bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst)
+bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst,
+		  u32 *cookie)
 {
 	const struct ip_vs_dest_dst *dest_dst;
 
 	dest_dst = rcu_dereference(cp->dest->dest_dst);
-	return dest_dst && dest_dst->dst_cache == dst;
+	if (!dest_dst || dest_dst->dst_cache != dst)
+		return false;
+	*cookie = dest_dst->dst_cookie;
+	return true;
 }
 
 /**
@@ -141,19 +177,22 @@ bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst)
  */
 void slb_timeouts_read(struct slb_net *sn, struct slb_timeouts *t)
 {
-	static const struct { u8 proto, state; } of[] = {
-		{ IPPROTO_TCP, IP_VS_TCP_S_ESTABLISHED },
-		{ IPPROTO_UDP, IP_VS_UDP_S_NORMAL },
+	static const u8 protos[SLB_PROTO_MAX] = {
+		[SLB_TCP]	= IPPROTO_TCP,
+		[SLB_UDP]	= IPPROTO_UDP,
+		[SLB_SCTP]	= IPPROTO_SCTP,
 	};
 	struct ip_vs_proto_data *pd;
 	int i, timeout;
+	u8 proto;
 
 	rcu_read_lock();
-	for (i = 0; i < ARRAY_SIZE(of); i++) {
-		pd = ip_vs_proto_data_get(net_ipvs(sn->net), of[i].proto);
+	for (i = 0; i < SLB_PROTO_MAX; i++) {
+		proto = protos[i];
+		pd = ip_vs_proto_data_get(net_ipvs(sn->net), proto);
 		if (!pd)
 			continue;
-		timeout = READ_ONCE(pd->timeout_table[of[i].state]);
+		timeout = READ_ONCE(pd->timeout_table[slb_state_settled(proto)]);
 		if (timeout == t->now[i])
 			continue;
 		t->previous[i] = t->now[i];
@@ -162,18 +201,35 @@ void slb_timeouts_read(struct slb_net *sn, struct slb_timeouts *t)
 	rcu_read_unlock();
 }
 
-/* slb_conn_marked(), for certain: set_tcp_state() writes state and timeout one
- * after the other, under the lock.
+/* Does a state that is not settled have a timeout of its own that tells it from
+ * one that IPVS tried to end? That of FIN_WAIT may be set ("ipvsadm --set").
  */
-static bool slb_conn_expired(struct ip_vs_conn *cp, u32 iif_proto,
+static bool slb_state_marked(const struct ip_vs_conn *cp)
+{
+	struct ip_vs_proto_data *pd = ip_vs_proto_data_get(cp->ipvs,
+							   cp->protocol);
+
+	return pd && cp->timeout == 60 * HZ &&
+	       pd->timeout_table[cp->state] != 60 * HZ &&
+	       !(cp->protocol == IPPROTO_TCP &&
+		 cp->state == IP_VS_TCP_S_FIN_WAIT);
+}
+
+/* slb_conn_marked(), for certain and in any state: set_tcp_state() writes state
+ * and timeout one after the other, under the lock.
+ */
+static bool slb_conn_expired(struct ip_vs_conn *cp,
 			     const struct slb_timeouts *t)
 {
 	bool expired;
 
-	if (!slb_conn_marked(cp, iif_proto, t))
+	if (READ_ONCE(cp->timeout) != 60 * HZ)
 		return false;
 	spin_lock(&cp->lock);
-	expired = slb_conn_marked(cp, iif_proto, t);
+	if (slb_conn_settled(cp, cp->protocol))
+		expired = slb_conn_marked(cp, cp->protocol, t);
+	else
+		expired = slb_state_marked(cp);
 	spin_unlock(&cp->lock);
 	return expired;
 }
@@ -197,31 +253,33 @@ void slb_conn_expire(struct ip_vs_conn *cp)
 /* Set the timeout and the timer as the last packet would have set them. Two
  * directions of a connection do this apart, and the slow path in between, so a
  * timer that is later was set for a later packet, unless the timeout has been
- * shortened.
+ * shortened. The packet that ends the state that flows serve sets the timer
+ * itself, and comes later than those that they served. A timer that is due is how
+ * IPVS ends a connection.
  */
-static void slb_conn_touch(struct ip_vs_conn *cp, u32 iif_proto,
-			   const struct slb_timeouts *t, unsigned long last)
+static void slb_conn_touch(struct ip_vs_conn *cp, const struct slb_timeouts *t,
+			   unsigned long last)
 {
 	struct ip_vs_proto_data *pd = ip_vs_proto_data_get(cp->ipvs,
 							   cp->protocol);
-	unsigned long timeout;
-	bool shorter = false;
+	unsigned long timeout, expires;
+	bool shorter, settled;
 
 	spin_lock(&cp->lock);
-	if (slb_conn_marked(cp, iif_proto, t)) {
-		spin_unlock(&cp->lock);
-		return;
-	}
-	timeout = cp->timeout;
-	if (pd && slb_conn_settled(cp, iif_proto)) {
+	settled = pd && slb_conn_settled(cp, cp->protocol) &&
+		  !slb_conn_marked(cp, cp->protocol, t);
+	if (settled) {
 		timeout = READ_ONCE(pd->timeout_table[cp->state]);
 		shorter = timeout < cp->timeout;
 		cp->timeout = timeout;
 	}
 	spin_unlock(&cp->lock);
+	if (!settled)
+		return;
 
-	if (!shorter && time_before_eq(last + timeout,
-				       READ_ONCE(cp->timer.expires)))
+	expires = READ_ONCE(cp->timer.expires);
+	if (time_before_eq(expires, jiffies) ||
+	    (!shorter && time_before_eq(last + timeout, expires)))
 		return;
 	mod_timer(&cp->timer, last + timeout);
 	/* a packet has changed the state, and set the timer for it, before us */
@@ -281,10 +339,11 @@ bool slb_flow_account(struct slb_flow *flow, const struct slb_timeouts *t,
 		add(slb_tot_stats(cp->ipvs), flow->packets, flow->bytes);
 		if (!(flow->flags & SLB_FLOW_OUT))
 			atomic_add(flow->packets, &cp->in_pkts);
+		if (flow->flags & SLB_FLOW_WIDE && slb_flow6(flow)->ct)
+			slb_ct_account(flow, now);
 		flow->packets = 0;
 		flow->bytes = 0;
-		slb_conn_touch(cp, flow->key.iif_proto, t,
-			       now - slb_flow_idle(flow, now));
+		slb_conn_touch(cp, t, now - slb_flow_idle(flow, now));
 	}
-	return slb_conn_expired(cp, flow->key.iif_proto, t);
+	return slb_conn_expired(cp, t);
 }

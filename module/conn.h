@@ -9,6 +9,7 @@
 
 #include "flow.h"
 #include "net.h"
+#include "parse.h"
 
 /* Connections that IPVS keeps for less than this are not served. The timer of a
  * pinned connection is set once a sweep, for packets up to a sweep old: this
@@ -16,35 +17,61 @@
  */
 #define SLB_TIMEOUT_MIN	(5 * SLB_SWEEP)
 
+/* The protocols that flows serve, as an index. */
+enum slb_proto {
+	SLB_TCP,
+	SLB_UDP,
+	SLB_SCTP,
+	SLB_PROTO_MAX
+};
+
+/**
+ * slb_proto() - a protocol as an index
+ * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
+ */
+static inline enum slb_proto slb_proto(u8 proto)
+{
+	return proto == IPPROTO_TCP ? SLB_TCP :
+	       proto == IPPROTO_UDP ? SLB_UDP : SLB_SCTP;
+}
+
 /**
  * struct slb_timeouts - for how long IPVS keeps settled connections
- * @now: in jiffies, of TCP and of UDP ("ipvsadm --set"), at the last sweep
+ * @now: in jiffies, by enum slb_proto ("ipvsadm --set"), at the last sweep
  * @previous: what it was before its last change
  */
 struct slb_timeouts {
-	int	now[2];
-	int	previous[2];
+	int	now[SLB_PROTO_MAX];
+	int	previous[SLB_PROTO_MAX];
 };
+
+/**
+ * slb_state_settled() - the state of connections that flows serve
+ * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
+ */
+static inline u16 slb_state_settled(u8 proto)
+{
+	return proto == IPPROTO_TCP ? IP_VS_TCP_S_ESTABLISHED :
+	       proto == IPPROTO_UDP ? IP_VS_UDP_S_NORMAL :
+				      IP_VS_SCTP_S_ESTABLISHED;
+}
 
 /**
  * slb_conn_settled() - is a connection in the state that flows serve?
  * @cp: the connection, pinned
- * @iif_proto: of the flow's key
+ * @proto: its protocol, which is in another cache line than its state
  *
  * In that state a packet that a flow serves changes nothing of the connection
  * but its counters and its timer: TCP segments with ACK and without SYN, FIN
- * or RST keep ESTABLISHED in every table of ip_vs_proto_tcp.c, and UDP has
- * one state.
+ * or RST keep ESTABLISHED in every table of ip_vs_proto_tcp.c, so do chunks
+ * that count as data in ip_vs_proto_sctp.c, and UDP has one state.
  *
  * Context: any; one read of a word that other CPUs may be writing, which is
  * then as if the packet had come just before or just after.
  */
-static inline bool slb_conn_settled(const struct ip_vs_conn *cp, u32 iif_proto)
+static inline bool slb_conn_settled(const struct ip_vs_conn *cp, u8 proto)
 {
-	u16 want = (u8)iif_proto == IPPROTO_TCP ? IP_VS_TCP_S_ESTABLISHED :
-						  IP_VS_UDP_S_NORMAL;
-
-	return READ_ONCE(cp->state) == want;
+	return READ_ONCE(cp->state) == slb_state_settled(proto);
 }
 
 /**
@@ -64,7 +91,7 @@ static inline bool slb_conn_synced(struct net *net)
 /**
  * slb_conn_marked() - did IPVS try to end this connection?
  * @cp: the connection, pinned
- * @iif_proto: of the flow's key
+ * @proto: its protocol
  * @t: timeouts
  *
  * There is no notice of that, but ip_vs_conn_expire() leaves a timeout of 60 s
@@ -75,21 +102,51 @@ static inline bool slb_conn_synced(struct net *net)
  *
  * Context: any; true may be wrong without cp->lock, see slb_conn_expired().
  */
-static inline bool slb_conn_marked(const struct ip_vs_conn *cp, u32 iif_proto,
+static inline bool slb_conn_marked(const struct ip_vs_conn *cp, u8 proto,
 				   const struct slb_timeouts *t)
 {
-	bool udp = (u8)iif_proto == IPPROTO_UDP;
+	enum slb_proto i;
 
-	return READ_ONCE(cp->timeout) == 60 * HZ && t->now[udp] != 60 * HZ &&
-	       t->previous[udp] != 60 * HZ && slb_conn_settled(cp, iif_proto);
+	if (likely(READ_ONCE(cp->timeout) != 60 * HZ))
+		return false;
+	i = slb_proto(proto);
+	return t->now[i] != 60 * HZ && t->previous[i] != 60 * HZ &&
+	       slb_conn_settled(cp, proto);
 }
 
-struct ip_vs_conn *slb_conn_pin(struct slb_net *sn, const struct slb_key *key,
+/**
+ * slb_conn_method() - how IPVS forwards packets of this connection
+ * @cp: the connection, pinned
+ *
+ * Return: IP_VS_CONN_F_MASQ, _DROUTE, _TUNNEL or another of its kind; does not
+ *	change while the connection lives.
+ */
+static inline u32 slb_conn_method(const struct ip_vs_conn *cp)
+{
+	return IP_VS_FWD_METHOD(cp);
+}
+
+/**
+ * slb_addr_equal() - is this an address of the connection's?
+ * @af: AF_INET or AF_INET6
+ * @a: an address
+ * @b: of the connection
+ */
+static inline bool slb_addr_equal(u16 af, const union slb_addr *a,
+				  const union nf_inet_addr *b)
+{
+	return af == AF_INET6 ? ipv6_addr_equal(&a->in6, &b->in6) :
+				a->ip == b->ip;
+}
+
+struct ip_vs_conn *slb_conn_pin(struct slb_net *sn, const struct slb_pkt *pkt,
+				const union slb_addr *daddr, __be16 dport,
 				bool *out);
 void slb_conn_unpin(struct ip_vs_conn *cp);
 enum slb_stat slb_conn_fit(const struct slb_net *sn,
-			   const struct ip_vs_conn *cp, u32 iif_proto);
-bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst);
+			   const struct ip_vs_conn *cp);
+bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst,
+		  u32 *cookie);
 void slb_conn_expire(struct ip_vs_conn *cp);
 void slb_timeouts_read(struct slb_net *sn, struct slb_timeouts *t);
 bool slb_flow_account(struct slb_flow *flow, const struct slb_timeouts *t,

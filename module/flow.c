@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The flow table: fixed size, set-associative, one a CPU.
+ * The flow table: fixed size, set-associative, one a CPU and size of flow.
  *
  *  operation                          | locking
  * ------------------------------------+-------------------------------------
  *  slb_flow_lookup, _place, _free     | BH off, on the CPU that owns the
  *                                     | table; after that CPU is dead, or
  *                                     | when no hook can run: anywhere
- *  slb_table_init, slb_table_exit     | process context, nobody else has it
+ *  slb_table_init                     | process context, one at a time
+ *  slb_table_exit                     | process context, nobody else has it
  *
  * A key belongs to one set of SLB_WAYS flows and, within the set, to a way to
  * start the search at, both from one keyed hash. While a set is not crowded a
@@ -17,19 +18,70 @@
  */
 #include <linux/jhash.h>
 #include <linux/mm.h>
-#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <net/ipv6.h>
 
 #include "flow.h"
 
-static u32 slb_key_hash(const struct slb_table *t, const struct slb_key *key)
+/**
+ * slb_key4_hash() - hash a key
+ * @key: the key
+ * @seed: of the CPU
+ *
+ * Context: any.
+ * Return: all 32 bits count.
+ */
+u32 slb_key4_hash(const struct slb_key4 *key, u32 seed)
 {
 	return jhash_3words((__force u32)key->saddr, (__force u32)key->daddr,
-			    (__force u32)key->ports, t->seed ^ key->iif_proto);
+			    (__force u32)key->ports, seed ^ key->iif_proto);
 }
 
-static bool slb_key_equal(const struct slb_key *a, const struct slb_key *b)
+/**
+ * slb_key6_hash() - hash a key of IPv6 packets
+ * @key: the key; not a mapped one, which goes by the hash of what it maps
+ * @seed: of the CPU
+ *
+ * Context: any.
+ * Return: all 32 bits count.
+ */
+u32 slb_key6_hash(const struct slb_key6 *key, u32 seed)
+{
+	return jhash2((const u32 *)key, sizeof(*key) / sizeof(u32), seed);
+}
+
+/**
+ * slb_key4_map() - the key of a wide flow for IPv4 packets
+ * @key: the key of the packets
+ * @mapped: what is found in the table of wide flows
+ *
+ * Context: any.
+ */
+void slb_key4_map(const struct slb_key4 *key, struct slb_key6 *mapped)
+{
+	ipv6_addr_set_v4mapped(key->saddr, &mapped->saddr);
+	ipv6_addr_set_v4mapped(key->daddr, &mapped->daddr);
+	mapped->ports = key->ports;
+	mapped->iif_proto = key->iif_proto | SLB_KEY_MAPPED;
+}
+
+/**
+ * slb_flow_key() - the key of a flow, whatever its size
+ * @flow: the flow
+ * @key: a copy of its key, mapped if it is an IPv4 flow
+ *
+ * Context: the flow is the caller's.
+ */
+void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key)
+{
+	if (flow->flags & SLB_FLOW_WIDE)
+		*key = slb_flow6(flow)->key;
+	else
+		slb_key4_map(&slb_flow4(flow)->key, key);
+}
+
+static bool slb_key4_equal(const struct slb_key4 *a, const struct slb_key4 *b)
 {
 	return !(((__force u32)a->saddr ^ (__force u32)b->saddr) |
 		 ((__force u32)a->daddr ^ (__force u32)b->daddr) |
@@ -37,10 +89,20 @@ static bool slb_key_equal(const struct slb_key *a, const struct slb_key *b)
 		 (a->iif_proto ^ b->iif_proto));
 }
 
-/* The set comes from the low bits of the hash, the way from the high ones. */
-static struct slb_flow *slb_table_set(const struct slb_table *t, u32 hash)
+static bool slb_key6_equal(const struct slb_key6 *a, const struct slb_key6 *b)
 {
-	return t->flow + (size_t)(hash & t->set_mask) * SLB_WAYS;
+	return !(((__force u32)a->ports ^ (__force u32)b->ports) |
+		 (a->iif_proto ^ b->iif_proto)) &&
+	       ipv6_addr_equal(&a->saddr, &b->saddr) &&
+	       ipv6_addr_equal(&a->daddr, &b->daddr);
+}
+
+/* The set comes from the low bits of the hash, the way to start at from the
+ * high ones.
+ */
+static u32 slb_hash_set(const struct slb_table *t, u32 hash)
+{
+	return (hash & t->set_mask) * SLB_WAYS;
 }
 
 static u32 slb_hash_way(u32 hash)
@@ -50,27 +112,36 @@ static u32 slb_hash_way(u32 hash)
 
 /**
  * slb_table_init() - allocate a table
- * @t: the table
+ * @t: the table, all zero
+ * @size: sizeof(struct slb_flow4) or sizeof(struct slb_flow6)
  * @flows: its size, a power of two from SLB_FLOWS_MIN to SLB_FLOWS_MAX
  * @node: memory node of the CPU that will own it
  *
  * Context: process, may sleep.
  * Return: 0, or -ENOMEM.
  */
-int slb_table_init(struct slb_table *t, u32 flows, int node)
+int slb_table_init(struct slb_table *t, u32 size, u32 flows, int node)
 {
-	BUILD_BUG_ON(sizeof(struct slb_key) != 16);
-	BUILD_BUG_ON(sizeof(struct slb_action) != 16);
-	BUILD_BUG_ON(offsetof(struct slb_flow, tos) + sizeof(u8) != 64);
+	void *slot;
+
+	BUILD_BUG_ON(sizeof(struct slb_key4) != 16);
+	BUILD_BUG_ON(sizeof(struct slb_key6) != 40);
+	BUILD_BUG_ON(sizeof(struct slb_action4) != 16);
+	BUILD_BUG_ON(sizeof(struct slb_flow4) != 64);
+	BUILD_BUG_ON(sizeof(struct slb_flow6) != 128);
+	/* slb_table_at() goes by the end */
+	BUILD_BUG_ON(offsetofend(struct slb_flow4, flow) != 64);
+	BUILD_BUG_ON(offsetofend(struct slb_flow6, flow) != 128);
 	BUILD_BUG_ON(!is_power_of_2(SLB_WAYS));
 
-	t->flow = kvzalloc_node(array_size(flows, sizeof(*t->flow)),
-				GFP_KERNEL, node);
-	if (!t->flow)
+	slot = kvzalloc_node(array_size(flows, size), GFP_KERNEL, node);
+	if (!slot)
 		return -ENOMEM;
 	t->set_mask = flows / SLB_WAYS - 1;
-	t->seed = get_random_u32();
+	t->size = size;
 	t->used = 0;
+	/* pairs with slb_table_ready() */
+	smp_store_release(&t->slot, slot);
 	return 0;
 }
 
@@ -83,39 +154,66 @@ int slb_table_init(struct slb_table *t, u32 flows, int node)
 void slb_table_exit(struct slb_table *t)
 {
 	WARN_ON_ONCE(t->used);
-	kvfree(t->flow);
-	t->flow = NULL;
+	kvfree(t->slot);
+	t->slot = NULL;
 }
 
 /**
- * slb_flow_lookup() - find the flow of a key
- * @t: the table
+ * slb_flow_lookup4() - find the flow of a key
+ * @t: a table of narrow flows, which is ready
  * @key: the key
+ * @hash: of the key
  *
  * Context: BH off, on the CPU that owns the table.
  * Return: the flow, which is the caller's until BHs are on again, or NULL.
  */
-struct slb_flow *slb_flow_lookup(const struct slb_table *t,
-				 const struct slb_key *key)
+struct slb_flow *slb_flow_lookup4(const struct slb_table *t,
+				  const struct slb_key4 *key, u32 hash)
 {
-	u32 hash = slb_key_hash(t, key);
-	struct slb_flow *set = slb_table_set(t, hash);
+	struct slb_flow4 *set = t->slot;
 	u32 way = slb_hash_way(hash);
 	u32 i;
 
+	set += slb_hash_set(t, hash);
 	for (i = 0; i < SLB_WAYS; i++) {
-		struct slb_flow *flow = &set[(way + i) % SLB_WAYS];
+		struct slb_flow4 *f = &set[(way + i) % SLB_WAYS];
 
-		if (slb_key_equal(&flow->key, key) && flow->dst)
-			return flow;
+		if (slb_key4_equal(&f->key, key) && f->flow.dst)
+			return &f->flow;
+	}
+	return NULL;
+}
+
+/**
+ * slb_flow_lookup6() - find the flow of a key
+ * @t: a table of wide flows, which is ready
+ * @key: the key
+ * @hash: of the key, or of the key that it maps
+ *
+ * Context: BH off, on the CPU that owns the table.
+ * Return: the flow, which is the caller's until BHs are on again, or NULL.
+ */
+struct slb_flow *slb_flow_lookup6(const struct slb_table *t,
+				  const struct slb_key6 *key, u32 hash)
+{
+	struct slb_flow6 *set = t->slot;
+	u32 way = slb_hash_way(hash);
+	u32 i;
+
+	set += slb_hash_set(t, hash);
+	for (i = 0; i < SLB_WAYS; i++) {
+		struct slb_flow6 *f = &set[(way + i) % SLB_WAYS];
+
+		if (slb_key6_equal(&f->key, key) && f->flow.dst)
+			return &f->flow;
 	}
 	return NULL;
 }
 
 /**
  * slb_flow_place() - choose the slot for a new flow
- * @t: the table
- * @key: key of the new flow, which has none yet
+ * @t: the table, which is ready
+ * @hash: of the key of the new flow, which has none yet
  * @now: jiffies
  *
  * Takes a free slot of the key's set, or else the one that has been idle
@@ -127,17 +225,17 @@ struct slb_flow *slb_flow_lookup(const struct slb_table *t,
  *	caller lets go of what that flow holds and calls slb_flow_free() first.
  *	NULL if every flow of the set is in use.
  */
-struct slb_flow *slb_flow_place(struct slb_table *t, const struct slb_key *key,
+struct slb_flow *slb_flow_place(struct slb_table *t, u32 hash,
 				unsigned long now)
 {
-	u32 hash = slb_key_hash(t, key);
-	struct slb_flow *set = slb_table_set(t, hash);
+	u32 set = slb_hash_set(t, hash);
 	u32 way = slb_hash_way(hash);
 	struct slb_flow *oldest = NULL;
 	u32 i;
 
 	for (i = 0; i < SLB_WAYS; i++) {
-		struct slb_flow *flow = &set[(way + i) % SLB_WAYS];
+		struct slb_flow *flow =
+			slb_table_at(t, set + (way + i) % SLB_WAYS);
 
 		if (!flow->dst) {
 			t->used++;
@@ -162,6 +260,6 @@ struct slb_flow *slb_flow_place(struct slb_table *t, const struct slb_key *key,
  */
 void slb_flow_free(struct slb_table *t, struct slb_flow *flow)
 {
-	memset(flow, 0, sizeof(*flow));
+	memset((void *)(flow + 1) - t->size, 0, t->size);
 	t->used--;
 }

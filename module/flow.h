@@ -6,20 +6,29 @@
  * (what the slow path does to them) and an origin (whose decision it was).
  * This file knows nothing of IPVS, of skbs, or of the place where packets are
  * met; the origin and the route are pointers that it carries for others.
+ *
+ * There are two sizes. A narrow flow is IPv4 all through and fills one cache
+ * line. Whatever needs more is wide, two lines: IPv6 before or after, a packet
+ * mark, a tracked tunnel. A wide flow may be of IPv4 packets; its key then holds their
+ * addresses as IPv4-mapped ones and says so.
  */
 #ifndef _SLB_FLOW_H
 #define _SLB_FLOW_H
 
+#include <linux/bits.h>
 #include <linux/cache.h>
+#include <linux/in6.h>
 #include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/types.h>
+#include <asm/barrier.h>
 
 struct dst_entry;
 struct ip_vs_conn;
+struct nf_conn;
 
 /**
- * struct slb_key - which packets belong to a flow
+ * struct slb_key4 - which IPv4 packets belong to a flow
  * @saddr: source address
  * @daddr: destination address
  * @sport: source port
@@ -31,7 +40,7 @@ struct ip_vs_conn;
  * by device (reverse path, VRF, firewall) holds for every packet of the flow.
  * Compared as 16 bytes: no padding.
  */
-struct slb_key {
+struct slb_key4 {
 	__be32	saddr;
 	__be32	daddr;
 	union {
@@ -44,20 +53,49 @@ struct slb_key {
 	u32	iif_proto;
 };
 
+/**
+ * struct slb_key6 - which packets belong to a wide flow
+ * @saddr: source address, IPv4-mapped if @iif_proto has SLB_KEY_MAPPED
+ * @daddr: destination address, likewise
+ * @sport: source port
+ * @dport: destination port
+ * @ports: both ports as one word
+ * @iif_proto: as in struct slb_key4, and SLB_KEY_MAPPED
+ *
+ * Compared as 40 bytes: no padding.
+ */
+struct slb_key6 {
+	struct in6_addr	saddr;
+	struct in6_addr	daddr;
+	union {
+		struct {
+			__be16	sport;
+			__be16	dport;
+		};
+		__be32	ports;
+	};
+	u32		iif_proto;
+};
+
+/* Of slb_key6's @iif_proto: the packets are IPv4. An IPv6 packet may carry
+ * mapped addresses too.
+ */
+#define SLB_KEY_MAPPED	BIT(31)
+
 /* Device indexes above this do not fit into a key and are never learned. */
-#define SLB_IIF_MAX	(U32_MAX >> 8)
+#define SLB_IIF_MAX	((u32)S32_MAX >> 8)
 
 /**
- * struct slb_action - what is done to a packet, the time to live apart
- * @saddr: source address to write
- * @daddr: destination address to write
- * @sport: source port to write
- * @dport: destination port to write
+ * struct slb_action4 - what is done to a packet, the time to live apart
+ * @saddr: source address to write; of a tunnel, that of the outer header
+ * @daddr: destination address to write, likewise
+ * @sport: source port to write; unused by a tunnel
+ * @dport: destination port to write; unused by a tunnel
  * @csum: what the change of addresses and ports adds to the checksum of the
- *	transport header, folded; see slb_action_init()
- * @mtu: longest packet the way out takes, in bytes
+ *	transport header, folded; see slb_action_init4()
+ * @mtu: longest packet the way out takes, in bytes, outer headers and all
  */
-struct slb_action {
+struct slb_action4 {
 	__be32	saddr;
 	__be32	daddr;
 	__be16	sport;
@@ -67,24 +105,58 @@ struct slb_action {
 };
 
 /**
+ * union slb_addr - an address of either family
+ * @ip: IPv4
+ * @in6: IPv6
+ */
+union slb_addr {
+	__be32		ip;
+	struct in6_addr	in6;
+};
+
+/**
+ * struct slb_action6 - the same for wide flows
+ * @saddr: as in struct slb_action4, of the family that the packet leaves with
+ * @daddr: likewise
+ * @sport: as in struct slb_action4
+ * @dport: likewise
+ * @csum: likewise
+ * @mtu: likewise
+ */
+struct slb_action6 {
+	union slb_addr	saddr;
+	union slb_addr	daddr;
+	__be16		sport;
+	__be16		dport;
+	__sum16		csum;
+	u16		mtu;
+};
+
+/**
  * enum slb_flow_flags - what else there is to know of a flow
  * @SLB_FLOW_OUT: from the real server to the client
  * @SLB_FLOW_NAT: addresses or ports change
+ * @SLB_FLOW_TUNNEL: the packet goes into a tunnel
  * @SLB_FLOW_PRIO: skb->priority follows the type of service, as it does for
  *	packets that the kernel forwards
  * @SLB_FLOW_SUSPENDED: not to be used until the slow path has proved it again
+ * @SLB_FLOW_WIDE: it is a struct slb_flow6, or else a struct slb_flow4
+ * @SLB_FLOW_MARKED: packets bring the mark that they leave with
+ * @SLB_FLOW_REPLY: in the reply direction of its conntrack entry
  */
 enum slb_flow_flags {
 	SLB_FLOW_OUT		= 1 << 0,
 	SLB_FLOW_NAT		= 1 << 1,
-	SLB_FLOW_PRIO		= 1 << 2,
-	SLB_FLOW_SUSPENDED	= 1 << 3,
+	SLB_FLOW_TUNNEL		= 1 << 2,
+	SLB_FLOW_PRIO		= 1 << 3,
+	SLB_FLOW_SUSPENDED	= 1 << 4,
+	SLB_FLOW_WIDE		= 1 << 5,
+	SLB_FLOW_MARKED		= 1 << 6,
+	SLB_FLOW_REPLY		= 1 << 7,
 };
 
 /**
- * struct slb_flow - one flow, one cache line
- * @key: which packets
- * @act: what to do
+ * struct slb_flow - what flows of both sizes have
  * @dst: route and egress device; a reference is held. NULL: the slot is free
  * @conn: the connection that decided; a reference is held
  * @bytes: bytes served and not yet accounted
@@ -92,14 +164,13 @@ enum slb_flow_flags {
  * @last: when a packet was last served or proved, lower half of jiffies
  * @proved: when the slow path was last observed, in slb_ticks()
  * @flags: enum slb_flow_flags
- * @tos: type of service of the packet that proved the flow, less its ECN bits:
- *	routes may depend on it
+ * @tos: type of service or traffic class of the packet that proved the flow,
+ *	less its ECN bits: routes may depend on it
  *
- * All members: this CPU, BH off. Nobody else reads or writes a live table.
+ * All members: this CPU, BH off. Nobody else reads or writes a live table. The
+ * alignment keeps it at the end of both sizes where pointers are short.
  */
 struct slb_flow {
-	struct slb_key		key;
-	struct slb_action	act;
 	struct dst_entry	*dst;
 	struct ip_vs_conn	*conn;
 	u32			bytes;
@@ -108,7 +179,37 @@ struct slb_flow {
 	u16			proved;
 	u8			flags;
 	u8			tos;
-} ____cacheline_aligned;
+} __aligned(32);
+
+/**
+ * struct slb_flow4 - a narrow flow, one cache line
+ * @key: which packets
+ * @act: what to do
+ * @flow: the rest
+ */
+struct slb_flow4 {
+	struct slb_key4		key;
+	struct slb_action4	act;
+	struct slb_flow		flow;
+} __aligned(64);
+
+/**
+ * struct slb_flow6 - a wide flow, two cache lines
+ * @key: which packets
+ * @act: what to do
+ * @ct: the conntrack entry of its tunnel, if there is one; a reference is held
+ * @cookie: of an IPv6 route, for dst_check()
+ * @mark: the packet mark that packets leave with
+ * @flow: the rest
+ */
+struct slb_flow6 {
+	struct slb_key6		key;
+	struct slb_action6	act;
+	struct nf_conn		*ct;
+	u32			cookie;
+	u32			mark;
+	struct slb_flow		flow;
+} __aligned(64);
 
 /* Flows a set: what a key may choose from. */
 #define SLB_WAYS	4
@@ -117,19 +218,21 @@ struct slb_flow {
 #define SLB_ACTIVE	HZ
 
 /**
- * struct slb_table - the flows of one CPU
- * @flow: the flows, set by set
+ * struct slb_table - the flows of one size of one CPU
+ * @slot: the flows, set by set; NULL until the table is first needed
  * @set_mask: number of sets less one
- * @seed: of the hash
+ * @size: of a flow, in bytes
  * @used: flows in use
  *
- * @flow, @set_mask and @seed do not change. @used: this CPU, BH off.
+ * @slot is written once, in process context, after all others (release) and
+ * read by its CPU (acquire); @set_mask and @size do not change after that.
+ * @used: this CPU, BH off.
  */
 struct slb_table {
-	struct slb_flow	*flow;
-	u32		set_mask;
-	u32		seed;
-	u32		used;
+	void	*slot;
+	u32	set_mask;
+	u32	size;
+	u32	used;
 };
 
 /* Sizes of a table in flows; powers of two. */
@@ -165,11 +268,77 @@ static inline u32 slb_flow_idle(const struct slb_flow *flow, unsigned long now)
 	return (u32)now - flow->last;
 }
 
-int slb_table_init(struct slb_table *t, u32 flows, int node);
+/**
+ * slb_flow4() - a narrow flow
+ * @flow: a flow without SLB_FLOW_WIDE
+ *
+ * Return: what @flow is part of.
+ */
+static inline struct slb_flow4 *slb_flow4(const struct slb_flow *flow)
+{
+	return container_of(flow, struct slb_flow4, flow);
+}
+
+/**
+ * slb_flow6() - a wide flow
+ * @flow: a flow with SLB_FLOW_WIDE
+ *
+ * Return: what @flow is part of.
+ */
+static inline struct slb_flow6 *slb_flow6(const struct slb_flow *flow)
+{
+	return container_of(flow, struct slb_flow6, flow);
+}
+
+/**
+ * slb_flow_proto() - the protocol of a flow's packets
+ * @flow: a flow
+ *
+ * Return: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP.
+ */
+static inline u8 slb_flow_proto(const struct slb_flow *flow)
+{
+	return flow->flags & SLB_FLOW_WIDE ? slb_flow6(flow)->key.iif_proto :
+					     slb_flow4(flow)->key.iif_proto;
+}
+
+/**
+ * slb_table_ready() - may flows be placed in this table?
+ * @t: the table
+ *
+ * Return: false until slb_table_init() has allocated it. A table with flows in
+ *	use (@used) needs not be asked: its CPU has asked before.
+ */
+static inline bool slb_table_ready(const struct slb_table *t)
+{
+	/* pairs with slb_table_init() */
+	return smp_load_acquire(&t->slot);
+}
+
+/**
+ * slb_table_at() - a slot of a table
+ * @t: the table
+ * @i: which, below SLB_WAYS * (@t->set_mask + 1)
+ *
+ * Return: the flow, or a free slot (no dst).
+ */
+static inline struct slb_flow *slb_table_at(const struct slb_table *t, u32 i)
+{
+	return t->slot + (size_t)(i + 1) * t->size - sizeof(struct slb_flow);
+}
+
+u32 slb_key4_hash(const struct slb_key4 *key, u32 seed);
+u32 slb_key6_hash(const struct slb_key6 *key, u32 seed);
+void slb_key4_map(const struct slb_key4 *key, struct slb_key6 *mapped);
+void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key);
+
+int slb_table_init(struct slb_table *t, u32 size, u32 flows, int node);
 void slb_table_exit(struct slb_table *t);
-struct slb_flow *slb_flow_lookup(const struct slb_table *t,
-				 const struct slb_key *key);
-struct slb_flow *slb_flow_place(struct slb_table *t, const struct slb_key *key,
+struct slb_flow *slb_flow_lookup4(const struct slb_table *t,
+				  const struct slb_key4 *key, u32 hash);
+struct slb_flow *slb_flow_lookup6(const struct slb_table *t,
+				  const struct slb_key6 *key, u32 hash);
+struct slb_flow *slb_flow_place(struct slb_table *t, u32 hash,
 				unsigned long now);
 void slb_flow_free(struct slb_table *t, struct slb_flow *flow);
 

@@ -37,10 +37,15 @@ enum slb_scope {
 	SLB_SCOPE_ALL,
 };
 
+/* Of struct slb_cpu's @want. */
+#define SLB_WANT_NARROW	BIT(0)
+#define SLB_WANT_WIDE	BIT(1)
+
 /**
  * struct slb_cpu - the part of a namespace that belongs to one CPU
  * @data: flow table and observations, or NULL before first use. Written once
  *	by @work (release); read by its CPU, BH off (acquire)
+ * @want: which tables are needed, SLB_WANT_*; this CPU adds to it
  * @retry: when to try again after an allocation failed, in jiffies; this CPU
  * @drop: end all flows at the next run of @work; set under slb_mutex
  * @stat: counters by enum slb_stat; this CPU writes, anybody reads
@@ -50,6 +55,7 @@ enum slb_scope {
  */
 struct slb_cpu {
 	struct slb_cpu_data	*data;
+	u8			want;
 	unsigned long		retry;
 	bool			drop;
 	unsigned long		stat[SLB_STAT_MAX];

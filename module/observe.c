@@ -1,255 +1,207 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The observer: notes packets that enter the slow path, looks at what comes
- * out of it at the end of POST_ROUTING, and makes a flow of the difference.
+ * The observer: looks at packets that IPVS has handled, at the end of
+ * POST_ROUTING, and makes a flow of the difference to how they came.
  *
  *  operation     | locking
  * ---------------+----------------------------------------------------------
- *  slb_watch_add | RCU, BH off (PRE_ROUTING), this CPU
+ *  slb_note      | RCU, BH off (PRE_ROUTING), this CPU
  *  slb_observe   | RCU (POST_ROUTING); turns BHs off itself
- *  slb_flow_end  | RCU, BH off, on the CPU that owns the flow (or see sweep.c)
  *
- * A packet is recognised by the address of its skb, on the CPU that received
- * it. That alone proves nothing: the skb may have been freed on its way and
- * its memory used for another packet. What proves the flow is that replaying
- * the action on the headers noted at the entry gives, to the bit, the headers
- * seen at the exit, and that IPVS has a connection for them. A packet that is
- * copied or queued on its way is not recognised, and no flow is made.
- *
- * What a flow holds: a reference on its connection (pin) and one on its route.
- * Both are taken here, by slb_learn(), and let go by slb_flow_end().
+ * What must hold for that stands in prove.c.
  */
 #include <linux/hash.h>
-#include <linux/jhash.h>
+#include <linux/random.h>
 #include <net/dst.h>
-#include <net/inet_ecn.h>
 #include <net/ip.h>
-#include <net/route.h>
-#include <net/xfrm.h>
+#include <net/ipv6.h>
 
-#include "conn.h"
+#include "ct.h"
 #include "observe.h"
-#include "rewrite.h"
+#include "prove.h"
 #include "sweep.h"
 #include "trace.h"
 
-static struct slb_watch *slb_watch_slot(struct slb_cpu_data *d,
-					const struct sk_buff *skb)
+static struct slb_hint *slb_hint(struct slb_cpu_data *d, u32 hash, u16 *print)
 {
-	return &d->watch[hash_ptr(skb, ilog2(SLB_WATCHES))];
-}
+	/* other bits than those that choose a set */
+	u32 mix = hash_32(hash, 32);
 
-static struct slb_hint *slb_hint(struct slb_cpu_data *d,
-				 const struct slb_key *key, u16 *print)
-{
-	u32 hash = jhash(key, sizeof(*key), d->table.seed);
-
-	*print = (hash >> 16) | 1;
-	return &d->hint[hash % SLB_HINTS];
+	*print = (mix >> 16) | 1;
+	return &d->hint[mix % SLB_HINTS];
 }
 
 /* UDP has no handshake that tells a connection from a single question: the
- * first packet of a key leaves a fingerprint, the second one finds it.
+ * first packet of a key leaves a fingerprint, the second one finds it. Keys that
+ * share a place push each other out only every other time, by chance, or those
+ * that take turns would all wait forever.
  */
-static bool slb_hint_seen(struct slb_cpu_data *d, const struct slb_key *key)
+static bool slb_hint_seen(struct slb_cpu_data *d, u32 hash)
 {
 	u16 print;
-	struct slb_hint *hint = slb_hint(d, key, &print);
+	struct slb_hint *hint = slb_hint(d, hash, &print);
 
 	if (hint->seen == print)
 		return true;
-	hint->seen = print;
+	if (!hint->seen || get_random_u32() & 1)
+		hint->seen = print;
 	return false;
 }
 
 /* A connection that flows do not serve sends packets all the same: looking at
  * each of them would make the slow path slower than it was.
  */
-static bool slb_hint_shunned(struct slb_cpu_data *d, const struct slb_key *key,
+static bool slb_hint_shunned(struct slb_cpu_data *d, u32 hash,
 			     unsigned long now)
 {
 	u16 print;
-	const struct slb_hint *hint = slb_hint(d, key, &print);
+	const struct slb_hint *hint = slb_hint(d, hash, &print);
 
 	return hint->shun == print &&
 	       (u16)(slb_ticks(now) - hint->when) < slb_ticks(SLB_SHUN);
 }
 
-static void slb_hint_shun(struct slb_cpu_data *d, const struct slb_key *key,
-			  unsigned long now)
+static void slb_hint_shun(struct slb_cpu_data *d, u32 hash, unsigned long now)
 {
 	u16 print;
-	struct slb_hint *hint = slb_hint(d, key, &print);
+	struct slb_hint *hint = slb_hint(d, hash, &print);
 
 	hint->shun = print;
 	hint->when = slb_ticks(now);
 }
 
 /**
- * slb_watch_add() - note a packet that goes into the slow path
- * @d: this CPU's data
- * @skb: the packet; its headers are in its linear part
- * @pkt: what the parser found in it: SLB_HIT
- *
- * Context: BH off.
- */
-void slb_watch_add(struct slb_cpu_data *d, const struct sk_buff *skb,
-		   const struct slb_pkt *pkt)
-{
-	struct slb_watch *w = slb_watch_slot(d, skb);
-
-	if (slb_hint_shunned(d, &pkt->key, jiffies)) {
-		slb_watch_del(d, skb);
-		return;
-	}
-	w->skb = skb;
-	w->key = pkt->key;
-	w->mark = skb->mark;
-	w->priority = skb->priority;
-	w->hlen = pkt->hlen;
-	w->nocsum = pkt->nocsum;
-	w->partial = skb->ip_summed == CHECKSUM_PARTIAL;
-	memcpy(w->head, skb_network_header(skb), pkt->hlen);
-}
-
-/**
- * slb_watch_del() - forget what was noted of an skb at this address
- * @d: this CPU's data
- * @skb: a packet that goes into the slow path without being noted
- *
- * Context: BH off.
- */
-void slb_watch_del(struct slb_cpu_data *d, const struct sk_buff *skb)
-{
-	struct slb_watch *w = slb_watch_slot(d, skb);
-
-	if (w->skb == skb)
-		w->skb = NULL;
-}
-
-/**
- * slb_flow_end() - end a flow
+ * slb_note() - note a packet that goes into the slow path, if it may be learned
  * @sn: the namespace
- * @d: the data of the CPU that owns the flow
- * @flow: the flow
- * @why: SLB_EVICTED or the reason that packets are counted by
+ * @d: this CPU's data
+ * @skb: the packet
+ * @pkt: what the parser found in it: SLB_HIT, and its hash
  *
- * Context: RCU, BH off.
+ * Context: BH off.
  */
-void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
-		  struct slb_flow *flow, enum slb_stat why)
+void slb_note(struct slb_net *sn, struct slb_cpu_data *d,
+	      const struct sk_buff *skb, const struct slb_pkt *pkt)
 {
-	struct ip_vs_conn *cp = flow->conn;
-	bool expired;
-
-	trace_slb_end(flow, why);
-	slb_count(sn, why == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
-	expired = slb_flow_account(flow, &d->timeouts, jiffies);
-	dst_release(flow->dst);
-	slb_flow_free(&d->table, flow);
-	slb_conn_unpin(cp);
-	if (expired)
-		slb_conn_expire(cp);
+	if (slb_hint_shunned(d, pkt->hash, jiffies))
+		slb_watch_del(&d->watch, skb);
+	else
+		slb_watch_add(&d->watch, sn->net, skb, pkt);
 }
 
-/* Can a packet be sent this way without asking anybody but the neighbour?
- * Routes through IPsec, tunnels, VRF devices or multicast have an output
- * function of their own.
- */
-static bool slb_egress_fit(struct slb_net *sn, const struct sk_buff *skb,
-			   const struct net_device *dev)
+/* Write what was proved into a flow of the size that it needs. */
+static void slb_flow_write(struct slb_flow *flow, const struct slb_proof *p,
+			   unsigned long now)
 {
-	const struct dst_entry *dst = skb_dst(skb);
-	const struct rtable *rt = (const struct rtable *)dst;
+	struct slb_action4 *act4;
+	struct slb_flow6 *f6;
 
-	return dst && dst->output == ip_output && !dst->lwtstate &&
-	       !dst_xfrm(dst) && !skb_sec_path(skb) &&
-	       rt->rt_type == RTN_UNICAST && !(rt->rt_flags & RTCF_LOCAL) &&
-	       dst->dev == dev && net_eq(dev_net(dev), sn->net) &&
-	       !(IPCB(skb)->flags & (IPSKB_DOREDIRECT | IPSKB_REROUTED)) &&
-	       !IPCB(skb)->frag_max_size;
-}
-
-/* The action that turned the packet noted into the packet seen, if there is
- * one: otherwise the slow path did more than an action can say.
- */
-static bool slb_action_observe(struct slb_net *sn, const struct slb_watch *w,
-			       const struct sk_buff *skb, bool out,
-			       struct slb_action *act, u8 *flags)
-{
-	bool nat, prio = out &&
-			 READ_ONCE(sn->net->ipv4.sysctl_ip_fwd_update_priority);
-	unsigned int how = 0;
-	u8 seen_buf[SLB_HEAD_LEN], want[SLB_HEAD_LEN];
-	const struct iphdr *iph;
-	const __be16 *ports;
-	const u8 *seen;
-	u32 mtu;
-
-	seen = skb_header_pointer(skb, 0, w->hlen, seen_buf);
-	if (!seen)
-		return false;
-	iph = (const struct iphdr *)seen;
-	if (iph->ihl != 5)
-		return false;
-	ports = (const __be16 *)(iph + 1);
-
-	slb_action_init(act, &w->key, iph->saddr, iph->daddr, ports[0],
-			ports[1]);
-	nat = act->saddr != w->key.saddr || act->daddr != w->key.daddr ||
-	      act->sport != w->key.sport || act->dport != w->key.dport;
-	if (nat && w->nocsum && !w->partial)
-		return false;
-	if (nat)
-		how |= SLB_REWRITE_NAT;
-	if (w->partial)
-		how |= SLB_REWRITE_PARTIAL;
-	memcpy(want, w->head, w->hlen);
-	slb_rewrite_ipv4(want, act, how);
-	if (memcmp(want, seen, w->hlen) ||
-	    w->partial != (skb->ip_summed == CHECKSUM_PARTIAL) ||
-	    skb->mark != w->mark ||
-	    skb->priority != (prio ? rt_tos2priority(iph->tos) : w->priority))
-		return false;
-
-	mtu = min(dst_mtu(skb_dst(skb)), ip_skb_dst_mtu(NULL, skb));
-	act->mtu = min_t(u32, mtu, U16_MAX);
-	*flags = (out ? SLB_FLOW_OUT : 0) | (nat ? SLB_FLOW_NAT : 0) |
-		 (prio ? SLB_FLOW_PRIO : 0);
-	return true;
-}
-
-/* Is the difference what this connection stands for? */
-static bool slb_action_fit(const struct slb_action *act,
-			   const struct slb_key *key,
-			   const struct ip_vs_conn *cp,
-			   const struct dst_entry *dst, bool out)
-{
-	if (!out && !slb_conn_via(cp, dst))
-		return false;
-	if (IP_VS_FWD_METHOD(cp) == IP_VS_CONN_F_DROUTE)
-		return !out && act->saddr == key->saddr &&
-		       act->daddr == key->daddr && act->sport == key->sport &&
-		       act->dport == key->dport;
-	if (out)
-		return act->saddr == cp->vaddr.ip && act->sport == cp->vport &&
-		       act->daddr == key->daddr && act->dport == key->dport;
-	return act->daddr == cp->daddr.ip && act->dport == cp->dport &&
-	       act->saddr == key->saddr && act->sport == key->sport;
-}
-
-static void slb_flow_prove(struct slb_flow *flow, const struct slb_watch *w,
-			   const struct slb_action *act, struct dst_entry *dst,
-			   u8 flags, unsigned long now)
-{
-	const struct iphdr *iph = (const struct iphdr *)w->head;
-
-	flow->act = *act;
-	flow->dst = dst;
-	flow->flags = flags;
-	flow->tos = iph->tos & ~INET_ECN_MASK;
+	if (p->flags & SLB_FLOW_WIDE) {
+		f6 = slb_flow6(flow);
+		f6->act = p->act;
+		f6->ct = p->ct;
+		f6->cookie = p->cookie;
+		f6->mark = p->mark;
+	} else {
+		act4 = &slb_flow4(flow)->act;
+		act4->saddr = p->act.saddr.ip;
+		act4->daddr = p->act.daddr.ip;
+		act4->sport = p->act.sport;
+		act4->dport = p->act.dport;
+		act4->csum = p->act.csum;
+		act4->mtu = p->act.mtu;
+	}
+	flow->dst = p->dst;
+	flow->flags = p->flags;
+	flow->tos = p->w->pkt.tos;
 	flow->last = now;
 	flow->proved = slb_ticks(now);
+}
+
+/* A place for a new flow, with its key. */
+static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
+				     const struct slb_proof *p,
+				     unsigned long now, enum slb_stat *why)
+{
+	bool wide = p->flags & SLB_FLOW_WIDE;
+	struct slb_table *t = wide ? &d->wide : &d->narrow;
+	const struct slb_pkt *pkt = &p->w->pkt;
+	struct slb_flow *flow;
+
+	if (!slb_table_ready(t)) {
+		slb_sweep_kick(this_cpu_ptr(sn->cpu),
+			       wide ? SLB_WANT_WIDE : SLB_WANT_NARROW);
+		*why = SLB_SKIP_TABLE;
+		return NULL;
+	}
+	flow = slb_flow_place(t, pkt->hash, now);
+	if (!flow) {
+		*why = SLB_SKIP_FULL;
+		return NULL;
+	}
+	if (flow->dst)
+		slb_flow_end(sn, d, flow, SLB_EVICTED);
+	if (!wide)
+		slb_flow4(flow)->key = pkt->key4;
+	else if (pkt->v6)
+		slb_flow6(flow)->key = pkt->key6;
+	else
+		slb_key4_map(&pkt->key4, &slb_flow6(flow)->key);
+	flow->conn = p->cp;
+	return flow;
+}
+
+/* May a flow be renewed by this proof? One that needs another size, or has another
+ * conntrack entry, to which its packets must not be counted, is to be learned
+ * anew.
+ */
+static bool slb_flow_same(const struct slb_flow *flow,
+			  const struct slb_proof *p)
+{
+	if ((flow->flags ^ p->flags) & SLB_FLOW_WIDE)
+		return false;
+	return !(flow->flags & SLB_FLOW_WIDE) || slb_flow6(flow)->ct == p->ct;
+}
+
+/* The slow path proved the flow that there is. */
+static void slb_flow_renew(struct slb_flow *flow, const struct slb_proof *p,
+			   unsigned long now)
+{
+	dst_release(flow->dst);
+	if (flow->flags & SLB_FLOW_WIDE)
+		nf_ct_put(slb_flow6(flow)->ct);
+	slb_flow_write(flow, p, now);
+}
+
+static struct ip_vs_conn *slb_learn_pin(struct slb_net *sn,
+					const struct slb_pkt *pkt,
+					const struct sk_buff *skb, bool *out)
+{
+	struct {
+		struct ipv6hdr	ip;
+		__be16		ports[2];
+	} buf6, *head6;
+	struct {
+		struct iphdr	ip;
+		__be16		ports[2];
+	} buf4, *head4;
+	union slb_addr daddr = {};
+
+	if (pkt->v6 && ipv6_hdr(skb)->version == 6) {
+		head6 = skb_header_pointer(skb, 0, sizeof(buf6), &buf6);
+		if (head6) {
+			daddr.in6 = head6->ip.daddr;
+			return slb_conn_pin(sn, pkt, &daddr, head6->ports[1],
+					    out);
+		}
+	} else if (!pkt->v6 && ip_hdr(skb)->version == 4) {
+		head4 = skb_header_pointer(skb, 0, sizeof(buf4), &buf4);
+		if (head4) {
+			daddr.ip = head4->ip.daddr;
+			return slb_conn_pin(sn, pkt, &daddr, head4->ports[1],
+					    out);
+		}
+	}
+	return slb_conn_pin(sn, pkt, NULL, 0, out);
 }
 
 /* Learn a flow from the packet, or renew the one there is. A flow that cannot
@@ -259,72 +211,60 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 			       const struct slb_watch *w, struct sk_buff *skb,
 			       const struct net_device *dev)
 {
-	struct slb_flow *flow = slb_flow_lookup(&d->table, &w->key);
+	struct slb_flow *flow = slb_flow_find(d, &w->pkt);
+	struct slb_proof p = {
+		.w = w,
+		.dst = skb_dst(skb),
+		.tracked = READ_ONCE(d->tracked[w->pkt.v6]),
+	};
 	unsigned long now = jiffies;
-	struct slb_action act;
-	struct ip_vs_conn *cp;
-	struct dst_entry *dst;
 	enum slb_stat why;
-	u8 flags;
 	bool out;
 
 	if (flow) {
-		cp = flow->conn;
+		p.cp = flow->conn;
 		out = flow->flags & SLB_FLOW_OUT;
 	} else {
-		if ((u8)w->key.iif_proto == IPPROTO_UDP &&
-		    !slb_hint_seen(d, &w->key))
+		if (w->pkt.proto == IPPROTO_UDP &&
+		    !slb_hint_seen(d, w->pkt.hash))
 			return SLB_SKIP_UNSETTLED;
-		cp = slb_conn_pin(sn, &w->key, &out);
-		if (!cp) {
-			slb_hint_shun(d, &w->key, now);
+		p.cp = slb_learn_pin(sn, &w->pkt, skb, &out);
+		if (!p.cp) {
+			slb_hint_shun(d, w->pkt.hash, now);
 			return SLB_SKIP_KIND;
 		}
 	}
-
-	why = slb_conn_fit(sn, cp, w->key.iif_proto);
+	p.flags = out ? SLB_FLOW_OUT : 0;
+	why = slb_prove(sn, &p, skb, dev);
+	if (why == SLB_LEARNED && flow && !slb_flow_same(flow, &p))
+		why = SLB_SKIP_CHANGED;
 	if (why != SLB_LEARNED)
 		goto err_unpin;
-	why = SLB_SKIP_EGRESS;
-	if (!slb_egress_fit(sn, skb, dev))
+	if (!dst_hold_safe(p.dst)) {
+		why = SLB_SKIP_EGRESS;
 		goto err_unpin;
-	why = SLB_SKIP_CHANGED;
-	if (!slb_action_observe(sn, w, skb, out, &act, &flags) ||
-	    !slb_action_fit(&act, &w->key, cp, skb_dst(skb), out))
-		goto err_unpin;
-	dst = skb_dst(skb);
-	why = SLB_SKIP_EGRESS;
-	if (!dst_hold_safe(dst))
-		goto err_unpin;
-
+	}
 	if (flow) {
-		dst_release(flow->dst);
-		slb_flow_prove(flow, w, &act, dst, flags, now);
+		slb_flow_renew(flow, &p, now);
 		return SLB_RENEWED;
 	}
-
-	flow = slb_flow_place(&d->table, &w->key, now);
-	if (!flow) {
-		why = SLB_SKIP_FULL;
+	flow = slb_flow_new(sn, d, &p, now, &why);
+	if (!flow)
 		goto err_release;
-	}
-	if (flow->dst)
-		slb_flow_end(sn, d, flow, SLB_EVICTED);
-	flow->key = w->key;
-	flow->conn = cp;
-	slb_flow_prove(flow, w, &act, dst, flags, now);
-	trace_slb_learn(flow);
+	slb_flow_write(flow, &p, now);
+	trace_slb_learn(flow, &p.act, p.dst->ops->family == AF_INET6);
 	return SLB_LEARNED;
 
 err_release:
-	dst_release(dst);
+	dst_release(p.dst);
 err_unpin:
-	if (why != SLB_SKIP_UNSETTLED)
-		slb_hint_shun(d, &w->key, now);
+	nf_ct_put(p.ct);
+	if (why != SLB_SKIP_UNSETTLED && why != SLB_SKIP_TABLE)
+		slb_hint_shun(d, w->pkt.hash, now);
 	if (flow)
 		slb_flow_end(sn, d, flow, why);
 	else
-		slb_conn_unpin(cp);
+		slb_conn_unpin(p.cp);
 	return why;
 }
 
@@ -345,19 +285,21 @@ void slb_observe(struct slb_net *sn, struct sk_buff *skb,
 
 	local_bh_disable();
 	c = this_cpu_ptr(sn->cpu);
-	/* pairs with slb_cpu_alloc() */
+	/* pairs with slb_sweep_work() */
 	d = smp_load_acquire(&c->data);
 	if (!d) {
 		slb_count(sn, SLB_SKIP_TABLE);
-		slb_sweep_kick(c);
+		slb_sweep_kick(c, 0);
 		goto out;
 	}
-	w = slb_watch_slot(d, skb);
-	if (w->skb != skb)
+	w = slb_watch_take(&d->watch, skb);
+	if (!w)
 		goto out;
-	w->skb = NULL;
+	/* what IPVS has taken out of conntrack is marked as untracked */
+	if (skb_get_nfct(skb))
+		WRITE_ONCE(d->tracked[w->pkt.v6], true);
 	slb_count(sn, slb_learn(sn, d, w, skb, dev));
-	if (d->table.used)
+	if (d->narrow.used || d->wide.used)
 		slb_sweep_arm(c);
 out:
 	local_bh_enable();

@@ -15,17 +15,20 @@ struct net;
  * @SLB_EVICTED: flows pushed out of a full set by a new one
  * @SLB_ENDED: flows ended for any other reason
  * @SLB_MISS_NONE: no flow for this packet
- * @SLB_MISS_PROTO: neither TCP nor UDP
+ * @SLB_MISS_PROTO: neither TCP nor UDP nor SCTP
  * @SLB_MISS_SHORT: shorter than its headers
- * @SLB_MISS_OPTIONS: IP options
+ * @SLB_MISS_OPTIONS: IP options or extension headers
  * @SLB_MISS_FRAGMENT: a fragment, or put together from fragments
- * @SLB_MISS_FLAGS: TCP SYN, FIN or RST, or no ACK
+ * @SLB_MISS_FLAGS: TCP SYN, FIN or RST, or no ACK; SCTP chunks that change
+ *	the state
  * @SLB_MISS_TTL: the time to live ends here
  * @SLB_MISS_MTU: longer than the path takes
  * @SLB_MISS_TOS: another type of service than that of the learned packet
- * @SLB_MISS_CSUM: UDP without a checksum through NAT: IPVS computes one
+ * @SLB_MISS_MARK: another packet mark than that of the learned packet
+ * @SLB_MISS_CSUM: UDP without a checksum through NAT: IPVS computes one; or a
+ *	wrong checksum, where conntrack sees packets
  * @SLB_MISS_HOST: link-layer broadcast, multicast, or for another host
- * @SLB_MISS_META: carries what only the slow path knows how to treat (mark,
+ * @SLB_MISS_META: carries what only the slow path knows how to treat (a
  *	conntrack template, route, socket, IPsec path, trace)
  * @SLB_MISS_LEASE: the flow must be proved again
  * @SLB_MISS_STATE: the connection left the state it was learned in
@@ -37,7 +40,9 @@ struct net;
  * @SLB_SKIP_UNSETTLED: not learned, the connection is not settled yet
  * @SLB_SKIP_METHOD: not learned, the forwarding method is not served
  * @SLB_SKIP_KIND: not learned, the kind of connection is not served
- *	(one-packet, application helper, conntrack, no client port)
+ *	(one-packet, application helper, no client port)
+ * @SLB_SKIP_CONNTRACK: not learned, the connection has a conntrack entry, or
+ *	that of its tunnel is not settled
  * @SLB_SKIP_SERVER: not learned, the real server is gone
  * @SLB_SKIP_TIMEOUT: not learned, the connection expires too soon
  * @SLB_SKIP_EGRESS: not learned, the way out is not served (IPsec,
@@ -48,8 +53,7 @@ struct net;
  * @SLB_SKIP_TABLE: not learned, the table is being allocated
  * @SLB_STAT_MAX: how many there are
  *
- * Each time a packet meets a rung it is a SLB_HIT or one of SLB_MISS_* (a packet
- * of a VRF meets it twice: as its slave's and as its own). SLB_SKIP_*
+ * Each time a packet meets a rung it is a SLB_HIT or one of SLB_MISS_*. SLB_SKIP_*
  * tells of the packets among the misses that IPVS forwarded, but that made no
  * flow.
  */
@@ -68,6 +72,7 @@ enum slb_stat {
 	SLB_MISS_TTL,
 	SLB_MISS_MTU,
 	SLB_MISS_TOS,
+	SLB_MISS_MARK,
 	SLB_MISS_CSUM,
 	SLB_MISS_HOST,
 	SLB_MISS_META,
@@ -81,6 +86,7 @@ enum slb_stat {
 	SLB_SKIP_UNSETTLED,
 	SLB_SKIP_METHOD,
 	SLB_SKIP_KIND,
+	SLB_SKIP_CONNTRACK,
 	SLB_SKIP_SERVER,
 	SLB_SKIP_TIMEOUT,
 	SLB_SKIP_EGRESS,

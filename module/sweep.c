@@ -23,7 +23,8 @@
 #include <linux/slab.h>
 
 #include "conn.h"
-#include "observe.h"
+#include "ct.h"
+#include "flows.h"
 #include "sweep.h"
 
 /* Flows between two moments at which BHs are let in: some 10 us of them. */
@@ -31,37 +32,44 @@
 
 static struct workqueue_struct *slb_wq;
 
+/* Allocate what this CPU wants and does not have yet. */
 static void slb_cpu_alloc(struct slb_cpu *c)
 {
+	struct slb_cpu_data *d = c->data;
 	int node = cpu_to_node(c->cpu);
-	struct slb_cpu_data *d;
 
-	d = kvzalloc_node(sizeof(*d), GFP_KERNEL, node);
-	if (!d)
+	if (!d) {
+		d = slb_flows_alloc(c->sn, node);
+		if (!d)
+			goto err_retry;
+		/* pairs with slb_observe() and the hook: all of it, or none */
+		smp_store_release(&c->data, d);
+	}
+	if (READ_ONCE(c->want) & SLB_WANT_NARROW && !d->narrow.slot &&
+	    slb_table_init(&d->narrow, sizeof(struct slb_flow4), slb_flows,
+			   node))
 		goto err_retry;
-	if (slb_table_init(&d->table, slb_flows, node))
-		goto err_free;
-	slb_timeouts_read(c->sn, &d->timeouts);
-	/* pairs with slb_observe() and the hook: a table, or none */
-	smp_store_release(&c->data, d);
+	if (READ_ONCE(c->want) & SLB_WANT_WIDE && !d->wide.slot &&
+	    slb_table_init(&d->wide, sizeof(struct slb_flow6), slb_flows, node))
+		goto err_retry;
 	return;
 
-err_free:
-	kvfree(d);
 err_retry:
 	WRITE_ONCE(c->retry, jiffies + HZ);
 }
 
 /**
- * slb_sweep_kick() - allocate the flow table of this CPU
- * @c: this CPU, which has none
+ * slb_sweep_kick() - have allocated what this CPU lacks
+ * @c: this CPU
+ * @want: SLB_WANT_* of the tables that are missing
  *
  * Context: BH off.
  */
-void slb_sweep_kick(struct slb_cpu *c)
+void slb_sweep_kick(struct slb_cpu *c, u8 want)
 {
+	WRITE_ONCE(c->want, c->want | want);
 	if (time_after_eq(jiffies, READ_ONCE(c->retry)))
-		queue_delayed_work_on(c->cpu, slb_wq, &c->work, 0);
+		mod_delayed_work_on(c->cpu, slb_wq, &c->work, 0);
 }
 
 /**
@@ -96,9 +104,14 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 	else if (drop)
 		why = SLB_SKIP_SCOPE;
 	else
-		why = slb_conn_fit(sn, cp, flow->key.iif_proto);
+		why = slb_conn_fit(sn, cp);
 	if (why == SLB_LEARNED && slb_conn_synced(sn->net))
 		why = SLB_MISS_SYNC;
+	if (why == SLB_LEARNED && !slb_flow_routed(flow))
+		why = SLB_MISS_ROUTE;
+	if (why == SLB_LEARNED && flow->flags & SLB_FLOW_WIDE &&
+	    slb_flow6(flow)->ct && !slb_ct_fit(slb_flow6(flow)->ct))
+		why = SLB_SKIP_CONNTRACK;
 	if (why == SLB_LEARNED &&
 	    (idle > (u32)READ_ONCE(sn->lease) * HZ ||
 	     (idle >= SLB_SWEEP && slb_flow_expires(flow, now))))
@@ -108,23 +121,25 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 }
 
 /* Returns false if this is not the place to do it. */
-static bool slb_sweep(struct slb_cpu *c, bool drop, bool anywhere)
+static bool slb_sweep_table(struct slb_cpu *c, struct slb_table *t, bool drop,
+			    bool anywhere)
 {
-	struct slb_cpu_data *d = c->data;
-	u32 flows = (d->table.set_mask + 1) * SLB_WAYS;
+	u32 flows = (t->set_mask + 1) * SLB_WAYS;
+	struct slb_flow *flow;
 	u32 from, i;
 
-	for (from = 0; from < flows && d->table.used; from += SLB_CHUNK) {
+	for (from = 0; from < flows && t->used; from += SLB_CHUNK) {
 		local_bh_disable();
 		if (!anywhere && smp_processor_id() != c->cpu) {
 			local_bh_enable();
 			return false;
 		}
 		rcu_read_lock();
-		for (i = from; i < min(from + SLB_CHUNK, flows); i++)
-			if (d->table.flow[i].dst)
-				slb_sweep_flow(c->sn, d, &d->table.flow[i],
-					       drop);
+		for (i = from; i < min(from + SLB_CHUNK, flows); i++) {
+			flow = slb_table_at(t, i);
+			if (flow->dst)
+				slb_sweep_flow(c->sn, c->data, flow, drop);
+		}
 		rcu_read_unlock();
 		local_bh_enable();
 		cond_resched();
@@ -132,20 +147,31 @@ static bool slb_sweep(struct slb_cpu *c, bool drop, bool anywhere)
 	return true;
 }
 
+static bool slb_sweep(struct slb_cpu *c, bool drop, bool anywhere)
+{
+	return slb_sweep_table(c, &c->data->narrow, drop, anywhere) &&
+	       slb_sweep_table(c, &c->data->wide, drop, anywhere);
+}
+
 static void slb_sweep_work(struct work_struct *work)
 {
 	struct slb_cpu *c = container_of(to_delayed_work(work), struct slb_cpu,
 					 work);
-	struct slb_cpu_data *d = c->data;
+	struct slb_cpu_data *d;
 
-	if (!d) {
-		slb_cpu_alloc(c);
+	slb_cpu_alloc(c);
+	d = c->data;
+	if (!d)
 		return;
-	}
 	slb_timeouts_read(c->sn, &d->timeouts);
-	if (slb_sweep(c, READ_ONCE(c->drop), false) &&
-	    READ_ONCE(d->table.used))
+	if (!slb_sweep(c, READ_ONCE(c->drop), false))
+		return;
+	if (READ_ONCE(d->narrow.used) || READ_ONCE(d->wide.used)) {
 		slb_sweep_arm(c);
+	} else {
+		WRITE_ONCE(d->tracked[false], false);
+		WRITE_ONCE(d->tracked[true], false);
+	}
 }
 
 /**
@@ -236,8 +262,7 @@ void slb_sweep_net_exit(struct slb_net *sn)
 		if (!c->data)
 			continue;
 		slb_sweep(c, true, true);
-		slb_table_exit(&c->data->table);
-		kvfree(c->data);
+		slb_flows_free(c->data);
 	}
 	free_percpu(sn->cpu);
 }

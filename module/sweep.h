@@ -11,7 +11,7 @@ int slb_sweep_net_init(struct slb_net *sn);
 void slb_sweep_net_exit(struct slb_net *sn);
 void slb_sweep_dead(struct slb_net *sn, int cpu);
 void slb_sweep_drop(struct slb_net *sn);
-void slb_sweep_kick(struct slb_cpu *c);
+void slb_sweep_kick(struct slb_cpu *c, u8 want);
 void slb_sweep_arm(struct slb_cpu *c);
 
 #endif /* _SLB_SWEEP_H */

@@ -7,53 +7,58 @@
 #define _SLB_TRACE_H
 
 #include <linux/tracepoint.h>
+#include <net/ipv6.h>
 
 #include "flow.h"
 #include "stats.h"
 
+#ifndef _SLB_TRACE_ADDR
+#define _SLB_TRACE_ADDR
+static inline void slb_trace_addr(struct in6_addr *to,
+				  const union slb_addr *addr, bool v6)
+{
+	if (v6)
+		*to = addr->in6;
+	else
+		ipv6_addr_set_v4mapped(addr->ip, to);
+}
+#endif
+
+/* IPv4 addresses are mapped, and printed as they are known */
 #define SLB_KEY_FIELDS			\
-	__field(__be32, saddr)		\
-	__field(__be32, daddr)		\
-	__field(__be16, sport)		\
-	__field(__be16, dport)		\
-	__field(u32, iif_proto)
+	__field_struct(struct slb_key6, key)
 
-#define SLB_KEY_ASSIGN(key)			\
-	__entry->saddr = (key)->saddr;		\
-	__entry->daddr = (key)->daddr;		\
-	__entry->sport = (key)->sport;		\
-	__entry->dport = (key)->dport;		\
-	__entry->iif_proto = (key)->iif_proto
+#define SLB_KEY_FORMAT	"iif=%u proto=%u [%pI6c]:%u > [%pI6c]:%u"
 
-#define SLB_KEY_FORMAT	"iif=%u proto=%u %pI4:%u > %pI4:%u"
-
-#define SLB_KEY_ARGS						\
-	__entry->iif_proto >> 8, __entry->iif_proto & 0xff,	\
-	&__entry->saddr, ntohs(__entry->sport),			\
-	&__entry->daddr, ntohs(__entry->dport)
+#define SLB_KEY_ARGS							\
+	(u32)(__entry->key.iif_proto & ~SLB_KEY_MAPPED) >> 8,		\
+	__entry->key.iif_proto & 0xff,					\
+	&__entry->key.saddr, ntohs(__entry->key.sport),			\
+	&__entry->key.daddr, ntohs(__entry->key.dport)
 
 TRACE_EVENT(slb_learn,
-	TP_PROTO(const struct slb_flow *flow),
-	TP_ARGS(flow),
+	TP_PROTO(const struct slb_flow *flow, const struct slb_action6 *act,
+		 bool v6),
+	TP_ARGS(flow, act, v6),
 	TP_STRUCT__entry(
 		SLB_KEY_FIELDS
-		__field(__be32, new_saddr)
-		__field(__be32, new_daddr)
+		__field_struct(struct in6_addr, new_saddr)
+		__field_struct(struct in6_addr, new_daddr)
 		__field(__be16, new_sport)
 		__field(__be16, new_dport)
 		__field(u16, mtu)
 		__field(u16, flags)
 	),
 	TP_fast_assign(
-		SLB_KEY_ASSIGN(&flow->key);
-		__entry->new_saddr = flow->act.saddr;
-		__entry->new_daddr = flow->act.daddr;
-		__entry->new_sport = flow->act.sport;
-		__entry->new_dport = flow->act.dport;
-		__entry->mtu = flow->act.mtu;
+		slb_flow_key(flow, &__entry->key);
+		slb_trace_addr(&__entry->new_saddr, &act->saddr, v6);
+		slb_trace_addr(&__entry->new_daddr, &act->daddr, v6);
+		__entry->new_sport = act->sport;
+		__entry->new_dport = act->dport;
+		__entry->mtu = act->mtu;
 		__entry->flags = flow->flags;
 	),
-	TP_printk(SLB_KEY_FORMAT " as %pI4:%u > %pI4:%u mtu=%u flags=%#x",
+	TP_printk(SLB_KEY_FORMAT " as [%pI6c]:%u > [%pI6c]:%u mtu=%u flags=%#x",
 		  SLB_KEY_ARGS, &__entry->new_saddr,
 		  ntohs(__entry->new_sport), &__entry->new_daddr,
 		  ntohs(__entry->new_dport), __entry->mtu, __entry->flags)
@@ -67,7 +72,7 @@ TRACE_EVENT(slb_hit,
 		__field(u32, len)
 	),
 	TP_fast_assign(
-		SLB_KEY_ASSIGN(&flow->key);
+		slb_flow_key(flow, &__entry->key);
 		__entry->len = len;
 	),
 	TP_printk(SLB_KEY_FORMAT " len=%u", SLB_KEY_ARGS, __entry->len)
@@ -96,7 +101,7 @@ TRACE_EVENT(slb_end,
 		__field(int, why)
 	),
 	TP_fast_assign(
-		SLB_KEY_ASSIGN(&flow->key);
+		slb_flow_key(flow, &__entry->key);
 		__entry->why = why;
 	),
 	TP_printk(SLB_KEY_FORMAT " why=%s", SLB_KEY_ARGS,

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What differs in how kernels count packets that they send or forward. */
+#ifndef _SLB_COMPAT_SNMP_H
+#define _SLB_COMPAT_SNMP_H
+
+#include <net/ip.h>
+#include <net/ip6_fib.h>
+#include <net/ipv6.h>
+
+#include "probed.h"
+
+/**
+ * slb_snmp_out() - count a packet that leaves, as the slow path counts it
+ * @net: the namespace
+ * @dst: the route it leaves by
+ * @len: its length, in bytes
+ * @forward: it is forwarded (a reply), not sent on by IPVS
+ * @tunnel: it goes into a tunnel, which makes it a packet of this host
+ *
+ * Context: RCU, BH off.
+ */
+static inline void slb_snmp_out(struct net *net, struct dst_entry *dst, u32 len,
+				bool forward, bool tunnel)
+{
+	struct inet6_dev *idev;
+
+	if (dst->ops->family == AF_INET6) {
+		idev = ip6_dst_idev(dst);
+		if (forward)
+			__IP6_INC_STATS(net, idev,
+					IPSTATS_MIB_OUTFORWDATAGRAMS);
+#ifdef SLB_HAVE_OUTREQUESTS
+		IP6_UPD_PO_STATS(net, idev, IPSTATS_MIB_OUT, len);
+#else
+		if (forward)
+			__IP6_ADD_STATS(net, idev, IPSTATS_MIB_OUTOCTETS, len);
+#endif
+		return;
+	}
+	if (forward)
+		__IP_INC_STATS(net, IPSTATS_MIB_OUTFORWDATAGRAMS);
+#ifdef SLB_HAVE_OUTREQUESTS
+	if (tunnel)
+		IP_INC_STATS(net, IPSTATS_MIB_OUTREQUESTS);
+#else
+	if (forward)
+		__IP_ADD_STATS(net, IPSTATS_MIB_OUTOCTETS, len);
+#endif
+	IP_UPD_PO_STATS(net, IPSTATS_MIB_OUT, len);
+}
+
+#endif /* _SLB_COMPAT_SNMP_H */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The conntrack entry of a tunnel, where conntrack sees its packets. */
+#ifndef _SLB_CT_H
+#define _SLB_CT_H
+
+#include <net/netfilter/nf_conntrack.h>
+
+#include "flow.h"
+#include "parse.h"
+
+/**
+ * slb_ct_alive() - would a packet find this entry?
+ * @ct: the entry, held
+ *
+ * Context: any.
+ * Return: false once it was deleted ("conntrack -D") or has timed out.
+ */
+static inline bool slb_ct_alive(const struct nf_conn *ct)
+{
+	return !nf_ct_is_dying(ct) && !nf_ct_is_expired(ct);
+}
+
+bool slb_ct_known(struct net *net, const struct slb_pkt *pkt);
+bool slb_ct_fit(const struct nf_conn *ct);
+void slb_ct_account(struct slb_flow *flow, unsigned long now);
+
+#endif /* _SLB_CT_H */

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The flows of a CPU: finding one of either size, and ending one.
+ *
+ *  operation            | locking
+ * ----------------------+---------------------------------------------------
+ *  slb_flow_find        | BH off, this CPU
+ *  slb_flow_end         | RCU, BH off, on the CPU that owns the flow (or see
+ *                       | sweep.c)
+ *  slb_flows_alloc      | process
+ *  slb_flows_free       | process, nobody else has it
+ *
+ * What a flow holds: a reference on its connection (pin), one on its route, and
+ * one on its conntrack entry if it has one. All are taken by slb_learn(), and
+ * let go of by slb_flow_end().
+ */
+#include <linux/mm.h>
+#include <linux/random.h>
+#include <net/dst.h>
+
+#include "ct.h"
+#include "flows.h"
+#include "trace.h"
+
+/**
+ * slb_flows_alloc() - allocate what a CPU needs, its tables apart
+ * @sn: the namespace
+ * @node: memory node of the CPU
+ *
+ * Context: process, may sleep.
+ * Return: NULL if there is no memory.
+ */
+struct slb_cpu_data *slb_flows_alloc(struct slb_net *sn, int node)
+{
+	struct slb_cpu_data *d = kvzalloc_node(sizeof(*d), GFP_KERNEL, node);
+
+	if (!d)
+		return NULL;
+	d->seed = get_random_u32();
+	slb_timeouts_read(sn, &d->timeouts);
+	return d;
+}
+
+/**
+ * slb_flows_free() - free it
+ * @d: what was allocated; all its flows have been ended
+ *
+ * Context: process.
+ */
+void slb_flows_free(struct slb_cpu_data *d)
+{
+	slb_table_exit(&d->narrow);
+	slb_table_exit(&d->wide);
+	kvfree(d);
+}
+
+/**
+ * slb_pkt_hash() - hash the key of a packet
+ * @d: this CPU's data
+ * @pkt: the packet, which has a key
+ *
+ * Context: any.
+ */
+void slb_pkt_hash(const struct slb_cpu_data *d, struct slb_pkt *pkt)
+{
+	pkt->hash = pkt->v6 ? slb_key6_hash(&pkt->key6, d->seed) :
+			      slb_key4_hash(&pkt->key4, d->seed);
+}
+
+/**
+ * slb_flow_find() - find the flow of a packet, of either size
+ * @d: this CPU's data
+ * @pkt: the packet, which has a key and its hash
+ *
+ * Context: BH off.
+ * Return: the flow, which is the caller's until BHs are on again, or NULL.
+ */
+struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
+			       const struct slb_pkt *pkt)
+{
+	struct slb_flow *flow = NULL;
+	struct slb_key6 mapped;
+
+	if (pkt->v6)
+		return d->wide.used ? slb_flow_lookup6(&d->wide, &pkt->key6,
+						       pkt->hash) : NULL;
+	if (d->narrow.used)
+		flow = slb_flow_lookup4(&d->narrow, &pkt->key4, pkt->hash);
+	if (flow || !d->wide.used)
+		return flow;
+	slb_key4_map(&pkt->key4, &mapped);
+	return slb_flow_lookup6(&d->wide, &mapped, pkt->hash);
+}
+
+/**
+ * slb_flow_end() - end a flow
+ * @sn: the namespace
+ * @d: the data of the CPU that owns the flow
+ * @flow: the flow
+ * @why: SLB_EVICTED or the reason that packets are counted by
+ *
+ * Context: RCU, BH off.
+ */
+void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
+		  struct slb_flow *flow, enum slb_stat why)
+{
+	bool wide = flow->flags & SLB_FLOW_WIDE;
+	struct ip_vs_conn *cp = flow->conn;
+	bool expired;
+
+	trace_slb_end(flow, why);
+	slb_count(sn, why == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
+	expired = slb_flow_account(flow, &d->timeouts, jiffies);
+	dst_release(flow->dst);
+	if (wide)
+		nf_ct_put(slb_flow6(flow)->ct);
+	slb_flow_free(wide ? &d->wide : &d->narrow, flow);
+	slb_conn_unpin(cp);
+	if (expired)
+		slb_conn_expire(cp);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What a CPU has in a namespace: its flows, and what it remembers of packets. */
+#ifndef _SLB_FLOWS_H
+#define _SLB_FLOWS_H
+
+#include <net/dst.h>
+
+#include "conn.h"
+#include "flow.h"
+#include "net.h"
+#include "parse.h"
+#include "watch.h"
+
+/* Pairs of IPv4 addresses between which fragments have just been seen, by hash. */
+#define SLB_FRAGS	64
+
+/* Keys of which something is remembered before there is a flow. */
+#define SLB_HINTS	4096
+
+/**
+ * struct slb_hint - what is remembered of a key, by its hash
+ * @seen: fingerprint of a UDP key of which one packet was seen
+ * @shun: fingerprint of a key that could not be learned
+ * @when: when that was, in slb_ticks()
+ *
+ * Hints may be wrong, for keys with the same hash or after ticks have wrapped:
+ * they only move the packet at which a flow is learned.
+ */
+struct slb_hint {
+	u16	seen;
+	u16	shun;
+	u16	when;
+};
+
+/**
+ * struct slb_cpu_data - what a CPU needs once IPVS is used in a namespace
+ * @seed: of the hash of its keys; does not change
+ * @narrow: its narrow flows
+ * @wide: its wide flows
+ * @timeouts: for how long IPVS keeps settled connections
+ * @tracked: conntrack was seen to see packets, since there are flows; by
+ *	struct slb_pkt's @v6
+ * @frag_last: when a fragment without ports was last seen, in jiffies
+ * @frag: the same, by hash of its addresses
+ * @hint: by hash of the key
+ * @watch: packets on their way through the slow path
+ *
+ * @timeouts: written by the sweep of this CPU, a word at a time; so is @tracked,
+ * to false. All else: this CPU, BH off.
+ */
+struct slb_cpu_data {
+	u32			seed;
+	struct slb_table	narrow;
+	struct slb_table	wide;
+	struct slb_timeouts	timeouts;
+	bool			tracked[2];
+	u32			frag_last;
+	u32			frag[SLB_FRAGS];
+	struct slb_hint		hint[SLB_HINTS];
+	struct slb_watches	watch;
+};
+
+/**
+ * slb_flow_routed() - is the route of a flow still the right one?
+ * @flow: the flow
+ *
+ * Context: RCU, the flow is the caller's.
+ */
+static inline bool slb_flow_routed(const struct slb_flow *flow)
+{
+	return dst_check(flow->dst, flow->flags & SLB_FLOW_WIDE ?
+				    slb_flow6(flow)->cookie : 0);
+}
+
+struct slb_cpu_data *slb_flows_alloc(struct slb_net *sn, int node);
+void slb_flows_free(struct slb_cpu_data *d);
+void slb_pkt_hash(const struct slb_cpu_data *d, struct slb_pkt *pkt);
+struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
+			       const struct slb_pkt *pkt);
+void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
+		  struct slb_flow *flow, enum slb_stat why);
+
+#endif /* _SLB_FLOWS_H */
