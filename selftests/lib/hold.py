@@ -7,9 +7,11 @@ each with "ok" or what went wrong:
 
 get N             N requests for /4k, one after the other
 pace N INTERVAL   the same, with that many seconds between two
+keep INTERVAL     one each so many seconds, until the next line comes
 close             close, and wait for the other side to have closed too
 """
 import http.client
+import select
 import socket
 import sys
 import time
@@ -35,11 +37,16 @@ conn.auto_open = 0
 conn.connect()
 sock = conn.sock
 print(sock.getsockname()[1], flush=True)
-for line in open(sys.argv[2]):
-    words = line.split()
+# not buffered, or select() would not see the lines that were read already
+fifo = open(sys.argv[2], "rb", buffering=0)
+for line in fifo:
+    words = line.decode().split()
     try:
         if words[0] == "close":
             close(sock)
+        elif words[0] == "keep":
+            while not select.select([fifo], [], [], float(words[1]))[0]:
+                get(conn)
         else:
             for n in range(int(words[1])):
                 get(conn)

@@ -28,6 +28,7 @@ rsync|rsync
 file|file
 git|git
 python3|python3
+/usr/lib/python3/dist-packages/scapy/all.py|python3-scapy
 modprobe|kmod
 dkms|dkms
 qemu-system-x86_64|qemu-system-x86
@@ -43,6 +44,7 @@ tcpdump|tcpdump
 nginx|nginx-light
 curl|curl
 wrk|wrk
+iperf3|iperf3
 socat|socat
 "
 

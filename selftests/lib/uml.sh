@@ -51,7 +51,7 @@ slb_uml_dir() {
 }
 
 slb_uml_make() {
-	nice make -s -C "$1/src" ARCH=um O="$1/obj" "${@:2}"
+	make -s -C "$1/src" ARCH=um O="$1/obj" "${@:2}"
 }
 
 slb_uml_unpack() {
@@ -253,6 +253,8 @@ slb_uml_run() {
 	rc=0
 	{ wait $pid; } 2>/dev/null || rc=$?
 	wait $reader
+	# the processes of a kernel that was killed outlive it; no other has this directory
+	pkill -KILL -f -- "uml_dir=$run/uml/" || :
 	if [ -s "$run/rc" ]; then
 		rc=$(<"$run/rc")
 	elif [ "$rc" = 124 ] || [ "$rc" = 137 ]; then

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: 6.1
-# slb-timeout: 1500
+# slb-timeout: 2700
 #
 # make dkms-install on a kernel as Debian ships it, modprobe what dkms built, and
 # make dkms-remove leaves nothing behind. The compiler is emulated: minutes.

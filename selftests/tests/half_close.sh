@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: 6.1 6.12 uml
-# slb-timeout: 90
+# slb-timeout: 180
 #
 # A client closes its half and waits for a late answer, while nothing comes from the
 # server: the connection is IPVS's, in CLOSE_WAIT with its 60 s, and what is left of its

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: 6.1 6.12 uml
-# slb-timeout: 120
+# slb-timeout: 240
 #
 # The module as an operator meets it: loads and unloads, what modinfo says, what it
 # does with values out of range, autoload by ipvsadm, and that it cannot be removed

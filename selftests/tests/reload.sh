@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: 6.1 6.12 uml
-# slb-timeout: 300
+# slb-timeout: 620
 #
 # 100 loads and unloads of the module while HTTP and UDP go through IPVS, in the slow
 # path and in flows: no request fails, no connection breaks.
@@ -26,7 +26,7 @@ slb_ms start
 # What a debugger would read is most of the file, and of the time to load it
 strip --strip-debug -o "$SLB_TMP/shadowlb.ko" "$SLB_KO"
 slb_must '100 loads and unloads, flows used in each' \
-	timeout 240 nsenter --net=/run/netns/slb-dir -- bash lib/reload-loop.sh 100 "$SLB_TMP/shadowlb.ko"
+	timeout 560 nsenter --net=/run/netns/slb-dir -- bash lib/reload-loop.sh 100 "$SLB_TMP/shadowlb.ko"
 slb_ms end
 slb_note "that took $(((end - start) / 1000)) s"
 slb_check 'IPVS goes on' slb_wait 10 slb_vs_above inpkts $(($(slb_vs inpkts) + 100))

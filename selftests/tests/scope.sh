@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: 6.1 6.12 uml
-# slb-timeout: 180
+# slb-timeout: 360
 #
 # net.shadowlb.scope says whose packets are served: of no service (0), of those
 # scheduled by "shadow" (1), of all (2). A switch holds when the write returns.

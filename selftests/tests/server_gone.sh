@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: 6.1 6.12 uml
-# slb-timeout: 240
+# slb-timeout: 480
 #
 # A real server or a service is removed while flows serve its connections: no packet
 # reaches it once ipvsadm has returned, and the others' connections go on.

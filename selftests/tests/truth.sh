@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: 6.1 6.12 uml
-# slb-timeout: 240
+# slb-timeout: 480
 #
 # What ipvsadm shows is what it would show without flows: the same traffic with scope 0
 # and 2. Counters exactly, one sweep (1 s) late at most, and as late as IPVS itself, which

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: 6.1 6.12 uml
-# slb-timeout: 180
+# slb-timeout: 360
 #
 # A UDP echo, masqueraded and routed directly: every byte comes back, by flows. Without
 # a checksum too: those packets stay with the slow path where the checksum would have
@@ -42,6 +42,15 @@ slb_ping_share NAT
 slb_is 'NAT: requests and replies, hits' "$(awk '/^hits/ { print $2 }' <<<"$diff")" gt 1500
 slb_ping DR $SLB_VIP_DR
 slb_ping_share DR
+
+# Many clients in turn: those that share a place among the hints must not keep each
+# other waiting for their second packet.
+before=$(slb_stat_get dir)
+slb_check '192 clients in turn: 3840 datagrams come back' \
+	slb_in client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 192 20
+diff=$(slb_stat_diff "$before" "$(slb_stat_get dir)")
+slb_show_diff "$diff"
+slb_is '192 clients in turn: flows of 384' "$(awk '/^learned/ { print $2 }' <<<"$diff")" ge 382
 
 slb_ping 'NAT, no checksum' $SLB_VIP_NAT nocheck
 slb_is 'NAT, no checksum: requests that IPVS served itself' \

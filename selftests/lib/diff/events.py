@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What happens to a director while traffic goes on, and must hold from the next packet on
+(docs/design.md, Bounds on a stale decision)."""
+from . import nl
+from .topo import MACS, lladdr
+
+# What flows have served is counted a sweep later at most. Before counters are set to
+# zero there is a pause, so that it is not counted behind that.
+# With expire_nodest_conn the client's next packet ends a connection whose server is gone.
+# IPVS does so by a timer, at the next tick, and a flow for the other direction may keep the
+# connection for a sweep, or until its next packet.
+SWEEP = 1.2
+
+
+class Event:
+    """Commands for both directors, in this order; pause, rest: seconds before and behind
+    them; hush: each client sends one packet before the rest; revives: real servers come
+    back."""
+
+    def __init__(self, name, ip="", ipvs="", nft="", pause=0.0, rest=0.0, hush=False,
+                 revives=False):
+        self.name, self.ip, self.ipvs, self.nft = name, ip, ipvs, nft
+        self.pause, self.rest, self.hush, self.revives = pause, rest, hush, revives
+
+    def apply(self, director):
+        with director:
+            if self.ip:
+                nl.ip(self.ip)
+            if self.ipvs:
+                nl.ipvsadm(self.ipvs)
+            if self.nft:
+                nl.nft(self.nft)
+
+    def __str__(self):
+        return "event: %s %s" % (self.name, (self.ip + self.ipvs + self.nft).replace("\n", "; "))
+
+
+class Events:
+    def __init__(self, topo):
+        self.topo, self.rnd = topo, topo.rnd
+        self.gone = set()
+        self.late = False
+        self.names = ["neighbour", "client-neighbour", "route", "client-route", "mtu", "weight",
+                      "server-gone", "server-back", "raw-rule", "late-rule", "pause", "clear",
+                      "zero"]
+        if topo.snat:       # a connection without its server is rescheduled and masqueraded
+            self.names.remove("server-gone")    # anew, by a source port drawn at random
+            self.names.remove("clear")
+
+    def draw(self):
+        """The next event, or None."""
+        return getattr(self, self.rnd.choice(self.names).replace("-", "_"))()
+
+    def server(self):
+        i = self.rnd.randrange(self.topo.servers)
+        return i, self.topo.rs[i][0], self.topo.rs[i][1]
+
+    def neighbour(self):
+        _, text, dev = self.server()
+        if self.topo.gateway:
+            text = ("10.2.%s.254" if self.topo.ofam == 4 else "fd00:2%s::fe") % dev[1]
+        return Event("neighbour", "neighbour replace %s lladdr %s dev %s nud permanent\n" %
+                     (text, lladdr(0x7700 + self.rnd.randrange(200)), dev))
+
+    def client_neighbour(self):
+        host = self.rnd.randrange(8)
+        text = "10.1.0.%d" % (10 + host) if self.topo.fam == 4 else "fd00:1::%x" % (16 + host)
+        return Event("client-neighbour", "neighbour replace %s lladdr %s dev c0 nud permanent\n" %
+                     (text, lladdr(0x7600 + host)))
+
+    def route(self):
+        _, text, dev = self.server()
+        d, gw = dev[1], self.rnd.choice((253, 254))
+        if self.topo.onearm:
+            return None
+        if self.topo.ofam == 4:
+            to = "10.3.%s.0/24" % d if self.topo.gateway else text + "/32"
+            return Event("route", "route replace %s via 10.2.%s.%d\n" % (to, d, gw))
+        to = "fd00:3%s::/64" % d if self.topo.gateway else text + "/128"
+        return Event("route", "route replace %s via fd00:2%s::%x\n" % (to, d, gw))
+
+    def client_route(self):
+        if self.topo.fam == 4:
+            return Event("client-route", "route replace 172.16.0.0/16 via 10.1.0.253\n")
+        return Event("client-route", "route replace fd00:16::/64 via fd00:1::fd\n")
+
+    def mtu(self):
+        return Event("mtu", "link set %s mtu %d\n" %
+                     (self.rnd.choice(sorted(MACS)), self.rnd.choice((1280, 1350, 1500, 2000))))
+
+    def weight(self):
+        i, _, _ = self.server()
+        if i in self.gone:
+            return None
+        return Event("weight", ipvs=self.topo.real(i, self.rnd.choice((0, 0, 2)), "-e") + "\n")
+
+    def server_gone(self):
+        i, _, _ = self.server()
+        if i in self.gone:
+            return None
+        self.gone.add(i)
+        where = self.topo.real(i, 1, "-d").split(" -w ")[0]
+        return Event("server-gone", ipvs=where + "\n", hush=self.topo.nodest,
+                     rest=SWEEP * self.topo.nodest)
+
+    def server_back(self):
+        if not self.gone:
+            return None
+        return Event("server-back", ipvs=self.topo.real(self.gone.pop(), 1, "-a") + "\n",
+                     pause=SWEEP, revives=True)
+
+    def raw_rule(self):
+        c = self.rnd.choice(sorted(MACS))
+        return Event("raw-rule", nft="table inet raw%d { chain pre { type filter hook prerouting "
+                     "priority raw; iifname %s meta l4proto %d th sport & 3 == 1 drop; }; }\n" %
+                     (self.rnd.randrange(1 << 30), c, self.topo.l4))
+
+    def late_rule(self):
+        """Such a rule holds after a lease."""
+        if self.late or self.topo.lease != 1:
+            return None
+        self.late = True
+        return Event("late-rule", nft="table inet late { chain post { type filter hook "
+                     "postrouting priority mangle; meta l4proto %d th dport & 3 == 1 drop; }; }\n" %
+                     self.topo.l4, rest=self.topo.lease + .3)
+
+    def zero(self):
+        """What is not summed up is not set to zero: by flows a sweep later, by IPVS every
+        2 s."""
+        return Event("zero", ipvs="-Z\n", pause=3.4)
+
+    def pause(self):
+        return Event("pause", pause=self.rnd.choice((1.2, 2.3)))
+
+    def clear(self):
+        """All services go; new ones come at once."""
+        if self.rnd.random() < .5:
+            return None
+        self.gone.clear()
+        return Event("clear", ipvs="-C\n" + self.topo.ipvs(), pause=SWEEP,
+                     hush=self.topo.nodest, rest=SWEEP * self.topo.nodest, revives=True)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What flows must serve. The one place to change when the data plane learns more.
+
+A topology has features (Topology.features()). It must be served when each of them is
+True here, or "--serves" names those that are not, and no line of NEVER is all of its.
+What need not be served may be: it is only shown.
+"""
+
+SERVES = {
+    # forwarding methods
+    "nat": True, "dr": True,
+    "ipip": True, "gre": True, "gre-csum": True,
+    "gue": True, "gue-csum": True, "gue-remcsum": True,
+    "mixed": True,              # inner and outer packet of different families
+    # families and protocols
+    "ipv4": True, "ipv6": True,
+    "tcp": True, "udp": True, "sctp": True,
+    # services
+    "fwmark": True, "anyport": True, "persistent": True,
+    # around IPVS
+    "conntrack": True,          # net.ipv4.vs.conntrack=1
+    "snat": True,               # and nftables' masquerade or snat on top
+    "mark": True,               # a mark that means nothing to IPVS
+    "ct-rules": True,           # rules that ask conntrack, which IPVS keeps out
+    "dscp-rule": False,         # a rule late in the path changes packets: never
+    "onearm": True,             # real servers on the clients' network
+    "batch": False,             # GRO makes few packets of many, which cannot be counted
+}
+
+# README.md, Limits: what conntrack has an entry for stays with IPVS. Rules that drop what
+# conntrack calls invalid drop the answers of SCTP through NAT, with and without flows. IPv6
+# sends redirects for answers that leave by the device they came by.
+NEVER = (("conntrack", "snat"), ("conntrack", "ct-rules"), ("conntrack", "tunnel"),
+         ("conntrack", "dr"), ("ct-rules", "sctp", "nat"), ("onearm", "ipv6", "nat"))
+
+# Of the plain packets of open connections, how many flows must serve, in percent; of fewer
+# than FAIR one connection may be most. A trace lasts for less than a second, and a port that
+# is used again, or could not be learned once, is not tried again for one: 70 to 100 % are
+# seen, and none of what is not served. tests/methods.sh wants more, of longer connections.
+SHARE = 60
+FAIR = 200
+
+
+def serves(features, also):
+    return all(SERVES.get(f, True) or f in also for f in features) and \
+        not any(all(f in features for f in row) for row in NEVER)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One topology from its setup to its end: a coroutine that yields how long others may
+run before it goes on."""
+import time
+
+from . import compare, report
+from .events import Events
+from .net import Director
+from .nl import Fail
+from .state import State, differences
+from .trace import Trace
+
+ROUNDS = 24
+SETTLE = 6          # IPVS sums up every 2 s before 6.2, a sweep is 1 s
+
+
+class Play:
+    def __init__(self, topo, args):
+        self.topo = topo
+        self.chunk = 1 if args.seed is not None else args.chunk
+        self.scope = 0 if args.same else 2
+        self.revived = False            # a real server came back
+        self.settling = False           # the traffic has ended
+        self.shots = self.fair = self.hits = self.plain = 0
+        self.problem = []
+        self.flows = {}
+        self.log = []
+        self.a = self.b = None
+
+    def run(self):
+        """The coroutine."""
+        made = []
+        try:
+            for name, scope in (("without flows", 0), ("with flows", self.scope)):
+                made.append(Director(name))
+                self.topo.setup(made[-1], scope)
+            for director in made:
+                director.ready()
+            self.a, self.b = made
+            yield from self.traffic()
+            yield from self.settle()
+        except Fail as error:
+            self.problem = self.problem or str(error).splitlines()
+        finally:
+            for director in made:
+                director.close()
+
+    def traffic(self):
+        trace = Trace(self.topo)
+        events = Events(self.topo)
+        for number in range(ROUNDS):
+            shots = trace.round(number)
+            for part in self.parts(shots):
+                self.volley(trace, part)
+            if number in (0, 1):
+                yield .02               # a kworker makes the flow table
+            elif self.topo.conntrack:
+                yield .02               # IPVS ends connections by a timer, at the next tick
+            if number > 1 and self.topo.events and self.topo.rnd.random() < .2:
+                yield from self.event(events.draw(), trace)
+
+    def parts(self, shots):
+        """What is injected before the output is looked at. A batch comes by one device."""
+        part = []
+        for shot in shots:
+            if len(part) == self.chunk or self.topo.batch and part and part[0].dev != shot.dev:
+                yield part
+                part = []
+            part.append(shot)
+        if part:
+            yield part
+
+    def event(self, event, trace):
+        if event is None:
+            return
+        self.log.append(str(event))
+        if event.pause:
+            yield event.pause
+        event.apply(self.a)
+        event.apply(self.b)
+        if event.hush:
+            for part in self.parts(trace.one_each()):
+                self.volley(trace, part)
+        if event.rest:
+            yield event.rest
+        self.revived = self.revived or event.revives
+
+    def volley(self, trace, shots):
+        out = []
+        for director in (self.a, self.b):
+            if self.topo.batch:
+                out.append(director.batch(shots[0].dev, shots))
+            else:
+                taken = [director.inject(s.dev, s.data) for s in shots]
+                out.append((director.drain(), taken))
+        self.shots += len(shots)
+        self.fair += sum(s.fair for s in shots)
+        self.plain += sum(s.plain for s in shots)
+        (a, ta), (b, tb) = out
+        if a != b or ta != tb:
+            found = compare.first_difference(a, b, self.topo)
+            if found:
+                self.problem = report.packets(found, shots)
+                raise Fail("packets differ")
+        trace.learn(a)
+
+    def settle(self):
+        """Counters may lag; everything else must not change any more."""
+        self.settling = True
+        end = time.monotonic() + SETTLE
+        yield 2.2
+        while True:
+            with self.a:
+                a = State(self.a, self.topo.conntrack)
+            with self.b:
+                b = State(self.b, self.topo.conntrack)
+            found = differences(a, b, self.revived)
+            if not found:
+                break
+            if time.monotonic() > end:
+                self.problem = found
+                break
+            yield .5
+        self.flows = b.flows
+        self.hits = b.flows.get("hits", 0)
+        if a.flows.get("hits"):
+            self.problem = self.problem or ["the director without flows had hits"]

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a director knows once the traffic has ended: read it, and compare two of them."""
+import re
+
+from .net import proc
+from .nl import ipvs_stats
+
+# Seconds by which expiry may differ: a sweep, the time between two readings, and the
+# rounding of both.
+EXPIRY = 2
+CT_EXPIRY = 3
+
+# Of /proc/net/snmp and snmp6: what somebody outside may notice.
+SNMP = re.compile(r"^(IcmpMsg|Icmp\.Out|Ip\.(ForwDatagrams|OutDiscards|OutNoRoutes|Frag)|"
+                  r"Icmp6Out(Dest|Pkt|Time|Parm|Echo)|"
+                  r"Ip6(OutForwDatagrams|OutDiscards|OutNoRoutes|Frag|InTooBig))")
+
+
+class State:
+    """Inside the director's namespace. conntrack: whether its entries belong to the
+    connections (net.ipv4.vs.conntrack=1). Without, they are made by rules that ask
+    conntrack, which does not see the packets that flows serve."""
+
+    def __init__(self, director, conntrack):
+        self.stats = ipvs_stats()
+        self.servers = proc("ip_vs")
+        self.conns = self.timed(proc("ip_vs_conn").splitlines()[1:], self.conn)
+        self.tracked = self.timed(proc("nf_conntrack").splitlines(), self.entry) \
+            if conntrack else {}
+        self.devices = self.counted(director.noise)
+        self.snmp = self.counters()
+        self.flows = stat()
+
+    @staticmethod
+    def counted(noise):
+        """/proc/net/dev, without the multicast that the devices sent."""
+        out = []
+        for line in proc("dev").splitlines():
+            name, _, words = line.partition(":")
+            name, words = name.strip(), words.split()
+            if name in noise:
+                for i in (0, 1):
+                    words[9 - i] = str(int(words[9 - i]) - noise[name][i])
+                out.append(" ".join([name] + words))
+        return "\n".join(sorted(out))
+
+    @staticmethod
+    def timed(lines, split):
+        """{what: seconds left}; sorted, for those that are there twice."""
+        out = {}
+        for line in lines:
+            what, left = split(line)
+            out.setdefault(what, []).append(left)
+        for left in out.values():
+            left.sort()
+        return out
+
+    @staticmethod
+    def conn(line):
+        words = line.split()
+        return " ".join(words[:8] + words[9:]), int(words[8])
+
+    @staticmethod
+    def entry(line):
+        words = line.split()
+        left = words.pop(4)
+        return " ".join(w for w in words if not w.startswith("use=")), int(left)
+
+    @staticmethod
+    def counters():
+        out = {}
+        lines = proc("snmp").splitlines()
+        for names, values in zip(lines[::2], lines[1::2]):
+            group, names = names.split(":")
+            for name, value in zip(names.split(), values.split(":")[1].split()):
+                if SNMP.match(group + "." + name) and value != "0":
+                    out[group + "." + name] = value
+        for line in proc("snmp6").splitlines():
+            name, value = line.split()
+            if SNMP.match(name) and value != "0":
+                out[name] = value
+        return out
+
+
+def stat():
+    """/proc/net/stat/shadowlb, CPUs added up."""
+    rows = [line.split() for line in proc("stat/shadowlb").splitlines()]
+    return {name: sum(int(row[i], 16) for row in rows[1:])
+            for i, name in enumerate(rows[0])} if rows else {}
+
+
+def texts(title, a, b):
+    """Lines of each that the other does not have."""
+    if a == b:
+        return []
+    la, lb = a.splitlines(), b.splitlines()
+    return [title] + ["  without flows: " + x for x in la if x not in lb] + \
+        ["  with flows:    " + x for x in lb if x not in la]
+
+
+def times(title, a, b, tolerance):
+    out = []
+    for what in sorted(set(a) | set(b)):
+        ta, tb = a.get(what, []), b.get(what, [])
+        if len(ta) != len(tb) or any(abs(x - y) > tolerance for x, y in zip(ta, tb)):
+            out.append("  %s: without flows %s, with flows %s s left" %
+                       (what, ta or "none", tb or "none"))
+    return [title] + out if out else []
+
+
+def differences(a, b, revived):
+    """Of two States, as lines; none if there is none. A real server that was removed and
+    is added again has what its counters lacked when it was removed: IPVS sums them up
+    every 2 s, when is chance. So then those of services alone are compared."""
+    sa, sb = a.stats, b.stats
+    if revived:
+        sa, sb = (re.sub("\n  -> .*", "", s) for s in (sa, sb))
+    return (texts("ipvsadm -Ln --stats:", sa, sb) +
+            texts("ipvsadm -Ln:", a.servers, b.servers) +
+            times("ipvsadm -Lnc:", a.conns, b.conns, EXPIRY) +
+            times("conntrack -L:", a.tracked, b.tracked, CT_EXPIRY) +
+            texts("devices:", a.devices, b.devices) +
+            texts("nstat:", lines(a.snmp), lines(b.snmp)))
+
+
+def lines(counters):
+    return "\n".join("%s %s" % item for item in sorted(counters.items()))
