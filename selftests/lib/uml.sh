@@ -147,7 +147,7 @@ slb_uml_prepare_locked() (
 	dir=$1
 	[ ! -e "$dir/ready" ] || exit 0
 	if [ ! -e "$dir/built" ]; then
-		slb_uml_unpack "$dir"
+		slb_locked unpack slb_uml_unpack "$dir"
 		slb_uml_configure "$dir"
 		slb_uml_build "$dir"
 		touch "$dir/built"
@@ -170,12 +170,13 @@ slb_uml_kdir() {
 	dir=$(slb_uml_dir) && printf '%s/obj\n' "$dir"
 }
 
-# Only the sources are needed for these, not the build.
+# Only the sources are needed for these, not the build: their lock is not its lock, which
+# is held for minutes.
 slb_uml_scripts() {
 	local dir
 
 	dir=$(slb_uml_dir) || return 1
-	[ -d "$dir/src" ] || slb_locked uml slb_uml_unpack "$dir" || return 1
+	[ -d "$dir/src" ] || slb_locked unpack slb_uml_unpack "$dir" || return 1
 	printf '%s/src/scripts\n' "$dir"
 }
 
