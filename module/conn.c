@@ -18,6 +18,7 @@
  */
 #include <linux/in.h>
 #include <linux/timer.h>
+#include <net/dst.h>
 
 #include "conn.h"
 #include "ct.h"
@@ -166,6 +167,24 @@ bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst,
 		return false;
 	*cookie = dest_dst->dst_cookie;
 	return true;
+}
+
+/**
+ * slb_conn_mtu() - the longest packet that IPVS sends to the real server
+ * @cp: the connection, held
+ *
+ * The packet's own route may be another one, if conntrack's NAT had it routed
+ * anew.
+ *
+ * Context: RCU.
+ * Return: bytes.
+ */
+u32 slb_conn_mtu(const struct ip_vs_conn *cp)
+{
+	const struct ip_vs_dest_dst *dest_dst;
+
+	dest_dst = rcu_dereference(cp->dest->dest_dst);
+	return dest_dst ? dst_mtu(dest_dst->dst_cache) : 0;
 }
 
 /**

@@ -147,6 +147,7 @@ enum slb_stat slb_conn_fit(const struct slb_net *sn,
 			   const struct ip_vs_conn *cp);
 bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst,
 		  u32 *cookie);
+u32 slb_conn_mtu(const struct ip_vs_conn *cp);
 void slb_conn_expire(struct ip_vs_conn *cp);
 void slb_timeouts_read(struct slb_net *sn, struct slb_timeouts *t);
 bool slb_flow_account(struct slb_flow *flow, const struct slb_timeouts *t,

@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * conntrack: what flows of tunnels that it tracks do to the tunnel's entry in
- * place of the outer packets that it does not see.
+ * conntrack: what flows do to the entry of their connection, or of their tunnel,
+ * in place of the packets that it does not see.
  *
  *  operation         | locking
  * -------------------+-------------------------------------------------------
  *  slb_ct_known      | RCU
  *  slb_ct_fit        | any
- *  slb_ct_account    | RCU, BH off, the flow is the caller's
+ *  slb_ct_explains   | any
+ *  slb_ct_due        | any
+ *  slb_ct_hand_over  | BH off; takes ct->lock
+ *  slb_ct_account    | RCU, BH off, the flow is the caller's; takes ct->lock
  *
  * A flow holds a reference on the entry. conntrack deletes entries by marking
  * them as dying and taking them out of its table; a flow whose entry is dying
  * or has timed out serves nothing more and is ended. While flows live the
  * entry's timeout is set, and its counters counted, as its own packets would
- * have.
+ * have. Nothing here runs for each packet but slb_ct_alive() and slb_ct_due(),
+ * which read.
+ *
+ * What conntrack knows of a TCP window grows old while flows serve. So both
+ * directions are made liberal, as nf_flow_table does: packets that go slow are
+ * tracked, and not called invalid. seen[].flags are not atomic, and the other
+ * direction's packets change them on another CPU: under ct->lock.
  *
  * A namespace that goes away waits for its entries; ours are let go of first,
  * because we were registered later.
@@ -23,6 +32,7 @@
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_helper.h>
 #include <net/netfilter/nf_conntrack_l4proto.h>
+#include <net/netfilter/nf_conntrack_seqadj.h>
 #include <net/netfilter/nf_conntrack_timeout.h>
 #include <net/netfilter/nf_conntrack_zones.h>
 
@@ -64,38 +74,127 @@ bool slb_ct_known(struct net *net, const struct slb_pkt *pkt)
 
 /**
  * slb_ct_fit() - may flows serve packets of this entry?
- * @ct: the entry of a tunnel, held
+ * @ct: the entry of a connection or a tunnel, held
  *
  * Only if such packets change nothing of it but its counters and its timeout.
+ * conntrack looks at all chunks of an SCTP packet, flows at the first.
  *
  * Context: any.
  */
 bool slb_ct_fit(const struct nf_conn *ct)
 {
 	if (!nf_ct_is_confirmed(ct) || !slb_ct_alive(ct) || nfct_help(ct) ||
-	    test_bit(IPS_OFFLOAD_BIT, &ct->status))
+	    ct->status & (IPS_OFFLOAD | IPS_SEQ_ADJUST | IPS_NAT_CLASH))
 		return false;
-	/* of GUE: a stream, or nobody has answered yet: see
-	 * nf_conntrack_udp_packet()
-	 */
-	return nf_ct_protonum(ct) != IPPROTO_UDP ||
-	       test_bit(IPS_ASSURED_BIT, &ct->status) ||
-	       !test_bit(IPS_SEEN_REPLY_BIT, &ct->status);
+	switch (nf_ct_protonum(ct)) {
+	case IPPROTO_TCP:
+		return READ_ONCE(ct->proto.tcp.state) ==
+			       TCP_CONNTRACK_ESTABLISHED &&
+		       test_bit(IPS_ASSURED_BIT, &ct->status);
+	case IPPROTO_SCTP:
+		return false;
+	default:
+		return true;
+	}
 }
 
-/* For how long a packet such as flows serve keeps the entry alive. 0: only those
- * that prove the flow do, for tunnels without ports.
+/**
+ * slb_ct_explains() - is this what conntrack's NAT makes of a packet?
+ * @ct: the packet's entry
+ * @dir: its direction
+ * @af: its family
+ * @act: the addresses and ports that it leaves with
+ *
+ * Where IPVS uses conntrack the entry says all of it: IPVS writes into it what it
+ * does itself.
+ *
+ * Context: any.
  */
-static unsigned int slb_ct_timeout(const struct nf_conn *ct)
+bool slb_ct_explains(const struct nf_conn *ct, enum ip_conntrack_dir dir,
+		     u16 af, const struct slb_action6 *act)
+{
+	const struct nf_conntrack_tuple *t = &ct->tuplehash[!dir].tuple;
+
+	return slb_addr_equal(af, &act->saddr, &t->dst.u3) &&
+	       slb_addr_equal(af, &act->daddr, &t->src.u3) &&
+	       act->sport == t->dst.u.all && act->dport == t->src.u.all;
+}
+
+/**
+ * slb_ct_due() - would conntrack do more to the next packet than count it?
+ * @ct: the entry, held
+ *
+ * That of a UDP stream becomes "assured" with the first packet that comes two
+ * seconds after it began: see nf_conntrack_udp_packet().
+ *
+ * Context: any.
+ */
+bool slb_ct_due(const struct nf_conn *ct)
+{
+	unsigned long status = READ_ONCE(ct->status);
+
+	return nf_ct_protonum(ct) == IPPROTO_UDP &&
+	       status & IPS_SEEN_REPLY && !(status & IPS_ASSURED) &&
+	       time_after(jiffies, READ_ONCE(ct->proto.udp.stream_ts));
+}
+
+/**
+ * slb_ct_hand_over() - flows begin or cease to see packets of an entry
+ * @ct: the entry, held
+ *
+ * What it remembers of acknowledgments says nothing of the next packet: else it
+ * would doubt a RST that fits those that it has not seen.
+ *
+ * Context: BH off.
+ */
+void slb_ct_hand_over(struct nf_conn *ct)
+{
+	struct ip_ct_tcp_state *seen = ct->proto.tcp.seen;
+	int i;
+
+	if (nf_ct_protonum(ct) != IPPROTO_TCP)
+		return;
+	spin_lock(&ct->lock);
+	for (i = 0; i < IP_CT_DIR_MAX; i++) {
+		seen[i].flags |= IP_CT_TCP_FLAG_BE_LIBERAL;
+		seen[i].flags &= ~(IP_CT_TCP_FLAG_MAXACK_SET |
+				   IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED);
+	}
+	spin_unlock(&ct->lock);
+}
+
+/* Other flows of the entry, or the slow path, may have seen a later packet. */
+static void slb_ct_extend(struct nf_conn *ct, u32 until)
+{
+	if ((s32)(until - READ_ONCE(ct->timeout)) > 0)
+		WRITE_ONCE(ct->timeout, until);
+}
+
+static void slb_ct_touch_udp(struct nf_conn *ct, u32 last)
 {
 	unsigned int *timeouts = nf_ct_timeout_lookup(ct);
 
-	if (nf_ct_protonum(ct) != IPPROTO_UDP)
-		return 0;
 	if (!timeouts)
 		timeouts = nf_udp_pernet(nf_ct_net(ct))->timeouts;
-	return READ_ONCE(timeouts[test_bit(IPS_ASSURED_BIT, &ct->status) ?
-				  UDP_CT_REPLIED : UDP_CT_UNREPLIED]);
+	slb_ct_extend(ct, last + READ_ONCE(timeouts[
+		test_bit(IPS_ASSURED_BIT, &ct->status) ? UDP_CT_REPLIED :
+							 UDP_CT_UNREPLIED]));
+}
+
+/* The packet that ends the state sets its timeout after it has let go of the
+ * lock: so ours, for packets that came before, cannot come last.
+ */
+static void slb_ct_touch_tcp(struct nf_conn *ct, u32 last)
+{
+	unsigned int *timeouts = nf_ct_timeout_lookup(ct);
+
+	if (!timeouts)
+		timeouts = nf_tcp_pernet(nf_ct_net(ct))->timeouts;
+	spin_lock(&ct->lock);
+	if (ct->proto.tcp.state == TCP_CONNTRACK_ESTABLISHED)
+		slb_ct_extend(ct, last + READ_ONCE(timeouts[
+					TCP_CONNTRACK_ESTABLISHED]));
+	spin_unlock(&ct->lock);
 }
 
 /**
@@ -107,23 +206,27 @@ static unsigned int slb_ct_timeout(const struct nf_conn *ct)
  */
 void slb_ct_account(struct slb_flow *flow, unsigned long now)
 {
+	u32 last = nfct_time_stamp - slb_flow_idle(flow, now);
 	struct nf_conn *ct = slb_flow6(flow)->ct;
-	u32 idle = slb_flow_idle(flow, now);
-	u32 timeout, until;
-	struct slb_encap e;
+	struct slb_encap e = { .hlen = 0 };
 
-	/* it counts outer packets */
-	slb_encap_init(&e, flow->conn, false);
+	/* of a tunnel it counts the outer packets */
+	if (flow->flags & SLB_FLOW_TUNNEL)
+		slb_encap_init(&e, flow->conn, false);
 	nf_ct_acct_add(ct, flow->flags & SLB_FLOW_REPLY ? IP_CT_DIR_REPLY :
 							  IP_CT_DIR_ORIGINAL,
 		       flow->packets, flow->bytes + flow->packets * e.hlen);
 	if (test_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status))
 		return;
-	timeout = slb_ct_timeout(ct);
-	if (!timeout)
-		return;
-	/* other flows of the tunnel, or the slow path, may have seen a later one */
-	until = nfct_time_stamp - idle + timeout;
-	if ((s32)(until - READ_ONCE(ct->timeout)) > 0)
-		WRITE_ONCE(ct->timeout, until);
+	switch (nf_ct_protonum(ct)) {
+	case IPPROTO_UDP:
+		slb_ct_touch_udp(ct, last);
+		break;
+	case IPPROTO_TCP:
+		slb_ct_touch_tcp(ct, last);
+		break;
+	default:
+		/* tunnels without ports: the packets that prove the flow do */
+		break;
+	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The conntrack entry of a tunnel, where conntrack sees its packets. */
+/* The conntrack entry of a connection or a tunnel, where conntrack sees it. */
 #ifndef _SLB_CT_H
 #define _SLB_CT_H
 
@@ -22,6 +22,10 @@ static inline bool slb_ct_alive(const struct nf_conn *ct)
 
 bool slb_ct_known(struct net *net, const struct slb_pkt *pkt);
 bool slb_ct_fit(const struct nf_conn *ct);
+bool slb_ct_explains(const struct nf_conn *ct, enum ip_conntrack_dir dir,
+		     u16 af, const struct slb_action6 *act);
+bool slb_ct_due(const struct nf_conn *ct);
+void slb_ct_hand_over(struct nf_conn *ct);
 void slb_ct_account(struct slb_flow *flow, unsigned long now);
 
 #endif /* _SLB_CT_H */

@@ -9,7 +9,7 @@
  *
  * There are two sizes. A narrow flow is IPv4 all through and fills one cache
  * line. Whatever needs more is wide, two lines: IPv6 before or after, a packet
- * mark, a tracked tunnel. A wide flow may be of IPv4 packets; its key then holds their
+ * mark, a conntrack entry. A wide flow may be of IPv4 packets; its key then holds their
  * addresses as IPv4-mapped ones and says so.
  */
 #ifndef _SLB_FLOW_H
@@ -197,7 +197,8 @@ struct slb_flow4 {
  * struct slb_flow6 - a wide flow, two cache lines
  * @key: which packets
  * @act: what to do
- * @ct: the conntrack entry of its tunnel, if there is one; a reference is held
+ * @ct: the conntrack entry of its connection or tunnel, if there is one; a
+ *	reference is held
  * @cookie: of an IPv6 route, for dst_check()
  * @mark: the packet mark that packets leave with
  * @flow: the rest

@@ -105,6 +105,7 @@ void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 		  struct slb_flow *flow, enum slb_stat why)
 {
 	bool wide = flow->flags & SLB_FLOW_WIDE;
+	struct nf_conn *ct = wide ? slb_flow6(flow)->ct : NULL;
 	struct ip_vs_conn *cp = flow->conn;
 	bool expired;
 
@@ -112,8 +113,9 @@ void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 	slb_count(sn, why == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
 	expired = slb_flow_account(flow, &d->timeouts, jiffies);
 	dst_release(flow->dst);
-	if (wide)
-		nf_ct_put(slb_flow6(flow)->ct);
+	if (ct)
+		slb_ct_hand_over(ct);
+	nf_ct_put(ct);
 	slb_flow_free(wide ? &d->wide : &d->narrow, flow);
 	slb_conn_unpin(cp);
 	if (expired)

@@ -252,6 +252,8 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	if (!flow)
 		goto err_release;
 	slb_flow_write(flow, &p, now);
+	if (p.ct)
+		slb_ct_hand_over(p.ct);
 	trace_slb_learn(flow, &p.act, p.dst->ops->family == AF_INET6);
 	return SLB_LEARNED;
 

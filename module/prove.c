@@ -92,6 +92,8 @@ static bool slb_meta_observe(struct slb_net *sn, struct slb_proof *p,
 		mtu = min(mtu, ip_skb_dst_mtu(NULL, skb));
 	else
 		mtu = min(mtu, ip6_dst_mtu_maybe_forward(p->dst, true));
+	if (!out)
+		mtu = min(mtu, slb_conn_mtu(p->cp));
 	p->act.mtu = min_t(u32, mtu, U16_MAX);
 
 	/* only the same mark, or a mark where there was none */
@@ -229,12 +231,19 @@ static bool slb_tunnel_observe(struct slb_net *sn, struct slb_proof *p,
 	return !memcmp(want, seen + e.hlen, w->pkt.hlen);
 }
 
-/* Does the other end of the connection stay as it is? */
+/* Does the other end of the connection stay as it is, or become what conntrack
+ * makes of it?
+ */
 static bool slb_peer_fit(const struct slb_proof *p)
 {
 	const struct slb_pkt *pkt = &p->w->pkt;
 	bool out = p->flags & SLB_FLOW_OUT;
 
+	if (p->ct)
+		return slb_ct_explains(p->ct, p->flags & SLB_FLOW_REPLY ?
+					      IP_CT_DIR_REPLY :
+					      IP_CT_DIR_ORIGINAL,
+				       p->cp->af, &p->act);
 	if (pkt->v6)
 		return out ? ipv6_addr_equal(&p->act.daddr.in6,
 					     &pkt->key6.daddr) &&
@@ -248,11 +257,11 @@ static bool slb_peer_fit(const struct slb_proof *p)
 		     p->act.sport == pkt->key4.sport;
 }
 
-/* The conntrack entry that a tunnelled packet leaves with, which is that of its
- * outer packet, if conntrack is used for anything at all: the flow looks after
- * that one. Connections that have an entry themselves stay with IPVS. Where
- * conntrack sees no packets, or has nothing but "invalid" to say of them, there is
- * no entry to look after.
+/* The conntrack entry that a packet leaves with, if conntrack is used for
+ * anything at all: the flow looks after it. That of a tunnelled packet is its
+ * tunnel's; if the connection has one as well, it stays with IPVS. Where conntrack
+ * sees no packets, or has nothing but "invalid" to say of them, there is no entry
+ * to look after.
  */
 static bool slb_ct_observe(struct slb_net *sn, struct slb_proof *p,
 			   const struct sk_buff *skb)
@@ -261,20 +270,20 @@ static bool slb_ct_observe(struct slb_net *sn, struct slb_proof *p,
 	enum ip_conntrack_info ctinfo;
 	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 
-	if (!(p->flags & SLB_FLOW_TUNNEL)) {
+	if (p->flags & SLB_FLOW_TUNNEL) {
+		if (nfct && slb_ct_known(sn->net, &p->w->pkt))
+			return false;
+		if (!ct)
+			return true;
+	} else {
 		if (!nfct)
 			return true;
-		/* without an entry here: found invalid, and so not translated
-		 * as others will be?
-		 */
-		return !ct && (slb_conn_method(p->cp) != IP_VS_CONN_F_MASQ ||
+		/* found invalid, and so not translated as others will be? */
+		if (!ct)
+			return slb_conn_method(p->cp) != IP_VS_CONN_F_MASQ ||
 			       (!p->tracked &&
-				!slb_ct_known(sn->net, &p->w->pkt)));
+				!slb_ct_known(sn->net, &p->w->pkt));
 	}
-	if (nfct && slb_ct_known(sn->net, &p->w->pkt))
-		return false;
-	if (!ct)
-		return true;
 	if (nf_ct_is_template(ct) || !slb_ct_fit(ct))
 		return false;
 	nf_conntrack_get(&ct->ct_general);
@@ -290,14 +299,20 @@ static bool slb_proof_fit(struct slb_net *sn, struct slb_proof *p)
 	const struct ip_vs_conn *cp = p->cp;
 	bool out = p->flags & SLB_FLOW_OUT;
 
-	/* a route that is older than the last change of routes may be stale */
-	if (!out && !slb_conn_via(cp, p->dst, &p->cookie))
+	/* replies are routed by the kernel, and with conntrack's NAT so are
+	 * requests, after IPVS: a route from before the last change of routes may
+	 * be stale
+	 */
+	if (out || (p->ct && slb_conn_method(cp) == IP_VS_CONN_F_MASQ)) {
+		if (p->dst->ops->family == AF_INET6) {
+			p->cookie = rt6_get_cookie(container_of(p->dst,
+								struct rt6_info,
+								dst));
+			if (rt_genid_ipv6(sn->net) != p->w->genid)
+				return false;
+		}
+	} else if (!slb_conn_via(cp, p->dst, &p->cookie)) {
 		return false;
-	if (out && p->w->pkt.v6) {
-		p->cookie = rt6_get_cookie(container_of(p->dst, struct rt6_info,
-							dst));
-		if (rt_genid_ipv6(sn->net) != p->w->genid)
-			return false;
 	}
 
 	switch (slb_conn_method(cp)) {

@@ -62,7 +62,11 @@ static enum slb_stat slb_check_wide(const struct slb_flow *flow,
 
 	if (skb->mark != (flow->flags & SLB_FLOW_MARKED ? f6->mark : 0))
 		return SLB_MISS_MARK;
-	return !f6->ct || slb_ct_alive(f6->ct) ? SLB_HIT : SLB_MISS_STATE;
+	if (!f6->ct)
+		return SLB_HIT;
+	if (!slb_ct_alive(f6->ct))
+		return SLB_MISS_STATE;
+	return slb_ct_due(f6->ct) ? SLB_MISS_LEASE : SLB_HIT;
 }
 
 /* May this flow be used now? Whatever ends with the connection ends the flow;

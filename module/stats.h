@@ -41,8 +41,8 @@ struct net;
  * @SLB_SKIP_METHOD: not learned, the forwarding method is not served
  * @SLB_SKIP_KIND: not learned, the kind of connection is not served
  *	(one-packet, application helper, no client port)
- * @SLB_SKIP_CONNTRACK: not learned, the connection has a conntrack entry, or
- *	that of its tunnel is not settled
+ * @SLB_SKIP_CONNTRACK: not learned, its conntrack entry, or that of its tunnel,
+ *	is not settled or not of a kind that is served
  * @SLB_SKIP_SERVER: not learned, the real server is gone
  * @SLB_SKIP_TIMEOUT: not learned, the connection expires too soon
  * @SLB_SKIP_EGRESS: not learned, the way out is not served (IPsec,

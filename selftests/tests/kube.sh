@@ -137,10 +137,12 @@ slb_count_test() {
 }
 
 slb_http_test() {
-	local old requests=0 failed=1 us p50 p99 p999 max sum
+	local old stat requests=0 failed=1 us p50 p99 p999 max sum
 
 	old=$(slb_wires tcp)
+	stat=$(slb_stat_get dir)
 	eval "$(slb_wrk 2 4 "http://$SLB_TCP/4k")"
+	slb_served TCP "$(slb_since "$stat")"
 	slb_check "wrk: $requests requests, $failed failed" test "$requests" -gt 20 -a "$failed" = 0
 	slb_count_test tcp "$old"
 	sum=$(slb_sum $SLB_TCP "$SLB_TMP/www/big" 4)
@@ -151,10 +153,12 @@ slb_http_test() {
 }
 
 slb_udp_test() {
-	local old
+	local old stat
 
 	old=$(slb_wires udp)
+	stat=$(slb_stat_get dir)
 	slb_check 'UDP: 600 datagrams come back as they went' slb_ping
+	slb_served UDP "$(slb_since "$stat")"
 	slb_count_test udp "$old"
 }
 

@@ -9,6 +9,9 @@ from .nl import ipvs_stats
 # rounding of both.
 EXPIRY = 2
 CT_EXPIRY = 3
+# conntrack keeps an established TCP connection for 300 s instead of days while data is not
+# acknowledged, which it cannot know of the packets that flows served. More than this is as good.
+CT_UNACKED = 240
 
 # Of /proc/net/snmp and snmp6: what somebody outside may notice.
 SNMP = re.compile(r"^(IcmpMsg|Icmp\.Out|Ip\.(ForwDatagrams|OutDiscards|OutNoRoutes|Frag)|"
@@ -63,8 +66,10 @@ class State:
     @staticmethod
     def entry(line):
         words = line.split()
-        left = words.pop(4)
-        return " ".join(w for w in words if not w.startswith("use=")), int(left)
+        left = int(words.pop(4))
+        if words[4] == "ESTABLISHED":
+            left = min(left, CT_UNACKED)
+        return " ".join(w for w in words if not w.startswith("use=")), left
 
     @staticmethod
     def counters():
