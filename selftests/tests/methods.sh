@@ -5,7 +5,7 @@
 #
 # Every way from the director to a real server, of IPv4 and IPv6, with what people run
 # through it: wrk against nginx, a transfer whose checksum is compared, iperf3 with TCP
-# and UDP. The tunnels end in ordinary devices of the real servers' kernel, and their
+# and UDP, a transfer by SCTP. The tunnels end in ordinary devices of the real servers' kernel, and their
 # replies go straight to the client, as with direct routing. What reaches a real server's
 # wire must have the form that was asked for, whether flows or IPVS gave it.
 #
@@ -22,10 +22,10 @@ trap slb_net_down EXIT
 # name | family of the service, of the real server | method for ipvsadm | device in the
 # real server, but for its address | the only form on its wire
 ways='
-nat4     | 4 4 | -m | | meta l4proto { tcp, udp }
-nat6     | 6 6 | -m | | meta l4proto { tcp, udp }
-dr4      | 4 4 | -g | | meta l4proto { tcp, udp }
-dr6      | 6 6 | -g | | meta l4proto { tcp, udp }
+nat4     | 4 4 | -m | | meta l4proto { tcp, udp, sctp }
+nat6     | 6 6 | -m | | meta l4proto { tcp, udp, sctp }
+dr4      | 4 4 | -g | | meta l4proto { tcp, udp, sctp }
+dr6      | 6 6 | -g | | meta l4proto { tcp, udp, sctp }
 ipip4    | 4 4 | -i | ipip   | meta l4proto 4
 ipip6    | 6 6 | -i | ip6tnl mode ip6ip6 | meta l4proto 41
 ipip6in4 | 6 4 | -i | sit    | meta l4proto 41
@@ -93,8 +93,8 @@ slb_way_server() {
 		link set $name up
 	"
 	[[ $method != *gue* ]] || slb_gue[$i.$real_af]+="fou add port $((6000 + n)) gue"$'\n'
-	for port in t:80 t:9 t:5201 u:5201; do
-		if [[ $port != *5201 ]] || [ "$i" = $iperf ]; then
+	for port in t:80 t:9 t:5201 u:5201 -sctp-service:9; do
+		if [[ $port == t:@(80|9) ]] || [ "$i" = $iperf ]; then
 			slb_rules[$port]+="-a -${port%:*} $host:${port#*:} -r $at:${port#*:} $method"$'\n'
 		fi
 	done
@@ -131,7 +131,7 @@ slb_ways_up() {
 	local -A slb_batch=() slb_gue=() slb_form=() slb_keys=()
 	local slb_ipvs='' i ns dir_mac server_mac=() own_bits=([4]=/32 [6]='/128 nodad')
 
-	modprobe -a fou fou6 ipip sit ip_gre ip6_tunnel ip6_gre || slb_bail 'no tunnels here'
+	modprobe -a sctp fou fou6 ipip sit ip_gre ip6_tunnel ip6_gre || slb_bail 'no tunnels here'
 	dir_mac=$(slb_mac 10.1.0.1)
 	for i in $SLB_SERVERS; do
 		server_mac[i]=$(slb_mac "10.2.$i.2")
@@ -209,6 +209,32 @@ slb_way_iperf() {
 	slb_stop $pid
 }
 
+# Both ends are bound to one address: SCTP tells the other side all that it has, and it is
+# not IPVS that would translate those.
+slb_way_sctp() {
+	local own=$vip from=10.1.0.2 pid sum
+
+	if [ "$method" = -m ]; then
+		own=10.2.$iperf.$n
+		[ "$real_af" = 4 ] || own=fd02:$iperf::$n
+	fi
+	[ "$af" = 4 ] || from=[fd01::2]
+	[[ $own != *:* ]] || own=[$own]
+	slb_spawn "rs$iperf" socat -u -T60 -b65536 "SCTP$af-LISTEN:9,bind=$own" \
+		"CREATE:$SLB_TMP/sctp"
+	pid=$!
+	slb_wait 20 slb_sctp_listens "rs$iperf" || slb_fail "$name: no SCTP"
+	slb_in client timeout 60 socat -u -b1400 - "SCTP$af:$host:9,bind=$from" <"$SLB_TMP/www/big"
+	slb_wait 60 slb_ended $pid
+	read -r sum _ < <(sha256sum <"$SLB_TMP/sctp")
+	slb_same "$name: 3 MB arrive by SCTP as they are" "$sum" "$big"
+	slb_way_served SCTP
+	slb_stop $pid
+}
+
+slb_ended() { ! kill -0 "$1" 2>/dev/null; }
+slb_sctp_listens() { [ "$(slb_in "$1" wc -l /proc/net/sctp/eps)" != '1 /proc/net/sctp/eps' ]; }
+
 # slb_way_seen: sets right and other, packets on the real servers' wires.
 slb_way_seen() {
 	local i
@@ -229,6 +255,7 @@ slb_way() {
 	[[ $name != *rem ]] || slb_in client ethtool -K c0 tso off gso off
 	slb_way_http
 	slb_way_iperf
+	slb_way_sctp
 	[[ $name != *rem ]] || slb_in client ethtool -K c0 tso on gso on
 	slb_way_seen
 	# remote checksums are for packets that the sender has not summed; a few it has
