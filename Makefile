@@ -32,6 +32,7 @@ help:
 	@echo '  KERNELS="6.1 uml"   on these kernels only'
 	@echo '  FRESH=1             with the newest kernels from the mirror'
 	@echo '  SEED=n              the differential test repeats this topology'
+	@echo '  VERIFY=1            flows serve nothing, and are compared with IPVS'
 	@echo 'make soak           the differential test for MINUTES=30'
 	@echo 'make clean          remove what the build left here'
 	@echo 'make clean-cache    remove the kernels kept for tests and demo'
@@ -87,7 +88,7 @@ dkms-remove: need-dkms
 	rm -rf $(DKMS_SRC)
 
 test:
-	@$(if $(SEED),SLB_SEED='$(SEED)') TESTS='$(TESTS)' KERNELS='$(KERNELS)' FRESH='$(FRESH)' V='$(V)' JOBS='$(JOBS)' \
+	@$(if $(SEED),SLB_SEED='$(SEED)') $(if $(VERIFY),SLB_VERIFY='$(VERIFY)') TESTS='$(TESTS)' KERNELS='$(KERNELS)' FRESH='$(FRESH)' V='$(V)' JOBS='$(JOBS)' \
 		selftests/run
 
 soak:

@@ -81,6 +81,32 @@ void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key)
 		slb_key4_map(&slb_flow4(flow)->key, key);
 }
 
+/**
+ * slb_flow_action() - the action of a flow of either size
+ * @flow: a flow
+ * @act: set to it; what a narrow one has not is 0
+ *
+ * Context: any, the flow is the caller's.
+ */
+void slb_flow_action(const struct slb_flow *flow, struct slb_action6 *act)
+{
+	const struct slb_action4 *act4;
+
+	if (flow->flags & SLB_FLOW_WIDE) {
+		*act = slb_flow6(flow)->act;
+		return;
+	}
+	act4 = &slb_flow4(flow)->act;
+	*act = (struct slb_action6){
+		.saddr.ip = act4->saddr,
+		.daddr.ip = act4->daddr,
+		.sport = act4->sport,
+		.dport = act4->dport,
+		.csum = act4->csum,
+		.mtu = act4->mtu,
+	};
+}
+
 static bool slb_key4_equal(const struct slb_key4 *a, const struct slb_key4 *b)
 {
 	return !(((__force u32)a->saddr ^ (__force u32)b->saddr) |

@@ -332,6 +332,7 @@ u32 slb_key4_hash(const struct slb_key4 *key, u32 seed);
 u32 slb_key6_hash(const struct slb_key6 *key, u32 seed);
 void slb_key4_map(const struct slb_key4 *key, struct slb_key6 *mapped);
 void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key);
+void slb_flow_action(const struct slb_flow *flow, struct slb_action6 *act);
 
 int slb_table_init(struct slb_table *t, u32 size, u32 flows, int node);
 void slb_table_exit(struct slb_table *t);

@@ -70,6 +70,8 @@ struct slb_cpu {
  * @net: the namespace
  * @scope: enum slb_scope; written under slb_mutex, read anywhere
  * @lease: how long a flow is used without proof, in seconds; sysctl
+ * @verify: of so many packets that flows could serve, give one to the slow path
+ *	and compare; 0: none; sysctl
  * @services: IPVS services scheduled by "shadow"; slb_mutex
  * @hooked: the netfilter hooks are registered; slb_mutex
  * @dead: the namespace is going away; slb_mutex
@@ -83,6 +85,7 @@ struct slb_net {
 	struct net		*net;
 	int			scope;
 	int			lease;
+	int			verify;
 	int			services;
 	bool			hooked;
 	bool			dead;

@@ -21,6 +21,7 @@
 #include "prove.h"
 #include "sweep.h"
 #include "trace.h"
+#include "verify.h"
 
 static struct slb_hint *slb_hint(struct slb_cpu_data *d, u32 hash, u16 *print)
 {
@@ -76,16 +77,18 @@ static void slb_hint_shun(struct slb_cpu_data *d, u32 hash, unsigned long now)
  * @d: this CPU's data
  * @skb: the packet
  * @pkt: what the parser found in it: SLB_HIT, and its hash
+ * @verify: its flow could have served it
  *
  * Context: BH off.
  */
 void slb_note(struct slb_net *sn, struct slb_cpu_data *d,
-	      const struct sk_buff *skb, const struct slb_pkt *pkt)
+	      const struct sk_buff *skb, const struct slb_pkt *pkt,
+	      bool verify)
 {
 	if (slb_hint_shunned(d, pkt->hash, jiffies))
 		slb_watch_del(&d->watch, skb);
 	else
-		slb_watch_add(&d->watch, sn->net, skb, pkt);
+		slb_watch_add(&d->watch, sn->net, skb, pkt, verify);
 }
 
 /* Write what was proved into a flow of the size that it needs. */
@@ -237,6 +240,8 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	p.flags = out ? SLB_FLOW_OUT : 0;
 	why = slb_prove(sn, &p, skb, dev);
 	if (why == SLB_LEARNED && flow && !slb_flow_same(flow, &p))
+		why = SLB_SKIP_CHANGED;
+	if (flow && w->verify && !slb_verify(sn, flow, &p, why))
 		why = SLB_SKIP_CHANGED;
 	if (why != SLB_LEARNED)
 		goto err_unpin;

@@ -108,6 +108,7 @@ static bool slb_miss_teaches(enum slb_stat why)
 	case SLB_MISS_TOS:
 	case SLB_MISS_MARK:
 	case SLB_MISS_ROUTE:
+	case SLB_MISS_VERIFY:
 		return true;
 	default:
 		return false;
@@ -170,7 +171,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	else if (d && !v6 && why == SLB_MISS_FRAGMENT)
 		slb_frag_note(d, skb);
 	if (d && slb_miss_teaches(why))
-		slb_note(sn, d, skb, &pkt);
+		slb_note(sn, d, skb, &pkt, why == SLB_MISS_VERIFY);
 	else if (d)
 		slb_watch_del(&d->watch, skb);
 	slb_count(sn, why);

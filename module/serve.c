@@ -31,6 +31,7 @@
 #include "rewrite.h"
 #include "serve.h"
 #include "trace.h"
+#include "verify.h"
 
 /* conntrack calls packets with a wrong checksum invalid: they are not translated,
  * and rules may drop them.
@@ -301,6 +302,8 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 	if (!slb_skb_fits(skb, mtu - e.hlen))
 		return SLB_MISS_MTU;
+	if (slb_verify_due(sn))
+		return SLB_MISS_VERIFY;
 	if (slb_skb_prepare(skb, pkt->hlen, e.hlen, dst->dev))
 		return SLB_MISS_NOMEM;
 

@@ -14,6 +14,9 @@ struct net;
  * @SLB_RENEWED: flows proved again by a traversal of the slow path
  * @SLB_EVICTED: flows pushed out of a full set by a new one
  * @SLB_ENDED: flows ended for any other reason
+ * @SLB_VERIFIED: packets that a flow could have served, compared with what the
+ *	slow path did
+ * @SLB_DIFFERS: those that it did something else with
  * @SLB_MISS_NONE: no flow for this packet
  * @SLB_MISS_PROTO: neither TCP nor UDP nor SCTP
  * @SLB_MISS_SHORT: shorter than its headers
@@ -36,6 +39,7 @@ struct net;
  * @SLB_MISS_ROUTE: the route changed
  * @SLB_MISS_SYNC: this director sends connection sync messages
  * @SLB_MISS_NOMEM: no memory to make the packet writable
+ * @SLB_MISS_VERIFY: given to the slow path to compare
  * @SLB_SKIP_SCOPE: not learned, the service is out of scope
  * @SLB_SKIP_UNSETTLED: not learned, the connection is not settled yet
  * @SLB_SKIP_METHOD: not learned, the forwarding method is not served
@@ -63,6 +67,8 @@ enum slb_stat {
 	SLB_RENEWED,
 	SLB_EVICTED,
 	SLB_ENDED,
+	SLB_VERIFIED,
+	SLB_DIFFERS,
 	SLB_MISS_NONE,
 	SLB_MISS_PROTO,
 	SLB_MISS_SHORT,
@@ -82,6 +88,7 @@ enum slb_stat {
 	SLB_MISS_ROUTE,
 	SLB_MISS_SYNC,
 	SLB_MISS_NOMEM,
+	SLB_MISS_VERIFY,
 	SLB_SKIP_SCOPE,
 	SLB_SKIP_UNSETTLED,
 	SLB_SKIP_METHOD,

@@ -4,6 +4,7 @@
  *
  *  scope | 0 off, 1 services scheduled by "shadow", 2 every IPVS service
  *  lease | seconds for which a flow is used before a packet proves it again
+ *  verify | one packet in so many is for comparing with the slow path; 0 none
  */
 #include <linux/slab.h>
 
@@ -52,6 +53,14 @@ static const struct ctl_table slb_sysctl_table[] = {
 		.extra1		= SYSCTL_ONE,
 		.extra2		= (void *)&slb_lease_max,
 	},
+	{
+		.procname	= "verify",
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_INT_MAX,
+	},
 	{ }
 };
 
@@ -71,6 +80,7 @@ int slb_sysctl_init(struct slb_net *sn)
 	sn->table[0].data = &sn->scope;
 	sn->table[0].extra2 = sn;
 	sn->table[1].data = &sn->lease;
+	sn->table[2].data = &sn->verify;
 	sn->sysctl = register_net_sysctl_sz(sn->net, "net/shadowlb", sn->table,
 					    ARRAY_SIZE(slb_sysctl_table) - 1);
 	if (!sn->sysctl) {

@@ -50,11 +50,13 @@ static u32 slb_print_pkt(const struct slb_pkt *pkt)
  * @net: the namespace
  * @skb: the packet
  * @pkt: what the parser found in it: SLB_HIT
+ * @verify: its flow could have served it
  *
  * Context: BH off.
  */
 void slb_watch_add(struct slb_watches *ws, struct net *net,
-		   const struct sk_buff *skb, const struct slb_pkt *pkt)
+		   const struct sk_buff *skb, const struct slb_pkt *pkt,
+		   bool verify)
 {
 	u32 i = slb_watch_index(skb);
 	struct slb_watch *w = &ws->slot[i];
@@ -65,6 +67,7 @@ void slb_watch_add(struct slb_watches *ws, struct net *net,
 	w->priority = skb->priority;
 	w->genid = rt_genid_ipv6(net);
 	w->partial = skb->ip_summed == CHECKSUM_PARTIAL;
+	w->verify = verify;
 	ws->print[i] = slb_print_pkt(pkt);
 	if (skb_copy_bits(skb, 0, w->head, pkt->hlen))
 		w->skb = NULL;

@@ -20,6 +20,7 @@
  * @priority: its priority
  * @genid: of the IPv6 routes of the namespace at that time
  * @partial: its transport checksum is offloaded
+ * @verify: its flow could have served it: see verify.c
  * @head: its headers
  */
 struct slb_watch {
@@ -29,6 +30,7 @@ struct slb_watch {
 	u32			priority;
 	u32			genid;
 	bool			partial;
+	bool			verify;
 	u8			head[SLB_HEAD_LEN];
 };
 
@@ -45,7 +47,8 @@ struct slb_watches {
 };
 
 void slb_watch_add(struct slb_watches *ws, struct net *net,
-		   const struct sk_buff *skb, const struct slb_pkt *pkt);
+		   const struct sk_buff *skb, const struct slb_pkt *pkt,
+		   bool verify);
 void slb_watch_del(struct slb_watches *ws, const struct sk_buff *skb);
 struct slb_watch *slb_watch_take(struct slb_watches *ws,
 				 const struct sk_buff *skb);

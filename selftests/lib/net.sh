@@ -128,6 +128,8 @@ slb_net_up() {
 			net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 		ip -n slb-$ns -batch - <<<"${slb_batch[$ns]}" || slb_bail "cannot set up $ns"
 	done
+	# make test VERIFY=n
+	[ -z "${SLB_VERIFY:-}" ] || slb_in dir sysctl -qw net.shadowlb.verify="$SLB_VERIFY"
 }
 
 # From here on no packet is larger than the wire's, and each carries its checksum.

@@ -122,6 +122,9 @@ class Play:
                 break
             yield .5
         self.flows = b.flows
-        self.hits = b.flows.get("hits", 0)
+        # served, or compared with what the slow path did
+        self.hits = b.flows.get("hits", 0) + b.flows.get("miss_verify", 0)
+        if b.flows.get("differs"):
+            self.problem = self.problem or ["flows differ from the slow path"]
         if a.flows.get("hits"):
             self.problem = self.problem or ["the director without flows had hits"]

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Verification: net.shadowlb.verify=N gives one packet in N to the slow path,
+ * though its flow could have served it, and compares what came out with what the
+ * flow would have done.
+ *
+ *  operation          | locking
+ * --------------------+------------------------------------------------------
+ *  slb_verify         | RCU, BH off, the flow is the caller's
+ *
+ * A difference says that a flow did, for up to a lease, what the slow path no longer
+ * does: a rule was added behind the raw table, a sysctl of IPVS was changed, or
+ * there is a bug. Packets that the slow path drops do not come out and are
+ * not compared; their flow waits for one that does.
+ */
+#include <net/ip6_fib.h>
+#include <net/route.h>
+
+#include "flows.h"
+#include "trace.h"
+#include "verify.h"
+
+/* The same way: the kernel may have made a route anew that is as it was. */
+static bool slb_dst_equal(const struct dst_entry *a, const struct dst_entry *b)
+{
+	const struct rt6_info *ra6, *rb6;
+	const struct rtable *ra, *rb;
+
+	if (a == b)
+		return true;
+	if (a->dev != b->dev || a->ops->family != b->ops->family)
+		return false;
+	if (a->ops->family == AF_INET6) {
+		ra6 = container_of(a, struct rt6_info, dst);
+		rb6 = container_of(b, struct rt6_info, dst);
+		return ipv6_addr_equal(&ra6->rt6i_gateway, &rb6->rt6i_gateway);
+	}
+	ra = container_of(a, struct rtable, dst);
+	rb = container_of(b, struct rtable, dst);
+	if (ra->rt_gw_family != rb->rt_gw_family)
+		return false;
+	return ra->rt_gw_family == AF_INET6 ?
+	       ipv6_addr_equal(&ra->rt_gw6, &rb->rt_gw6) :
+	       ra->rt_gw4 == rb->rt_gw4;
+}
+
+/* The longest packet is left out: path MTU discovery changes it at any time. */
+static bool slb_flow_equal(const struct slb_flow *flow,
+			   const struct slb_proof *p)
+{
+	struct slb_action6 act;
+	const struct slb_flow6 *f6;
+
+	if ((flow->flags ^ p->flags) & ~SLB_FLOW_SUSPENDED ||
+	    !slb_dst_equal(flow->dst, p->dst))
+		return false;
+	slb_flow_action(flow, &act);
+	if (memcmp(&act, &p->act, offsetof(struct slb_action6, mtu)))
+		return false;
+	if (!(flow->flags & SLB_FLOW_WIDE))
+		return true;
+	f6 = slb_flow6(flow);
+	return f6->ct == p->ct && f6->mark == p->mark;
+}
+
+/**
+ * slb_verify() - compare a flow with what the slow path did
+ * @sn: the namespace
+ * @flow: the flow of a packet that it could have served
+ * @p: what was found out about the packet
+ * @why: what slb_prove() said of it
+ *
+ * Context: RCU, BH off, the flow is the caller's.
+ * Return: false if they differ.
+ */
+bool slb_verify(struct slb_net *sn, const struct slb_flow *flow,
+		const struct slb_proof *p, enum slb_stat why)
+{
+	switch (why) {
+	case SLB_LEARNED:
+	case SLB_SKIP_CHANGED:
+	case SLB_SKIP_EGRESS:
+	case SLB_SKIP_CONNTRACK:
+		break;
+	default:
+		/* the connection has changed since, and the flow ends */
+		return true;
+	}
+	/* routes have changed since */
+	if (!slb_flow_routed(flow))
+		return true;
+	slb_count(sn, SLB_VERIFIED);
+	if (why == SLB_LEARNED && slb_flow_equal(flow, p))
+		return true;
+	slb_count(sn, SLB_DIFFERS);
+	trace_slb_differ(flow, &p->act, p->dst, p->mark, p->flags, why);
+	return false;
+}
