@@ -209,6 +209,43 @@ slb_entry_there() { [ "$(slb_entry "$1")" != '0 0' ]; }
 slb_entry_gone() { [ "$(slb_entry "$1")" = '0 0' ]; }
 slb_entry_in() { slb_in dir conntrack -L -p tcp --orig-dst $SLB_TCP 2>/dev/null | grep -q "$1"; }
 
+slb_entry_new() { ! slb_entry_gone "$1" && [ "$(slb_entry "$1")" != "$2" ]; }
+slb_sent_above() { [ "$(slb_counted dir netdev from_udp)" -gt "$1" ]; }
+
+# slb_old: packets that real servers get from the port that the old entry had.
+slb_old() {
+	local i sum=0
+
+	for i in $SLB_SERVERS; do
+		sum=$((sum + $(slb_counted "rs$i" netdev old)))
+	done
+	echo $sum
+}
+
+# The entry of a busy UDP connection is deleted: conntrack's NAT makes another one, with
+# another port, and nothing goes by the old one any more.
+slb_delete_test() {
+	local id port old i
+
+	slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) ||
+		slb_fail 'no flows before an entry is deleted'
+	id=$(slb_entry udp)
+	port=$(slb_in dir conntrack -L -p udp --orig-dst $SLB_UDP 2>/dev/null |
+		sed -n 's/.* dport=\([0-9]*\) packets=.*/\1/p')
+	for i in $SLB_SERVERS; do
+		slb_count_at "rs$i" d0 old "udp sport $port"
+	done
+	slb_wait 10 eval '[ "$(slb_old)" -gt 0 ]' || slb_fail "nothing comes from port $port"
+	slb_in dir conntrack -D -p udp --orig-dst $SLB_UDP >/dev/null 2>&1
+	slb_check 'conntrack -D: there is another entry' slb_wait 20 slb_entry_new udp "$id"
+	old=$(slb_old)
+	slb_wait 20 slb_sent_above $(($(slb_counted dir netdev from_udp) + 200)) ||
+		slb_fail 'conntrack -D: the client stopped'
+	slb_is 'conntrack -D: packets by the old one' $(($(slb_old) - old)) eq 0
+	slb_check 'conntrack -D: flows serve again' \
+		slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200))
+}
+
 # A connection of TCP and one of UDP, busy for much longer than conntrack's timeouts. While
 # anything is asked about them they stay busy, however long the answer takes.
 slb_life_test() {
@@ -244,6 +281,7 @@ slb_life_test() {
 	slb_check 'TCP, closed: tracked as that' slb_wait 8 slb_entry_in TIME_WAIT
 	slb_check 'TCP, closed: forgotten' slb_wait 40 slb_entry_gone tcp
 
+	slb_delete_test
 	slb_ms early
 	slb_stop $flood
 	slb_ms late

@@ -104,10 +104,13 @@ def texts(title, a, b):
 
 
 def times(title, a, b, tolerance):
+    """What is not there has 0 s left: one of two that end now may have ended."""
     out = []
     for what in sorted(set(a) | set(b)):
         ta, tb = a.get(what, []), b.get(what, [])
-        if len(ta) != len(tb) or any(abs(x - y) > tolerance for x, y in zip(ta, tb)):
+        n = max(len(ta), len(tb))
+        if any(abs(x - y) > tolerance for x, y in
+               zip([0] * (n - len(ta)) + ta, [0] * (n - len(tb)) + tb)):
             out.append("  %s: without flows %s, with flows %s s left" %
                        (what, ta or "none", tb or "none"))
     return [title] + out if out else []
