@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: uml
+# slb-timeout: 1200
+#
+# Namespaces that end with flows in them, a thousand times (SLB_NAMESPACES), then the
+# modules one after the other. Nothing waits and nothing is left: no memory (guest.sh asks
+# kmemleak), no connection or namespace in the slab caches, no reference on a module.
+
+set -u
+. lib/stat.sh
+
+namespaces=${SLB_NAMESPACES:-1000}
+
+# slb_slab CACHE: objects in use.
+slb_slab() { awk -v c="$1" '$1 == c { n = $2 } END { print n + 0 }' /proc/slabinfo; }
+
+slb_quiet() { [ "$(slb_slab ip_vs_conn)" = 0 ] && [ "$(slb_slab net_namespace)" -le $((before + 2)) ]; }
+
+modprobe -a tun nf_conntrack ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh ip_vs_mh ||
+	slb_bail 'this kernel lacks what the test needs'
+modprobe shadowlb flows=1024 || slb_bail 'shadowlb cannot be loaded'
+before=$(slb_slab net_namespace)
+slb_check "$namespaces namespaces end with flows in them" \
+	taskset -c 0 /usr/bin/python3 -B -m lib.diff.ends "$namespaces"
+slb_check 'they do end' slb_wait 60 slb_quiet
+slb_note "namespaces before and after: $before $(slb_slab net_namespace)"
+slb_is 'connections of IPVS left' "$(slb_slab ip_vs_conn)" eq 0
+slb_check 'the module can be removed' rmmod shadowlb
+# shellcheck disable=SC2046
+slb_check 'and IPVS with it' rmmod $(lsmod | grep -o '^ip_vs_[a-z]*') ip_vs
+slb_done
