@@ -172,13 +172,13 @@ static void slb_ct_extend(struct nf_conn *ct, u32 until)
 
 static void slb_ct_touch_udp(struct nf_conn *ct, u32 last)
 {
-	unsigned int *timeouts = nf_ct_timeout_lookup(ct);
+	bool assured = test_bit(IPS_ASSURED_BIT, &ct->status);
+	unsigned int *timeout = nf_ct_timeout_lookup(ct);
 
-	if (!timeouts)
-		timeouts = nf_udp_pernet(nf_ct_net(ct))->timeouts;
-	slb_ct_extend(ct, last + READ_ONCE(timeouts[
-		test_bit(IPS_ASSURED_BIT, &ct->status) ? UDP_CT_REPLIED :
-							 UDP_CT_UNREPLIED]));
+	if (!timeout)
+		timeout = nf_udp_pernet(nf_ct_net(ct))->timeouts;
+	timeout += assured ? UDP_CT_REPLIED : UDP_CT_UNREPLIED;
+	slb_ct_extend(ct, last + READ_ONCE(*timeout));
 }
 
 /* The packet that ends the state sets its timeout after it has let go of the
@@ -186,14 +186,14 @@ static void slb_ct_touch_udp(struct nf_conn *ct, u32 last)
  */
 static void slb_ct_touch_tcp(struct nf_conn *ct, u32 last)
 {
-	unsigned int *timeouts = nf_ct_timeout_lookup(ct);
+	unsigned int *timeout = nf_ct_timeout_lookup(ct);
 
-	if (!timeouts)
-		timeouts = nf_tcp_pernet(nf_ct_net(ct))->timeouts;
+	if (!timeout)
+		timeout = nf_tcp_pernet(nf_ct_net(ct))->timeouts;
+	timeout += TCP_CONNTRACK_ESTABLISHED;
 	spin_lock(&ct->lock);
 	if (ct->proto.tcp.state == TCP_CONNTRACK_ESTABLISHED)
-		slb_ct_extend(ct, last + READ_ONCE(timeouts[
-					TCP_CONNTRACK_ESTABLISHED]));
+		slb_ct_extend(ct, last + READ_ONCE(*timeout));
 	spin_unlock(&ct->lock);
 }
 

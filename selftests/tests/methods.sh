@@ -197,7 +197,7 @@ slb_way_iperf() {
 	fi
 	slb_spawn "rs$iperf" iperf3 -s -B "$own" >/dev/null 2>&1
 	pid=$!
-	[[ $own != *:* ]] || own=[$own]
+	[[ $own != *:* ]] || own="[$own]"
 	slb_wait 20 slb_listens "rs$iperf" "sport = 5201 and src $own" || slb_fail "$name: no iperf3"
 	got=$(slb_iperf "$vip" -n 8M)
 	slb_check "$name: iperf3, TCP: ${got#*sec }" test -n "$got"
@@ -218,8 +218,8 @@ slb_way_sctp() {
 		own=10.2.$iperf.$n
 		[ "$real_af" = 4 ] || own=fd02:$iperf::$n
 	fi
-	[ "$af" = 4 ] || from=[fd01::2]
-	[[ $own != *:* ]] || own=[$own]
+	[ "$af" = 4 ] || from='[fd01::2]'
+	[[ $own != *:* ]] || own="[$own]"
 	slb_spawn "rs$iperf" socat -u -T60 -b65536 "SCTP$af-LISTEN:9,bind=$own" \
 		"CREATE:$SLB_TMP/sctp"
 	pid=$!
