@@ -278,6 +278,11 @@ static bool slb_ct_observe(struct slb_net *sn, struct slb_proof *p,
 	} else {
 		if (!nfct)
 			return true;
+		/* conntrack takes no data chunk for a beginning, but other
+		 * chunks that a flow serves
+		 */
+		if (p->w->pkt.proto == IPPROTO_SCTP)
+			return false;
 		/* found invalid, and so not translated as others will be? */
 		if (!ct)
 			return slb_conn_method(p->cp) != IP_VS_CONN_F_MASQ ||

@@ -72,6 +72,9 @@ class Conn:
         self.trace.expect(self)
 
 
+SCALED = b"\2\4\5\xb4\1\3\3\7"       # MSS 1460, windows of 128 times what is said
+
+
 class Back:
     """A side turned round, for a packet that is never sent."""
 
@@ -86,6 +89,7 @@ class Tcp(Conn):
     def begin(self):
         self.ctag = self.new_tag()
         self.seq = self.ctag                    # the client's next
+        self.options = b""
         self.ack = self.new_tag()               # the server's next
         self.state = "syn"
 
@@ -112,6 +116,14 @@ class Tcp(Conn):
         return self.put(side, ACK | (PSH if size else 0), self.trace.payload[at:at + size],
                         bad=bad, partial=partial)
 
+    def acknowledge(self, side):
+        """What that side has sent, by the other: else conntrack doubts a RST of its. Of
+        packets that flows have served it does not (docs/design.md)."""
+        if not self.topo.conntrack or not self.s:
+            return []
+        other = self.c if side is self.s else self.s
+        return self.one(other, self.put(other, ACK), "ACK before a RST")
+
     def odd(self, side, size):
         """Flags that are rare, or that mean an end."""
         rnd = self.rnd
@@ -119,6 +131,7 @@ class Tcp(Conn):
             (ACK | URG, 0), (ACK | ECE, 0), (ACK | CWR | PSH, 0), (PSH, 0), (0, 0),
             (SYN, 0), (SYN | ACK, 0), (SYN | FIN, 0), (FIN | PSH | URG, 0),
             (ACK | FIN, 1), (RST, 1), (RST | ACK, 1)))
+        before = self.acknowledge(side) if flags & RST else []
         raw = self.put(side, flags, self.trace.payload[:min(size, 40)],
                        urgent=1 if flags & URG else 0,
                        options=rnd.choice((b"", b"\1\1\x08\x0a" + bytes(8))),
@@ -126,15 +139,17 @@ class Tcp(Conn):
         if eat:
             self.state = "closed" if flags & RST else "closing"
             self.settled = False
-        return self.trace.dress(side, self.topo.l4, raw, self, "flags %#x" % flags, tos=self.tos)
+        return before + self.trace.dress(side, self.topo.l4, raw, self, "flags %#x" % flags, tos=self.tos)
 
     def step(self, _):
         if self.state == "syn":
             self.state = "synack"
             self.tries += 1
-            options = b"\2\4\5\xb4\1\3\3\7" if self.rnd.random() < .5 else b""
+            self.options = SCALED if self.rnd.random() < .5 else b""
+            if self.topo.conntrack:     # which wants to see nothing outside of a window
+                self.options = SCALED
             self.seq = self.ctag
-            return self.one(self.c, self.put(self.c, SYN, options=options), "SYN")
+            return self.one(self.c, self.put(self.c, SYN, options=self.options), "SYN")
         if self.state == "synack":
             if not self.reached:
                 self.state = "syn" if self.tries < 2 else "closed"
@@ -142,7 +157,8 @@ class Tcp(Conn):
             self.state = "open"
             shots = []
             if self.s:
-                shots = self.one(self.s, self.put(self.s, SYN | ACK), "SYN ACK")
+                shots = self.one(self.s, self.put(self.s, SYN | ACK, options=self.options),
+                                 "SYN ACK")
             else:
                 self.ack += 1
             shots += self.one(self.c, self.put(self.c, ACK), "ACK")
@@ -168,7 +184,8 @@ class Tcp(Conn):
         self.settled = False
         if self.rnd.random() < .25:
             self.state = "closed"
-            return self.one(self.c, self.put(self.c, RST | ACK), "RST")
+            return self.acknowledge(self.c) + \
+                self.one(self.c, self.put(self.c, RST | ACK), "RST")
         self.state = "closing"
         shots = self.one(self.c, self.put(self.c, FIN | ACK), "FIN")
         if self.s:                              # half closed: the server goes on

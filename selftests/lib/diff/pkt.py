@@ -201,7 +201,7 @@ def parse(raw, gue_port):
             packet = packet[at + 8 + 4 + (packet[at + 8] & 31) * 4:]
         else:
             break
-    if len(packet) < at + 12:
+    if len(packet) < at + 8:
         return None
     seen = Seen()
     seen.src, seen.dst, seen.proto = src, dst, proto
