@@ -55,7 +55,7 @@ fi
 if grep -q '^not ok 2' "$SLB_TMP/first"; then
 	slb_fail 'flows serve what they should'
 fi
-slb_diff --topologies 0 --seeds "$SLB_TMP/again" >/dev/null
+slb_diff "${more[@]}" --topologies 0 --packets 0 --seeds "$SLB_TMP/again" >/dev/null
 sed 's/^not ok/# again: not ok/; s/^ok/# ok/; s/^1\.\./# &/' "$SLB_TMP/diff"
 slb_check "no seed differs twice" grep -q '^ok 1 ' "$SLB_TMP/diff"
 slb_done

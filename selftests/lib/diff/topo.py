@@ -72,7 +72,8 @@ class Topology:
         self.snat = rnd.choice(("", "", "masquerade", "snat"))
         self.mark = maybe(.15)          # without a meaning to IPVS
         self.mark_route = maybe(.5)
-        self.tos_route = maybe(.2)      # clients are reached by another way, by DSCP
+        # clients are reached by another way, by DSCP
+        self.tos_route = maybe(.5 if (self.method, self.fam) == ("nat", 4) else .2)
         self.ct_rules = maybe(.1)
         self.dscp_rule = maybe(.05)
         self.onearm = maybe(.1)
@@ -94,8 +95,9 @@ class Topology:
         self.vport = rnd.choice((80, 53, 5060, 443))
         self.rport = rnd.choice((self.vport, 8080))
         self.tun_port = rnd.choice((6080, 5555, 1, 65535))
-        # by dice of its own: older seeds stay what they were
+        # by dice of their own: older seeds stay what they were
         self.verify = random.Random(self.seed).choice((0, 0, 0, 0, 1, 3))
+        self.egress = self.mark or random.Random(-self.seed).random() < .2
         if "SLB_VERIFY" in os.environ:
             self.verify = int(os.environ["SLB_VERIFY"])
 
@@ -249,9 +251,18 @@ class Topology:
         if self.dscp_rule:
             out.append("chain c3 { type filter hook postrouting priority mangle; "
                        "%s dscp set af21; }" % ip)
-        if not out:
-            return ""
-        return "table %s t {\n%s\n}\n" % (ip, "\n".join(out))
+        tables = ["table %s t {\n%s\n}\n" % (ip, "\n".join(out))] if out else []
+        if self.egress:
+            tables.append("table netdev e {\n%s\n}\n" % "\n".join(map(self.tell, MACS)))
+        return "".join(tables)
+
+    @staticmethod
+    def tell(dev):
+        """Mark and priority of what leaves, for whoever reads its source address."""
+        rules = ["meta mark %d @ll,56,8 set %d" % (mark, mark) for mark in (7, 9)]
+        rules += ["meta priority 0:%d @ll,64,8 set %d" % (i, i) for i in (2, 4, 6)]
+        return "chain %s { type filter hook egress device %s priority 0; %s; }" % \
+            (dev, dev, "; ".join(rules))
 
     # --- IPVS ---
 
