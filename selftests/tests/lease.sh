@@ -10,6 +10,7 @@
 set -u
 . lib/stat.sh
 . lib/net.sh
+slb_differ=1
 trap slb_net_down EXIT
 
 slb_sent() { slb_counted dir netdev sent; }
