@@ -16,6 +16,7 @@
 #include <net/ip6_fib.h>
 #include <net/route.h>
 
+#include "ct.h"
 #include "flows.h"
 #include "trace.h"
 #include "verify.h"
@@ -42,6 +43,13 @@ static bool slb_dst_equal(const struct dst_entry *a, const struct dst_entry *b)
 	return ra->rt_gw_family == AF_INET6 ?
 	       ipv6_addr_equal(&ra->rt_gw6, &rb->rt_gw6) :
 	       ra->rt_gw4 == rb->rt_gw4;
+}
+
+/* Is its conntrack entry one that flows may serve, if it has one? */
+static bool slb_flow_tracked(const struct slb_flow *flow)
+{
+	return !(flow->flags & SLB_FLOW_WIDE) || !slb_flow6(flow)->ct ||
+	       slb_ct_fit(slb_flow6(flow)->ct);
 }
 
 /* The longest packet is left out: path MTU discovery changes it at any time. */
@@ -86,8 +94,8 @@ bool slb_verify(struct slb_net *sn, const struct slb_flow *flow,
 		/* the connection has changed since, and the flow ends */
 		return true;
 	}
-	/* routes have changed since */
-	if (!slb_flow_routed(flow))
+	/* routes have changed since, or conntrack has seen the end of it */
+	if (!slb_flow_routed(flow) || !slb_flow_tracked(flow))
 		return true;
 	slb_count(sn, SLB_VERIFIED);
 	if (why == SLB_LEARNED && slb_flow_equal(flow, p))

@@ -43,6 +43,8 @@ class Events:
         self.names = ["neighbour", "client-neighbour", "route", "client-route", "mtu", "weight",
                       "server-gone", "server-back", "raw-rule", "late-rule", "pause", "clear",
                       "zero"]
+        if topo.conntrack:  # what it does not see is acknowledged all the same
+            self.names.remove("raw-rule")
         if topo.snat:       # a connection without its server is rescheduled and masqueraded
             self.names.remove("server-gone")    # anew, by a source port drawn at random
             self.names.remove("clear")

@@ -117,12 +117,12 @@ class Tcp(Conn):
                         bad=bad, partial=partial)
 
     def acknowledge(self, side):
-        """What that side has sent, by the other: else conntrack doubts a RST of its. Of
-        packets that flows have served it does not (docs/design.md)."""
+        """What that side has sent, by the other: else conntrack doubts a RST of its, or takes
+        the window for small. It does not where flows have served (docs/design.md)."""
         if not self.topo.conntrack or not self.s:
             return []
         other = self.c if side is self.s else self.s
-        return self.one(other, self.put(other, ACK), "ACK before a RST")
+        return self.one(other, self.put(other, ACK), "ACK")
 
     def odd(self, side, size):
         """Flags that are rare, or that mean an end."""
@@ -161,7 +161,8 @@ class Tcp(Conn):
                                  "SYN ACK")
             else:
                 self.ack += 1
-            shots += self.one(self.c, self.put(self.c, ACK), "ACK")
+            shots += self.one(self.c, self.put(self.c, ACK), "ACK") + \
+                self.acknowledge(self.c)        # windows of SYN are not scaled
             self.settled = True
             return shots + self.burst()
         if self.state == "open":

@@ -47,8 +47,9 @@ UNUSUAL = {
     "stranger": 3, "protocol": 8,
 }
 # Those that may not arrive: what follows does not count on them.
-LOST = {"ttl1", "options", "overlap", "bad-ip", "bad-csum", "cut", "otherhost", "broadcast",
-        "other-device", "big", "df-big", "gso", "icmp-client", "stranger", "protocol"}
+LOST = {"ttl1", "options", "fragments", "overlap", "bad-ip", "bad-csum", "cut", "otherhost",
+        "broadcast", "other-device", "big", "df-big", "gso", "icmp-client", "stranger",
+        "protocol"}
 # Flows serve these like any other.
 SERVED = {"ecn", "df", "valid", "partial", "padded", "twice"}
 # Conntrack takes these for none of the connection's. With rules that ask for its opinion
