@@ -122,8 +122,10 @@ class Run:
         row = self.table.setdefault(key, [0, 0, 0, 0, topo.features()])
         row[0] += 1
         row[1] += play.shots
-        # events may keep packets from flows, or from everybody
-        if not play.problem and not topo.events:
+        # events may keep packets from flows, or from everybody; so does a path whose MTU an
+        # ICMP error has lowered
+        narrow = play.flows.get("miss_mtu", 0) > play.fair / 20
+        if not play.problem and not topo.events and not narrow:
             row[2] += play.fair
             row[3] += min(play.hits, play.fair)
         if self.args.seed is not None:
