@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.1 6.12 uml
+# slb-kernels: uml
 # slb-timeout: 300
 #
 # Connections end when IPVS would end them: timeouts down to 2 s, ends of TCP, ports used

@@ -19,21 +19,11 @@ from . import compare, l4
 from .net import Director, proc
 from .nl import Fail, ipvsadm
 from .state import EXPIRY, State, stat
-from .topo import Topology
+from .topo import PLAIN, Topology
 from .trace import Trace
 
 STEP = .5
 SLACK = 1.0 + 2 * STEP
-
-# Nothing unusual; what a scenario does not say.
-PLAIN = {"method": "nat", "fam": 4, "ofam": 4, "proto": "tcp", "service": "addr", "servers": 2,
-         "persistent": 0, "threshold": False, "sched": "rr", "conntrack": False, "snat": "",
-         "mark": False, "tos_route": False, "ct_rules": False, "dscp_rule": False,
-         "onearm": False, "gateway": False, "offload": False, "batch": False, "nodest": False,
-         "sloppy": False, "schedule_icmp": False, "lease": 10, "spice": 0, "mtu_c": 1500,
-         "mtu_s": 1500, "events": False, "conns": 3, "vport": 80, "rport": 80, "verify": 0,
-         "egress": False, "mark_route": False, "netmask": False}
-
 
 class Scenario:
     """set: ipvsadm --set; sysctls of net.ipv4.vs; hits: whether flows must serve; act: a

@@ -319,4 +319,13 @@ class Topology:
             director.sysctl({"shadowlb/scope": scope})
 
 
+# Nothing unusual: for tests that say what they want.
+PLAIN = {"method": "nat", "fam": 4, "ofam": 4, "proto": "tcp", "service": "addr", "servers": 2,
+         "persistent": 0, "threshold": False, "sched": "rr", "conntrack": False, "snat": "",
+         "mark": False, "tos_route": False, "ct_rules": False, "dscp_rule": False,
+         "onearm": False, "gateway": False, "offload": False, "batch": False, "nodest": False,
+         "sloppy": False, "schedule_icmp": False, "lease": 10, "spice": 0, "mtu_c": 1500,
+         "mtu_s": 1500, "events": False, "conns": 3, "vport": 80, "rport": 80, "verify": 0,
+         "egress": False, "mark_route": False, "netmask": False}
+
 MACS = {dev: mac("02:00:00:00:00:%02x" % (n + 1)) for n, dev in enumerate(("c0", "s0", "s1"))}

@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How long a flow goes on with what is no longer so: coherence.py REPEAT [NAME...].
+
+For each event a director of its own, with connections that flows serve: one process
+sends their packets as fast as they are taken, another reads what leaves. At a random
+moment a program makes the event. Each packet has a number; those that were sent after
+the program had returned (and the lease had passed, where one is promised) must not go by
+the old decision. How many did is the figure; 0 is what all rows promise.
+
+    python3 -m lib.diff.coherence 100 >rows     # tab-separated lines: # row ...
+"""
+import mmap
+import os
+import random
+import select
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+from . import pkt
+from .net import Director
+from .nl import Fail
+from .pkt import ETH, VNET, mac, packed
+from .state import stat
+from .topo import PLAIN, Topology, lladdr
+from .trace import Trace
+
+AHEAD = 150         # packets that may be on their way: no queue is as short
+BEHIND = 300        # packets sent behind the event
+LEASE = 1000        # ms
+# By which a lease may be late: it is counted in ticks of 1/8 s, and read by another process.
+LATE = 400
+IP = VNET + ETH
+
+
+class Row:
+    """event: commands, or a function that is told the Bench and returns them; old: is this
+    packet, behind the event, one by the old decision? keeps: none may be missing; lease:
+    the bound is one; topo: as a Topology has it."""
+
+    def __init__(self, name, event, old=None, keeps=False, lease=False, **topo):
+        self.name, self.event, self.old = name, event, old
+        self.keeps, self.lease, self.topo = keeps, lease, topo
+
+    def bound(self):
+        return "one lease" if self.lease else "0 packets"
+
+
+class Stream:
+    """A process that sends frames, numbered."""
+
+    def __init__(self, fd, frames):
+        self.shared = mmap.mmap(-1, 32)
+        self.put(1, AHEAD)
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                self.run(fd, [bytearray(f) for f in frames])
+            finally:
+                os._exit(0)
+
+    def get(self, i):
+        return struct.unpack_from("=Q", self.shared, i * 8)[0]
+
+    def put(self, i, value):
+        struct.pack_into("=Q", self.shared, i * 8, value)
+
+    def run(self, fd, frames):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        while not self.get(2):
+            number = self.get(0) + 1
+            if number > self.get(1):
+                os.sched_yield()
+                continue
+            frame = frames[number % len(frames)]
+            # with its complement, so that checksums stay
+            frame[-8:] = struct.pack("!II", number, number ^ 0xffffffff)
+            self.put(0, number)
+            try:
+                os.write(fd, frame)
+            except OSError:
+                time.sleep(.001)                # the device is down, or gone
+
+    def stop(self):
+        if self.pid:
+            self.put(2, 1)
+            os.waitpid(self.pid, 0)
+            self.pid = 0
+
+
+class Bench:
+    """A director under load."""
+
+    def __init__(self, row, proto):
+        self.topo = Topology(1, {**PLAIN, "conns": 4, "proto": proto,
+                                 "lease": 1 if row.lease else 10, **row.topo})
+        self.director = Director(row.name)
+        self.out = []                           # (when, device, number, frame)
+        self.stream = None
+        self.done = False
+        self.topo.setup(self.director, 2)
+        self.director.ready()
+        self.trace = Trace(self.topo)
+        for number in range(3):
+            for conn in self.trace.conns:
+                if not conn.settled:
+                    for shot in conn.step(number):
+                        self.director.inject(shot.dev, shot.data)
+            self.trace.learn(self.director.drain())
+            time.sleep(.02)                     # a kworker makes the flow table
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+        self.stream = Stream(self.director.fd["c0"], [self.frame(c) for c in self.trace.conns])
+
+    def frame(self, conn):
+        segment = conn.data(conn.c, 40 if self.topo.proto == "udp" else 44)[:-8] + bytes(8)
+        shot = self.trace.dress(conn.c, self.topo.l4, self.fixed(conn.c, segment), conn, "data")[0]
+        return shot.data
+
+    def fixed(self, side, segment):
+        """The checksum of a segment whose end is zero; a number and its complement add up
+        to nothing."""
+        at = 6 if self.topo.proto == "udp" else 16
+        segment = segment[:at] + b"\0\0" + segment[at + 2:]
+        head = pkt.pseudo(side.src, side.dst, self.topo.l4, len(segment))
+        return segment[:at] + pkt.csum(head + segment).to_bytes(2, "big") + segment[at + 2:]
+
+    def read(self):
+        poll = select.poll()
+        names = {}
+        for name, fd in self.director.fd.items():
+            poll.register(fd, select.POLLIN)
+            names[fd] = name
+        while not self.done:
+            sent = self.stream.get(0) if self.stream else 0
+            for fd, what in poll.poll(5):
+                if not what & select.POLLIN:
+                    poll.unregister(fd)         # its device is gone
+                    continue
+                now = time.monotonic()
+                for raw in self.director.read(names[fd]):
+                    a, b = struct.unpack("!II", raw[-8:])
+                    if a ^ b == 0xffffffff:
+                        self.out.append((now, names[fd], a, raw))
+            if self.stream:
+                self.stream.put(1, sent + AHEAD)
+
+    def hits(self):
+        with self.director:
+            return stat().get("hits", 0)
+
+    def sent(self):
+        return self.stream.get(0)
+
+    def go_on(self, packets, seconds=5.0):
+        """Until so many more have been sent."""
+        end, number = time.monotonic() + seconds, self.sent() + packets
+        while self.sent() < number:
+            if time.monotonic() > end:
+                raise Fail("the load stopped at %d" % self.sent())
+            time.sleep(.002)
+
+    def command(self, line):
+        with self.director:
+            done = subprocess.run(line, shell=True, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, check=False)
+        if done.returncode:
+            raise Fail("%s: %s" % (line, done.stderr.decode().strip()))
+
+    def close(self):
+        if self.stream:
+            self.stream.stop()
+        self.done = True
+        self.reader.join()
+        self.director.close()
+
+
+# --- what is old ---
+
+def at_server(i):
+    """To real server i."""
+    def old(bench, dev, raw):
+        return dev == bench.topo.rs[i][1] and raw[IP + 16:IP + 20] == packed(bench.topo.rs[i][0])
+    return old
+
+
+def anything(_, dev, _raw):
+    return dev != "c0"
+
+
+def to_mac(number):
+    return lambda bench, dev, raw: dev == "s0" and raw[VNET:VNET + 6] == mac(lladdr(number))
+
+
+def longer(length):
+    return lambda bench, dev, raw: dev == "s0" and len(raw) - IP > length
+
+
+def device(name):
+    return lambda bench, dev, raw: dev == name
+
+
+def outer_port(port):
+    return lambda bench, dev, raw: dev[0] == "s" and raw[IP + 22:IP + 24] == port.to_bytes(2, "big")
+
+
+def outer_df(_, dev, raw):
+    return dev[0] == "s" and raw[IP + 6] & 0x40
+
+
+# --- events ---
+
+def removed(bench):
+    return "ipvsadm " + bench.topo.real(0, 1, "-d").split(" -w ")[0]
+
+
+def back(bench):
+    return "ipvsadm " + bench.topo.real(0, 1, "-a")
+
+
+def flapping(bench):
+    return "; ".join([removed(bench), back(bench)] * 3 + [removed(bench)])
+
+
+def again(bench):
+    return removed(bench) + "; " + back(bench)
+
+
+def replaced(bench):
+    """The same address, another service: with real server 1 alone."""
+    t = bench.topo
+    return "ipvsadm -D %s; ipvsadm -A %s -s rr; ipvsadm %s" % (t.virtual(), t.virtual(), t.real(1))
+
+
+def weight(bench):
+    return "ipvsadm " + bench.topo.real(0, 0, "-e")
+
+
+def port(bench):
+    t = bench.topo
+    line = "; ".join("ipvsadm " + t.real(i, 1, "-e") for i in range(2))
+    return line.replace("--tun-port %d" % t.tun_port, "--tun-port 7777")
+
+
+def rule(text):
+    return lambda bench: "nft '" + text.replace("PROTO", bench.topo.proto) + "'"
+
+
+def late(hook, match="meta l4proto PROTO"):
+    return rule("table ip t { chain c { type filter hook %s priority 10; %s drop; }; }" %
+                (hook, match))
+
+
+SERVER0 = "10.2.0.10"
+GUE = {"method": "gue", "tun_port": 5555}
+ROWS = (
+    Row("real server removed", removed, at_server(0)),
+    Row("real server removed, direct routing", removed, device("s0"), method="dr"),
+    Row("real server removed, added and removed, three times", flapping, at_server(0)),
+    Row("real server removed and added again: packets missing", again, keeps=True),
+    Row("service deleted", lambda b: "ipvsadm -D " + b.topo.virtual(), anything),
+    Row("service replaced by another at its address", replaced, at_server(0)),
+    Row("all services cleared", lambda b: "ipvsadm -C", anything),
+    Row("weight set to 0: packets missing", weight, keeps=True),
+    Row("tunnel's port edited", port, outer_port(5555), **GUE),
+    Row("route replaced", lambda b: "ip route replace %s via 10.2.0.253" % SERVER0,
+        to_mac(512)),
+    Row("route removed", lambda b: "ip route del 10.2.0.0/24 dev s0", device("s0")),
+    Row("MTU lowered", lambda b: "ip link set s0 mtu 68", longer(68)),
+    Row("device down", lambda b: "ip link set s0 down", device("s0")),
+    Row("device renamed: packets missing", lambda b: "ip link set s0 name t0 || true",
+        keeps=True),        # before 6.2 a device that is up keeps its name
+    Row("device moved to another namespace", lambda b: "ip link set s0 netns 1", device("s0")),
+    Row("device removed", lambda b: "ip link del s0", device("s0")),
+    Row("neighbour's MAC changed", lambda b: "ip neigh replace %s lladdr 02:00:00:00:99:99 dev s0 "
+        "nud permanent" % SERVER0, to_mac(512)),
+    Row("rule added to raw", rule("table ip t { chain c { type filter hook prerouting priority "
+                                  "raw; meta l4proto PROTO drop; }; }"), anything),
+    Row("rule added to ingress", rule("table netdev t { chain c { type filter hook ingress device "
+                                      "c0 priority 0; meta l4proto PROTO drop; }; }"), anything),
+    Row("rule added to INPUT", late("input"), anything, lease=True),
+    Row("rule added to POST_ROUTING", late("postrouting", 'oifname "s*" meta l4proto PROTO'),
+        anything, lease=True),
+    Row("net.ipv4.vs.pmtu_disc switched off", lambda b: "sysctl -qw net.ipv4.vs.pmtu_disc=0",
+        outer_df, lease=True, method="ipip"),
+    Row("scope switched off: hits behind it", lambda b: "sysctl -qw net.shadowlb.scope=0",
+        keeps=True),
+)
+
+
+def once(row, proto):
+    """Returns (packets by the old decision, ms until the last of them, packets seen)."""
+    bench = Bench(row, proto)
+    try:
+        end = time.monotonic() + 10
+        while bench.hits() < 50:
+            if time.monotonic() > end:
+                raise Fail("%s, %s: no flows: %s" % (row.name, proto, bench.hits()))
+            time.sleep(.01)
+        time.sleep(random.random() * .05)
+        before = bench.hits()
+        bench.command(row.event(bench))
+        number, start = bench.sent(), time.monotonic()
+        hits = bench.hits()
+        if row.lease:
+            while time.monotonic() < start + (LEASE + LATE) / 1000 + .3:
+                time.sleep(.05)
+        bench.go_on(BEHIND)
+        hits = bench.hits() - hits if "scope" in row.name else 0
+        last = bench.sent() - AHEAD
+        return judge(row, bench, number, start, last, hits) + (before,)
+    finally:
+        bench.close()
+
+
+def judge(row, bench, number, start, last, hits):
+    behind = [o for o in bench.out if o[2] > number]
+    old, latest = hits, 0.0
+    if row.keeps:
+        got = {o[2] for o in behind}
+        old += sum(n not in got for n in range(number + 1, last - AHEAD))
+    if row.old:
+        for when, dev, _, raw in behind:
+            if row.old(bench, dev, raw):
+                ms = (when - start) * 1000
+                latest = max(latest, ms)
+                old += not row.lease or ms > LEASE + LATE
+    return old, latest, bench.sent() - number
+
+
+def main(repeat, names):
+    rows = [r for r in ROWS if not names or any(n in r.name for n in names)]
+    for n, row in enumerate(rows):
+        worst, latest, packets, served, trouble = 0, 0.0, 0, 0, []
+        for i in range(repeat):
+            try:
+                old, ms, seen, hits = once(row, ("udp", "tcp")[i % 2])
+            except Fail as error:
+                trouble.append(str(error))
+                continue
+            worst, latest = max(worst, old), max(latest, ms)
+            packets += seen
+            served += hits
+        for line in trouble[:5]:
+            print("# " + line)
+        good = not worst and not trouble
+        print("# row\t%s\t%s\t%d\t%s\t%d\t%d\t%d" %
+              (row.name, row.bound(), worst, "%.0f ms" % latest if row.lease else "-",
+               repeat - len(trouble), packets, served))
+        print("%s %d - %s: %d by the old decision behind %s, %d times, %d packets" %
+              ("ok" if good else "not ok", n + 1, row.name, worst, row.bound(),
+               repeat - len(trouble), packets), flush=True)
+    print("1..%d" % len(rows))
+
+
+main(int(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,17 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: uml
+# slb-timeout: 600
+#
+# How long a stale decision is used (docs/design.md, Bounds on a stale decision): under
+# load, each event SLB_REPEAT times. lib/diff/coherence.py is the test itself.
+#
+#   SLB_ROWS="MTU rule"  those events alone that have one of these words
+
+set -u
+. lib/stat.sh
+
+modprobe -a tun ip_vs ip_vs_rr || slb_bail 'this kernel lacks what the test needs'
+modprobe shadowlb flows=1024 || slb_bail 'shadowlb cannot be loaded'
+read -ra rows <<<"${SLB_ROWS:-}"
+exec /usr/bin/python3 -B -m lib.diff.coherence "${SLB_REPEAT:-4}" "${rows[@]}"
