@@ -317,9 +317,18 @@ static inline bool slb_table_ready(const struct slb_table *t)
 }
 
 /**
+ * slb_table_size() - how many flows a table has room for
+ * @t: the table, which is ready
+ */
+static inline u32 slb_table_size(const struct slb_table *t)
+{
+	return (t->set_mask + 1) * SLB_WAYS;
+}
+
+/**
  * slb_table_at() - a slot of a table
  * @t: the table
- * @i: which, below SLB_WAYS * (@t->set_mask + 1)
+ * @i: which, below slb_table_size()
  *
  * Return: the flow, or a free slot (no dst).
  */

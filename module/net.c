@@ -22,6 +22,7 @@
 #include <linux/cpuhotplug.h>
 
 #include "net.h"
+#include "show.h"
 #include "sweep.h"
 
 unsigned int slb_net_id __read_mostly;
@@ -47,7 +48,7 @@ static int slb_net_hook(struct slb_net *sn, int scope, int services)
 	else
 		slb_nf_unregister(sn->net);
 	if (!err)
-		sn->hooked = want;
+		WRITE_ONCE(sn->hooked, want);
 	return err;
 }
 
@@ -135,11 +136,16 @@ static int slb_net_init_one(struct net *net)
 	err = slb_stats_init(net);
 	if (err)
 		goto err_sweep;
-	err = slb_sysctl_init(sn);
+	err = slb_show_init(net);
 	if (err)
 		goto err_stats;
+	err = slb_sysctl_init(sn);
+	if (err)
+		goto err_show;
 	return 0;
 
+err_show:
+	slb_show_exit(net);
 err_stats:
 	slb_stats_exit(net);
 err_sweep:
@@ -165,6 +171,7 @@ static void slb_net_exit_one(struct net *net)
 {
 	struct slb_net *sn = slb_net(net);
 
+	slb_show_exit(net);
 	slb_stats_exit(net);
 	mutex_lock(&slb_nets_mutex);
 	list_del(&sn->list);

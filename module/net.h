@@ -15,6 +15,7 @@
 struct slb_cpu_data;
 struct ctl_table;
 struct ctl_table_header;
+struct nf_hook_ops;
 
 /* How often each CPU looks at all its flows: the bound, together with the
  * lease, of everything that a packet does not find out by itself.
@@ -73,7 +74,7 @@ struct slb_cpu {
  * @verify: of so many packets that flows could serve, give one to the slow path
  *	and compare; 0: none; sysctl
  * @services: IPVS services scheduled by "shadow"; slb_mutex
- * @hooked: the netfilter hooks are registered; slb_mutex
+ * @hooked: the netfilter hooks are registered; written under slb_mutex
  * @dead: the namespace is going away; slb_mutex
  * @list: in slb_nets; slb_nets_mutex
  * @sysctl: handle of net.shadowlb
@@ -134,5 +135,6 @@ void slb_sysctl_exit(struct slb_net *sn);
 
 int slb_nf_register(struct net *net);
 void slb_nf_unregister(struct net *net);
+bool slb_nf_own(const struct nf_hook_ops *ops);
 
 #endif /* _SLB_NET_H */

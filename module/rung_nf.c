@@ -245,3 +245,15 @@ void slb_nf_unregister(struct net *net)
 {
 	nf_unregister_net_hooks(net, slb_nf_ops, ARRAY_SIZE(slb_nf_ops));
 }
+
+/**
+ * slb_nf_own() - is this a hook of shadowlb's?
+ * @ops: a hook
+ *
+ * Context: any.
+ */
+bool slb_nf_own(const struct nf_hook_ops *ops)
+{
+	return ops->hook == slb_nf_pre_routing ||
+	       ops->hook == slb_nf_post_routing;
+}

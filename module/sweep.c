@@ -124,7 +124,7 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 static bool slb_sweep_table(struct slb_cpu *c, struct slb_table *t, bool drop,
 			    bool anywhere)
 {
-	u32 flows = (t->set_mask + 1) * SLB_WAYS;
+	u32 flows = slb_table_size(t);
 	struct slb_flow *flow;
 	u32 from, i;
 

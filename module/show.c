@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /proc/net/shadowlb: what holds in a namespace, and what served packets skip.
+ *
+ *  operation       | locking
+ * -----------------+---------------------------------------------------------
+ *  slb_show        | process; RCU for the hooks. What belongs to CPUs is read
+ *                  | word by word, and is as old as each word
+ *
+ * The file is safe to read while its namespace or the module goes away: an open
+ * file holds the namespace, and slb_show_exit(), which comes before anything
+ * that is shown is freed, waits for reads under way and ends the others.
+ */
+#include <linux/cpumask.h>
+#include <linux/netfilter.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/seq_file_net.h>
+#include <net/netfilter/nf_tables.h>
+
+#include "flows.h"
+#include "show.h"
+
+/**
+ * struct slb_tables - the tables of a CPU, or of all, in figures
+ * @size: flows that there is room for: narrow, wide
+ * @used: flows in use, likewise
+ * @bytes: memory allocated
+ */
+struct slb_tables {
+	u64	size[2];
+	u64	used[2];
+	u64	bytes;
+};
+
+static void slb_tables_add(struct slb_tables *sum, const struct slb_table *t,
+			   bool wide)
+{
+	u64 size;
+
+	if (!slb_table_ready(t))
+		return;
+	size = slb_table_size(t);
+	sum->size[wide] += size;
+	sum->used[wide] += READ_ONCE(t->used);
+	sum->bytes += size * t->size;
+}
+
+static void slb_tables_show(struct seq_file *seq, const struct slb_tables *t)
+{
+	seq_printf(seq, " %10llu %10llu %10llu %10llu %12llu\n", t->size[0],
+		   t->used[0], t->size[1], t->used[1], t->bytes);
+}
+
+static void slb_cpus_show(struct seq_file *seq, struct slb_net *sn)
+{
+	const struct slb_cpu_data *d;
+	struct slb_tables all = {};
+	unsigned int cpu;
+
+	seq_puts(seq, "\ncpu     narrow       used       wide       used        bytes\n");
+	for_each_possible_cpu(cpu) {
+		struct slb_tables one = {};
+
+		/* pairs with slb_sweep_work() */
+		d = smp_load_acquire(&per_cpu_ptr(sn->cpu, cpu)->data);
+		if (d) {
+			one.bytes = sizeof(*d);
+			slb_tables_add(&one, &d->narrow, false);
+			slb_tables_add(&one, &d->wide, true);
+		}
+		seq_printf(seq, "%-3u", cpu);
+		slb_tables_show(seq, &one);
+		all.size[0] += one.size[0];
+		all.used[0] += one.used[0];
+		all.size[1] += one.size[1];
+		all.used[1] += one.used[1];
+		all.bytes += one.bytes;
+	}
+	seq_puts(seq, "all");
+	slb_tables_show(seq, &all);
+}
+
+/* A chain of nftables has a name. It lives, as its hook does, for a grace period
+ * longer than the list of hooks that it was found in.
+ */
+static void slb_chain_show(struct seq_file *seq, const struct nf_hook_ops *ops)
+{
+	const struct nft_chain *chain = ops->priv;
+
+	seq_puts(seq, " chain ");
+	seq_escape(seq, chain->table->name, " \t\n\\");
+	seq_putc(seq, '/');
+	seq_escape(seq, chain->name, " \t\n\\");
+}
+
+/* Without symbols %ps would print the address. */
+static void slb_hook_show(struct seq_file *seq, const char *family,
+			  const char *hook, const struct nf_hook_ops *ops)
+{
+	seq_printf(seq, "%s %-11s %11d", family, hook, ops->priority);
+	if (IS_ENABLED(CONFIG_KALLSYMS))
+		seq_printf(seq, " %ps", ops->hook);
+	else
+		seq_puts(seq, " ?");
+	if (ops->hook_ops_type == NF_HOOK_OP_NF_TABLES)
+		slb_chain_show(seq, ops);
+	seq_putc(seq, '\n');
+}
+
+/* Those behind shadowlb's own in PRE_ROUTING, all of them in other places. Of a
+ * hook that was unregistered without memory for a shorter list a place holder
+ * is left, which has no family.
+ */
+static void slb_hooks_show(struct seq_file *seq, const char *family,
+			   struct nf_hook_entries __rcu * const *heads)
+{
+	static const char *const names[NF_INET_NUMHOOKS] = {
+		[NF_INET_PRE_ROUTING]	= "prerouting",
+		[NF_INET_LOCAL_IN]	= "input",
+		[NF_INET_FORWARD]	= "forward",
+		[NF_INET_LOCAL_OUT]	= "output",
+		[NF_INET_POST_ROUTING]	= "postrouting",
+	};
+	const struct nf_hook_entries *e;
+	const struct nf_hook_ops *ops;
+	unsigned int hook, i;
+	bool behind;
+
+	for (hook = NF_INET_PRE_ROUTING; hook <= NF_INET_POST_ROUTING; hook++) {
+		e = rcu_dereference(heads[hook]);
+		behind = hook != NF_INET_PRE_ROUTING;
+		for (i = 0; e && i < e->num_hook_entries; i++) {
+			ops = READ_ONCE(nf_hook_entries_get_hook_ops(e)[i]);
+			if (slb_nf_own(ops))
+				behind = true;
+			else if (behind && ops->pf != NFPROTO_UNSPEC)
+				slb_hook_show(seq, family, names[hook], ops);
+		}
+	}
+}
+
+static int slb_show(struct seq_file *seq, void *v)
+{
+	struct net *net = seq_file_single_net(seq);
+	struct slb_net *sn = slb_net(net);
+	bool hooked = READ_ONCE(sn->hooked);
+
+	seq_printf(seq, "scope  %d\nlease  %d\nverify %d\nhooked %d\nflows  %u\n",
+		   READ_ONCE(sn->scope), READ_ONCE(sn->lease),
+		   READ_ONCE(sn->verify), hooked, slb_flows);
+	slb_cpus_show(seq, sn);
+	if (!hooked)
+		return 0;
+	seq_puts(seq, "\nskipped hook        priority function\n");
+	rcu_read_lock();
+	slb_hooks_show(seq, "ipv4   ", net->nf.hooks_ipv4);
+	slb_hooks_show(seq, "ipv6   ", net->nf.hooks_ipv6);
+	rcu_read_unlock();
+	return 0;
+}
+
+/**
+ * slb_show_init() - show what holds in a namespace
+ * @net: the namespace
+ *
+ * Context: process.
+ * Return: 0, or -ENOMEM.
+ */
+int slb_show_init(struct net *net)
+{
+	if (!proc_create_net_single("shadowlb", 0440, net->proc_net, slb_show,
+				    NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+/**
+ * slb_show_exit() - stop showing it
+ * @net: the namespace
+ *
+ * Context: process; waits for readers.
+ */
+void slb_show_exit(struct net *net)
+{
+	remove_proc_entry("shadowlb", net->proc_net);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What operators can read of a namespace in /proc/net. */
+#ifndef _SLB_SHOW_H
+#define _SLB_SHOW_H
+
+struct net;
+
+int slb_show_init(struct net *net);
+void slb_show_exit(struct net *net);
+
+#endif /* _SLB_SHOW_H */
