@@ -160,7 +160,8 @@ int slb_table_init(struct slb_table *t, u32 size, u32 flows, int node)
 	BUILD_BUG_ON(offsetofend(struct slb_flow6, flow) != 128);
 	BUILD_BUG_ON(!is_power_of_2(SLB_WAYS));
 
-	slot = kvzalloc_node(array_size(flows, size), GFP_KERNEL, node);
+	slot = kvzalloc_node(array_size(flows, size + sizeof(struct slb_tally)),
+			     GFP_KERNEL, node);
 	if (!slot)
 		return -ENOMEM;
 	t->set_mask = flows / SLB_WAYS - 1;

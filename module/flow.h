@@ -212,6 +212,18 @@ struct slb_flow6 {
 	struct slb_flow		flow;
 } __aligned(64);
 
+/**
+ * struct slb_tally - what is told of a flow, and no packet needs
+ * @packets: served and accounted
+ * @born: when it was learned, in seconds since boot
+ *
+ * Apart from the flow: a hit does not touch it. Guarded as the flow is.
+ */
+struct slb_tally {
+	u64	packets;
+	u32	born;
+};
+
 /* Flows a set: what a key may choose from. */
 #define SLB_WAYS	4
 
@@ -220,7 +232,8 @@ struct slb_flow6 {
 
 /**
  * struct slb_table - the flows of one size of one CPU
- * @slot: the flows, set by set; NULL until the table is first needed
+ * @slot: the flows, set by set, and behind them a struct slb_tally for each; NULL
+ *	until the table is first needed
  * @set_mask: number of sets less one
  * @size: of a flow, in bytes
  * @used: flows in use
@@ -335,6 +348,21 @@ static inline u32 slb_table_size(const struct slb_table *t)
 static inline struct slb_flow *slb_table_at(const struct slb_table *t, u32 i)
 {
 	return t->slot + (size_t)(i + 1) * t->size - sizeof(struct slb_flow);
+}
+
+/**
+ * slb_flow_tally() - what is told of a flow
+ * @t: its table
+ * @flow: the flow
+ *
+ * Return: the tally of its slot.
+ */
+static inline struct slb_tally *slb_flow_tally(const struct slb_table *t,
+					       const struct slb_flow *flow)
+{
+	struct slb_tally *tally = t->slot + (size_t)slb_table_size(t) * t->size;
+
+	return tally + ((const void *)flow - t->slot) / t->size;
 }
 
 u32 slb_key4_hash(const struct slb_key4 *key, u32 seed);

@@ -5,8 +5,8 @@
  *  operation            | locking
  * ----------------------+---------------------------------------------------
  *  slb_flow_find        | BH off, this CPU
- *  slb_flow_end         | RCU, BH off, on the CPU that owns the flow (or see
- *                       | sweep.c)
+ *  slb_flow_settle,     | RCU, BH off, on the CPU that owns the flow (or see
+ *  slb_flow_end         | sweep.c)
  *  slb_flows_alloc      | process
  *  slb_flows_free       | process, nobody else has it
  *
@@ -93,6 +93,26 @@ struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
 }
 
 /**
+ * slb_flow_settle() - account what a flow has served
+ * @d: the data of the CPU that owns the flow
+ * @flow: the flow
+ * @now: jiffies
+ *
+ * Context: RCU, BH off.
+ * Return: as slb_flow_account().
+ */
+bool slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
+		     unsigned long now)
+{
+	const struct slb_table *t = flow->flags & SLB_FLOW_WIDE ? &d->wide :
+								  &d->narrow;
+
+	if (flow->packets)
+		slb_flow_tally(t, flow)->packets += flow->packets;
+	return slb_flow_account(flow, &d->timeouts, now);
+}
+
+/**
  * slb_flow_end() - end a flow
  * @sn: the namespace
  * @d: the data of the CPU that owns the flow
@@ -111,7 +131,7 @@ void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 
 	trace_slb_end(flow, why);
 	slb_count(sn, why == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
-	expired = slb_flow_account(flow, &d->timeouts, jiffies);
+	expired = slb_flow_settle(d, flow, jiffies);
 	dst_release(flow->dst);
 	if (ct)
 		slb_ct_hand_over(ct);

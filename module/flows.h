@@ -77,6 +77,8 @@ void slb_flows_free(struct slb_cpu_data *d);
 void slb_pkt_hash(const struct slb_cpu_data *d, struct slb_pkt *pkt);
 struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
 			       const struct slb_pkt *pkt);
+bool slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
+		     unsigned long now);
 void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 		  struct slb_flow *flow, enum slb_stat why);
 

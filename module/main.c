@@ -21,7 +21,7 @@
 
 unsigned int slb_flows __read_mostly = SLB_FLOWS_DEFAULT;
 module_param_named(flows, slb_flows, uint, 0444);
-MODULE_PARM_DESC(flows, "Flows per CPU and namespace that uses IPVS, a power of two from 1024 to 16777216, 64 bytes each, 128 if wide (default 65536)");
+MODULE_PARM_DESC(flows, "Flows per CPU and namespace that uses IPVS, a power of two from 1024 to 16777216, 80 bytes each, 144 if wide (default 65536)");
 
 static void __init slb_flows_clamp(void)
 {

@@ -139,11 +139,16 @@ static int slb_net_init_one(struct net *net)
 	err = slb_show_init(net);
 	if (err)
 		goto err_stats;
-	err = slb_sysctl_init(sn);
+	err = slb_list_init(net);
 	if (err)
 		goto err_show;
+	err = slb_sysctl_init(sn);
+	if (err)
+		goto err_list;
 	return 0;
 
+err_list:
+	slb_list_exit(net);
 err_show:
 	slb_show_exit(net);
 err_stats:
@@ -171,6 +176,7 @@ static void slb_net_exit_one(struct net *net)
 {
 	struct slb_net *sn = slb_net(net);
 
+	slb_list_exit(net);
 	slb_show_exit(net);
 	slb_stats_exit(net);
 	mutex_lock(&slb_nets_mutex);

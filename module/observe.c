@@ -11,6 +11,7 @@
  * What must hold for that stands in prove.c.
  */
 #include <linux/hash.h>
+#include <linux/ktime.h>
 #include <linux/random.h>
 #include <net/dst.h>
 #include <net/ip.h>
@@ -150,6 +151,9 @@ static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
 	else
 		slb_key4_map(&pkt->key4, &slb_flow6(flow)->key);
 	flow->conn = p->cp;
+	*slb_flow_tally(t, flow) = (struct slb_tally){
+		.born = ktime_get_seconds(),
+	};
 	return flow;
 }
 

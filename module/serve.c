@@ -318,7 +318,7 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 
 	/* 32 bits of bytes could wrap between two sweeps */
 	if (unlikely(flow->bytes > S32_MAX))
-		slb_flow_account(flow, &d->timeouts, now);
+		slb_flow_settle(d, flow, now);
 	flow->packets++;
 	flow->bytes += len;
 	flow->last = now;

@@ -43,7 +43,7 @@ static void slb_tables_add(struct slb_tables *sum, const struct slb_table *t,
 	size = slb_table_size(t);
 	sum->size[wide] += size;
 	sum->used[wide] += READ_ONCE(t->used);
-	sum->bytes += size * t->size;
+	sum->bytes += size * (t->size + sizeof(struct slb_tally));
 }
 
 static void slb_tables_show(struct seq_file *seq, const struct slb_tables *t)

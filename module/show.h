@@ -7,5 +7,7 @@ struct net;
 
 int slb_show_init(struct net *net);
 void slb_show_exit(struct net *net);
+int slb_list_init(struct net *net);
+void slb_list_exit(struct net *net);
 
 #endif /* _SLB_SHOW_H */

@@ -99,7 +99,7 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 	u32 idle = slb_flow_idle(flow, now);
 	enum slb_stat why;
 
-	if (slb_flow_account(flow, &d->timeouts, now))
+	if (slb_flow_settle(d, flow, now))
 		why = SLB_MISS_STATE;
 	else if (drop)
 		why = SLB_SKIP_SCOPE;
