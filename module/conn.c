@@ -23,6 +23,7 @@
 #include "conn.h"
 #include "ct.h"
 #include "sched.h"
+#include "sync.h"
 
 /**
  * slb_conn_pin() - find the connection of a packet and hold it
@@ -122,7 +123,8 @@ enum slb_stat slb_conn_fit(const struct slb_net *sn,
 	const struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 
 	if (cp->flags & (IP_VS_CONN_F_ONE_PACKET | IP_VS_CONN_F_TEMPLATE |
-			 IP_VS_CONN_F_NO_CPORT) || cp->app)
+			 IP_VS_CONN_F_NO_CPORT) || cp->app ||
+	    !slb_sync_fit(cp))
 		return SLB_SKIP_KIND;
 	switch (slb_conn_method(cp)) {
 	case IP_VS_CONN_F_MASQ:
@@ -349,6 +351,10 @@ bool slb_flow_account(struct slb_flow *flow, const struct slb_timeouts *t,
 	struct ip_vs_dest *dest = cp->dest;
 	struct ip_vs_service *svc;
 
+	/* less than was added before, if there are fewer */
+	if (!(flow->flags & SLB_FLOW_OUT) && flow->packets != flow->ahead)
+		atomic_add((int)flow->packets - (int)flow->ahead, &cp->in_pkts);
+	flow->ahead = 0;
 	if (flow->packets) {
 		add = flow->flags & SLB_FLOW_OUT ? slb_stats_out : slb_stats_in;
 		add(&dest->stats, flow->packets, flow->bytes);
@@ -356,8 +362,6 @@ bool slb_flow_account(struct slb_flow *flow, const struct slb_timeouts *t,
 		if (svc)
 			add(&svc->stats, flow->packets, flow->bytes);
 		add(slb_tot_stats(cp->ipvs), flow->packets, flow->bytes);
-		if (!(flow->flags & SLB_FLOW_OUT))
-			atomic_add(flow->packets, &cp->in_pkts);
 		if (flow->flags & SLB_FLOW_WIDE && slb_flow6(flow)->ct)
 			slb_ct_account(flow, now);
 		flow->packets = 0;

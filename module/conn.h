@@ -75,20 +75,6 @@ static inline bool slb_conn_settled(const struct ip_vs_conn *cp, u8 proto)
 }
 
 /**
- * slb_conn_synced() - does this director send connection sync messages?
- * @net: the namespace
- *
- * IPVS decides on each packet whether to send one, and that cannot be asked
- * for from outside.
- *
- * Context: RCU.
- */
-static inline bool slb_conn_synced(struct net *net)
-{
-	return net_ipvs(net)->sync_state & IP_VS_STATE_MASTER;
-}
-
-/**
  * slb_conn_marked() - did IPVS try to end this connection?
  * @cp: the connection, pinned
  * @proto: its protocol

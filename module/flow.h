@@ -161,6 +161,7 @@ enum slb_flow_flags {
  * @conn: the connection that decided; a reference is held
  * @bytes: bytes served and not yet accounted
  * @packets: packets served and not yet accounted
+ * @ahead: packets that are in the connection's count already, see sync.c
  * @last: when a packet was last served or proved, lower half of jiffies
  * @proved: when the slow path was last observed, in slb_ticks()
  * @flags: enum slb_flow_flags
@@ -174,7 +175,8 @@ struct slb_flow {
 	struct dst_entry	*dst;
 	struct ip_vs_conn	*conn;
 	u32			bytes;
-	u32			packets;
+	u32			packets : 24;
+	u32			ahead : 8;
 	u32			last;
 	u16			proved;
 	u8			flags;
@@ -223,6 +225,14 @@ struct slb_tally {
 	u64	packets;
 	u32	born;
 };
+
+/* Of bytes not yet accounted, so that packets fit into 24 bits: none is shorter
+ * than an IPv4 header.
+ */
+#define SLB_BYTES_MAX	(20u << 23)
+
+/* Of struct slb_flow's @ahead. */
+#define SLB_AHEAD_MAX	255u
 
 /* Flows a set: what a key may choose from. */
 #define SLB_WAYS	4

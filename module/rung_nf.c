@@ -108,6 +108,7 @@ static bool slb_miss_teaches(enum slb_stat why)
 	case SLB_MISS_TOS:
 	case SLB_MISS_MARK:
 	case SLB_MISS_ROUTE:
+	case SLB_MISS_SYNC:
 	case SLB_MISS_VERIFY:
 		return true;
 	default:
@@ -120,11 +121,14 @@ static void slb_flow_miss(struct slb_net *sn, struct slb_cpu_data *d,
 			  struct slb_flow *flow, const struct slb_pkt *pkt,
 			  enum slb_stat why)
 {
-	if (pkt->ends || why == SLB_MISS_STATE || why == SLB_MISS_SERVER ||
-	    why == SLB_MISS_SYNC)
+	if (pkt->ends || why == SLB_MISS_STATE || why == SLB_MISS_SERVER) {
 		slb_flow_end(sn, d, flow, why);
-	else
-		flow->flags |= SLB_FLOW_SUSPENDED;
+		return;
+	}
+	/* IPVS is about to count it */
+	if (flow->ahead)
+		slb_flow_account(flow, &d->timeouts, jiffies);
+	flow->flags |= SLB_FLOW_SUSPENDED;
 }
 
 static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
@@ -184,8 +188,7 @@ static unsigned int slb_nf_post_routing(void *priv, struct sk_buff *skb,
 {
 	struct slb_net *sn = slb_net(state->net);
 
-	if (skb->ipvs_property && READ_ONCE(sn->scope) != SLB_SCOPE_OFF &&
-	    !slb_conn_synced(state->net))
+	if (skb->ipvs_property && READ_ONCE(sn->scope) != SLB_SCOPE_OFF)
 		slb_observe(sn, skb, state->out);
 	return NF_ACCEPT;
 }

@@ -30,6 +30,7 @@
 #include "encap.h"
 #include "rewrite.h"
 #include "serve.h"
+#include "sync.h"
 #include "trace.h"
 #include "verify.h"
 
@@ -95,8 +96,6 @@ static enum slb_stat slb_check(struct slb_net *sn,
 		return SLB_MISS_TOS;
 	if (!slb_flow_routed(flow))
 		return SLB_MISS_ROUTE;
-	if (slb_conn_synced(sn->net))
-		return SLB_MISS_SYNC;
 	if (flow->flags & SLB_FLOW_WIDE)
 		why = slb_check_wide(flow, skb);
 	else
@@ -302,6 +301,8 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 	if (!slb_skb_fits(skb, mtu - e.hlen))
 		return SLB_MISS_MTU;
+	if (slb_sync_due(flow, &d->timeouts, now))
+		return SLB_MISS_SYNC;
 	if (slb_verify_due(sn))
 		return SLB_MISS_VERIFY;
 	if (slb_skb_prepare(skb, pkt->hlen, e.hlen, dst->dev))
@@ -316,8 +317,8 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	if (flags & SLB_FLOW_WIDE)
 		skb->mark = slb_flow6(flow)->mark;
 
-	/* 32 bits of bytes could wrap between two sweeps */
-	if (unlikely(flow->bytes > S32_MAX))
+	/* bits of packets and bytes could wrap between two sweeps */
+	if (unlikely(flow->bytes > SLB_BYTES_MAX))
 		slb_flow_settle(d, flow, now);
 	flow->packets++;
 	flow->bytes += len;

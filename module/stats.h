@@ -37,7 +37,7 @@ struct net;
  * @SLB_MISS_STATE: the connection left the state it was learned in
  * @SLB_MISS_SERVER: the real server is gone
  * @SLB_MISS_ROUTE: the route changed
- * @SLB_MISS_SYNC: this director sends connection sync messages
+ * @SLB_MISS_SYNC: IPVS may have to send a connection sync message
  * @SLB_MISS_NOMEM: no memory to make the packet writable
  * @SLB_MISS_VERIFY: given to the slow path to compare
  * @SLB_SKIP_SCOPE: not learned, the service is out of scope

@@ -105,8 +105,6 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 		why = SLB_SKIP_SCOPE;
 	else
 		why = slb_conn_fit(sn, cp);
-	if (why == SLB_LEARNED && slb_conn_synced(sn->net))
-		why = SLB_MISS_SYNC;
 	if (why == SLB_LEARNED && !slb_flow_routed(flow))
 		why = SLB_MISS_ROUTE;
 	if (why == SLB_LEARNED && flow->flags & SLB_FLOW_WIDE &&
