@@ -38,6 +38,7 @@ ip|iproute2
 ethtool|ethtool
 ping|iputils-ping
 ipvsadm|ipvsadm
+keepalived|keepalived
 conntrack|conntrack
 nft|nftables
 tcpdump|tcpdump

@@ -54,6 +54,7 @@ slb_pair_up() {
 		slb_port "rs$i" f0 front "10.1.0.2$i/24"
 		slb_port "rs$i" b0 back "10.2.$i.2/16" "fd02:$i::2/16"
 		slb_batch[rs$i]+="address add $SLB_VIP_DR/32 dev lo
+			route add 10.2.0.0/16 dev b0 table 100
 			route add default via 10.2.0.1 table 100
 			rule add from 10.2.0.0/16 table 100
 			route add default via fd02::1

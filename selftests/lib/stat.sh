@@ -68,6 +68,14 @@ slb_ms() {
 	printf -v "$1" %d "$((10#${up/./} * 10))"
 }
 
+# slb_ms_since START MS: are so many gone by?
+slb_ms_since() {
+	local now
+
+	slb_ms now
+	[ $((now - $1)) -ge "$2" ]
+}
+
 # Reading from this never succeeds: a sleep that starts no program. Programs are what
 # costs time in an emulated guest.
 exec {slb_never}<> <(:)

@@ -197,14 +197,6 @@ slb_entry() {
 	echo "${w[4]} ${w[5]}"
 }
 
-# slb_ms_since START MS: are so many gone by?
-slb_ms_since() {
-	local now
-
-	slb_ms now
-	[ $((now - $1)) -ge "$2" ]
-}
-
 slb_entry_there() { [ "$(slb_entry "$1")" != '0 0' ]; }
 slb_entry_gone() { [ "$(slb_entry "$1")" = '0 0' ]; }
 slb_entry_in() { slb_in dir conntrack -L -p tcp --orig-dst $SLB_TCP 2>/dev/null | grep -q "$1"; }

@@ -104,13 +104,6 @@ slb_traffic_start() {
 	read -rt 60 -u 9 -a ports || slb_bail "$text: no connections"
 }
 
-slb_ms_since() {
-	local now
-
-	slb_ms now
-	[ $((now - $1)) -ge "$2" ]
-}
-
 # What the backup heard, a line for each connection of UDP.
 slb_messages() {
 	local file=$1 count
