@@ -61,12 +61,15 @@ class Conn:
 
     def again(self):
         """The same ports, a new connection. Conntrack may still know the old one, and
-        then draws another port where it masquerades."""
-        if self.topo.snat or not self.topo.reuse:
+        then draws another port where it masquerades. Once: the old connection ends at
+        the next tick, and until then it counts the ICMP errors for the new one, if there
+        is no real server for that."""
+        self.tries = 1
+        if self.topo.snat or not self.topo.reuse or not self.reached:
             self.c.sport += 2000
+            self.tries = 0
         self.reached = self.settled = False
         self.s = None
-        self.tries = 0
         self.length = self.rnd.choice((2, 8, 30))
         self.begin()
         self.trace.expect(self)
