@@ -34,6 +34,7 @@ help:
 	@echo '  SEED=n              the differential test repeats this topology'
 	@echo '  VERIFY=1            flows serve nothing, and are compared with IPVS'
 	@echo 'make soak           the differential test for MINUTES=30'
+	@echo 'make coherence      measure stale decisions, REPEAT=100 times each: docs/coherence.md'
 	@echo 'make clean          remove what the build left here'
 	@echo 'make clean-cache    remove the kernels kept for tests and demo'
 
@@ -94,6 +95,9 @@ test:
 soak:
 	@MINUTES='$(MINUTES)' FIRST='$(FIRST)' selftests/soak.sh
 
+coherence:
+	@REPEAT='$(REPEAT)' COHERENCE_KERNEL='$(COHERENCE_KERNEL)' selftests/coherence.sh
+
 demo:
 	@selftests/demo.sh
 
@@ -108,4 +112,4 @@ clean-cache:
 	rm -rf "$${SHADOWLB_CACHE:-$$HOME/.cache/shadowlb}"
 
 .PHONY: all help check-kdir install modules_install uninstall need-dkms dkms-install \
-	dkms-remove test soak demo clean clean-cache
+	dkms-remove test soak coherence demo clean clean-cache

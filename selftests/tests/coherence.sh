@@ -7,11 +7,12 @@
 # load, each event SLB_REPEAT times. lib/diff/coherence.py is the test itself.
 #
 #   SLB_ROWS="MTU rule"  those events alone that have one of these words
+#   SLB_PART=1/2         every second event, from the first on
 
 set -u
 . lib/stat.sh
 
 modprobe -a tun ip_vs ip_vs_rr || slb_bail 'this kernel lacks what the test needs'
-modprobe shadowlb flows=1024 || slb_bail 'shadowlb cannot be loaded'
 read -ra rows <<<"${SLB_ROWS:-}"
-exec /usr/bin/python3 -B -m lib.diff.coherence "${SLB_REPEAT:-4}" "${rows[@]}"
+exec /usr/bin/python3 -B -m lib.diff.coherence "${SLB_REPEAT:-4}" "${SLB_PART:-1/1}" \
+	"${rows[@]}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How long a flow goes on with what is no longer so: coherence.py REPEAT [NAME...].
+"""How long a flow goes on with what is no longer so: coherence.py REPEAT I/N [NAME...].
 
 For each event a director of its own, with connections that flows serve: one process
 sends their packets as fast as they are taken, another reads what leaves. At a random
@@ -7,7 +7,7 @@ moment a program makes the event. Each packet has a number; those that were sent
 the program had returned (and the lease had passed, where one is promised) must not go by
 the old decision. How many did is the figure; 0 is what all rows promise.
 
-    python3 -m lib.diff.coherence 100 >rows     # tab-separated lines: # row ...
+    python3 -m lib.diff.coherence 100 1/2 >rows # each second row: lines "# row", with tabs
 """
 import mmap
 import os
@@ -253,6 +253,12 @@ def late(hook, match="meta l4proto PROTO"):
                 (hook, match))
 
 
+def forgotten(bench):
+    """To the slow path alone the connection is new then, and its packets are dropped."""
+    return ("nft 'add table ip t; add chain ip t c { type filter hook prerouting priority -100; }; "
+            "add rule ip t c ct state new drop' && conntrack -D -p " + bench.topo.proto)
+
+
 SERVER0 = "10.2.0.10"
 GUE = {"method": "gue", "tun_port": 5555}
 ROWS = (
@@ -285,8 +291,10 @@ ROWS = (
         anything, lease=True),
     Row("net.ipv4.vs.pmtu_disc switched off", lambda b: "sysctl -qw net.ipv4.vs.pmtu_disc=0",
         outer_df, lease=True, method="ipip"),
+    Row("conntrack entry deleted", forgotten, anything, conntrack=True, ct_rules=True),
     Row("scope switched off: hits behind it", lambda b: "sysctl -qw net.shadowlb.scope=0",
         keeps=True),
+    Row("module removed: packets missing", lambda b: "rmmod shadowlb", keeps=True),
 )
 
 
@@ -303,7 +311,7 @@ def once(row, proto):
         before = bench.hits()
         bench.command(row.event(bench))
         number, start = bench.sent(), time.monotonic()
-        hits = bench.hits()
+        hits = bench.hits()         # none, if the module is gone
         if row.lease:
             while time.monotonic() < start + (LEASE + LATE) / 1000 + .3:
                 time.sleep(.05)
@@ -330,12 +338,20 @@ def judge(row, bench, number, start, last, hits):
     return old, latest, bench.sent() - number
 
 
-def main(repeat, names):
+def load_module():
+    """If the row before has removed it."""
+    subprocess.run(["modprobe", "shadowlb", "flows=1024"], check=True)
+
+
+def main(repeat, part, names):
     rows = [r for r in ROWS if not names or any(n in r.name for n in names)]
+    first, step = (int(n) for n in part.split("/"))
+    rows = rows[first - 1::step]
     for n, row in enumerate(rows):
         worst, latest, packets, served, trouble = 0, 0.0, 0, 0, []
         for i in range(repeat):
             try:
+                load_module()
                 old, ms, seen, hits = once(row, ("udp", "tcp")[i % 2])
             except Fail as error:
                 trouble.append(str(error))
@@ -355,4 +371,4 @@ def main(repeat, names):
     print("1..%d" % len(rows))
 
 
-main(int(sys.argv[1]), sys.argv[2:])
+main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

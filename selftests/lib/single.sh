@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# One test for longer than in make test: make soak, make coherence. Sourced on the host.
+
+. selftests/lib/host.sh
+. selftests/lib/kernels.sh
+. selftests/lib/stock.sh
+. selftests/lib/uml.sh
+. selftests/lib/build.sh
+
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+
+slb_single_end() {
+	slb_kill_children $$
+	rm -rf "$SLB_WORK"
+}
+
+# slb_single_prepare KERNEL: tools, the kernel, and the module built in $SLB_SRC.
+slb_single_prepare() {
+	SLB_WORK=$(mktemp -d "${TMPDIR:-/tmp}/shadowlb-single.XXXXXX")
+	trap slb_single_end EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	export TMPDIR=$SLB_WORK SLB_KERNEL=$1 SLB_SRC=$SLB_WORK/src SLB_KO=$SLB_WORK/src/shadowlb.ko
+
+	slb_need_tools
+	if [ "$1" = uml ]; then
+		slb_uml_prepare >&2
+	else
+		slb_kernels_fetch
+	fi
+	slb_msg "building the module for $1"
+	slb_build_module "$1" "$SLB_SRC" >&2
+	SLB_DEPMOD=$(slb_build_depmod_dir "$1" "$SLB_SRC" || :)
+	export SLB_DEPMOD
+}
+
+# slb_single_run SECONDS TEST OUT: runs it in a guest; its output, in OUT too. Succeeds
+# as the test does.
+slb_single_run() {
+	local run=(slb_stock_run "$SLB_KERNEL")
+
+	[ "$SLB_KERNEL" != uml ] || run=(slb_uml_run)
+	sed -i "s/^# slb-timeout:.*/# slb-timeout: $1/" "$SLB_SRC/selftests/tests/$2.sh"
+	"${run[@]}" $(($1 + 120)) bash "$SLB_SRC/selftests/lib/guest.sh" "$2" | tee "$3" || :
+	! grep -q '^not ok' "$3" && grep -q '^ok' "$3"
+}
