@@ -25,7 +25,8 @@ slb_stock_share() {
 # Runs CMD as root in a fresh guest, in this directory, with this shell's SLB_*
 # variables. Its output goes to stdout while it runs. Returns CMD's exit code; 124
 # when time ran out, 125 when the guest died: then the last lines of its console
-# are shown on stderr. $SLB_STOCK_LOG, if set, keeps the console.
+# are shown on stderr. $SLB_STOCK_LOG, if set, keeps the console; $SLB_NICE is how nice
+# the guest is to others.
 slb_stock_run() {
 	local kernel=$1 seconds=$2 run log image pid reader shares rc=0
 	local tools=$SLB_CACHE/virtme-ng
@@ -53,6 +54,7 @@ slb_stock_run() {
 	# process group is what ends QEMU too, and it goes when this shell goes.
 	PYTHONPATH=$tools/usr/lib/python3/dist-packages \
 		PYTHONDONTWRITEBYTECODE=1 setpriv --pdeathsig TERM \
+		nice -n "${SLB_NICE:-0}" \
 		timeout -k 10 "$seconds" /usr/bin/python3 -m virtme.commands.run \
 		--kimg "$image" --busybox "$tools/busybox" --mods auto --disable-kvm --force-9p \
 		--cpus "$SLB_GUEST_CPUS" --memory "$SLB_GUEST_MEM" \

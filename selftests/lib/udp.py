@@ -3,11 +3,12 @@
 """UDP traffic for the tests.
 
 udp.py serve ADDR:PORT...         echo whatever comes
-udp.py ping ADDR:PORT SOCKETS PACKETS [nocheck] [slow]
+udp.py ping ADDR:PORT SOCKETS PACKETS [nocheck] [slow] [from=PORT]
                                   on each socket that many datagrams, one at a time,
                                   each answered before the next; nocheck sends them
                                   without a checksum, slow pauses for 5 ms after
-                                  each; SIGINT ends it early
+                                  each; the sockets have ports from that one on;
+                                  SIGINT ends it early
 udp.py flood ADDR:PORT SOCKETS FILE
                                   until it is killed, without waiting for answers: some
                                   hundred a second; FILE says how many were sent and
@@ -44,21 +45,23 @@ def serve(names):
             socks[fd].sendto(data, peer)
 
 
-def connected(dest, count):
+def connected(dest, count, first=0):
     socks = []
-    for _ in range(count):
+    for i in range(count):
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        if first:
+            s.bind(("", first + i))
         s.connect(address(dest))
         socks.append(s)
     return socks
 
 
-def ping(dest, sockets, packets, nocheck, pause):
+def ping(dest, sockets, packets, nocheck, pause, first):
     """Sizes and bytes come from a fixed seed: two runs send the same packets."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     rand = random.Random(1)
     good = bad = lost = 0
-    socks = connected(dest, sockets)
+    socks = connected(dest, sockets, first)
     for s in socks:
         s.settimeout(5)
         if nocheck:
@@ -111,6 +114,7 @@ if sys.argv[1] == "serve":
     serve(sys.argv[2:])
 elif sys.argv[1] == "ping":
     sys.exit(ping(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), "nocheck" in sys.argv,
-                  0.005 if "slow" in sys.argv else 0))
+                  0.005 if "slow" in sys.argv else 0,
+                  max([int(a[5:]) for a in sys.argv if a.startswith("from=")] + [0])))
 else:
     flood(sys.argv[2], int(sys.argv[3]), sys.argv[4])

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
-# slb-timeout: 300
+# slb-timeout: 360
 #
 # Connections end when IPVS would end them: timeouts down to 2 s, ends of TCP, ports used
 # again, persistence, real servers that go or have no weight, and what IPVS drops when

@@ -25,6 +25,7 @@ from .trace import Trace
 STEP = .5
 SLACK = 1.0 + 2 * STEP
 
+
 class Scenario:
     """set: ipvsadm --set; sysctls of net.ipv4.vs; hits: whether flows must serve; act: a
     coroutine that is told the Pair and yields at each step; last: seconds."""
@@ -297,12 +298,10 @@ SCENARIOS = (
 )
 
 
-def main(names):
-    n = failed = 0
+def play(scenarios):
+    """All side by side. Returns those that were not as they should be."""
     pairs = []
-    for scenario in SCENARIOS:
-        if names and not any(name in scenario.name for name in names):
-            continue
+    for scenario in scenarios:
         kind = Dropped if scenario.act is drop else Pair
         pairs.append(kind(scenario))
     start = time.monotonic()
@@ -315,17 +314,30 @@ def main(names):
                 next(act, None)
                 pair.read()
         time.sleep(max(0, start + turn * STEP - time.monotonic()))
+    bad = []
     for pair in pairs:
-        n += 1
         hits = pair.judge()
-        failed += bool(pair.bad)
+        if pair.bad:
+            bad.append(pair.scenario)
         for line in pair.bad[:20]:
             print("# " + line)
-        print("%s %d - %s: %d readings, %d packets served" %
-              ("not ok" if pair.bad else "ok", n, pair.scenario.name, len(pair.seen), hits))
+        print("# %s: %d readings, %d packets served" % (pair.scenario.name, len(pair.seen), hits),
+              flush=True)
         pair.close()
-    print("1..%d" % n)
-    return bool(failed)
+    return bad
+
+
+def main(names):
+    """A busy machine may be late with a sweep: what fails must do so twice."""
+    scenarios = [s for s in SCENARIOS if not names or any(name in s.name for name in names)]
+    bad = play(scenarios)
+    if bad:
+        print("# again: " + "; ".join(s.name for s in bad))
+        bad = play(bad)
+    for n, scenario in enumerate(scenarios):
+        print("%s %d - %s" % ("not ok" if scenario in bad else "ok", n + 1, scenario.name))
+    print("1..%d" % len(scenarios))
+    return bool(bad)
 
 
 try:
