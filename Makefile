@@ -30,6 +30,7 @@ help:
 	@echo 'make test           all tests, on every supported kernel, in guests'
 	@echo '  TESTS="load dkms"   these only'
 	@echo '  KERNELS="6.1 uml"   on these kernels only'
+	@echo '  ALL=1               each test on each kernel that it can run on'
 	@echo '  FRESH=1             with the newest kernels from the mirror'
 	@echo '  SEED=n              the differential test repeats this topology'
 	@echo '  VERIFY=1            flows serve nothing, and are compared with IPVS'
@@ -89,7 +90,7 @@ dkms-remove: need-dkms
 	rm -rf $(DKMS_SRC)
 
 test:
-	@$(if $(SEED),SLB_SEED='$(SEED)') $(if $(VERIFY),SLB_VERIFY='$(VERIFY)') TESTS='$(TESTS)' KERNELS='$(KERNELS)' FRESH='$(FRESH)' V='$(V)' JOBS='$(JOBS)' \
+	@$(if $(SEED),SLB_SEED='$(SEED)') $(if $(VERIFY),SLB_VERIFY='$(VERIFY)') TESTS='$(TESTS)' KERNELS='$(KERNELS)' ALL='$(ALL)' FRESH='$(FRESH)' V='$(V)' JOBS='$(JOBS)' \
 		selftests/run
 
 soak:

@@ -14,5 +14,5 @@ set -u
 
 modprobe -a tun ip_vs ip_vs_rr || slb_bail 'this kernel lacks what the test needs'
 read -ra rows <<<"${SLB_ROWS:-}"
-exec /usr/bin/python3 -B -m lib.diff.coherence "${SLB_REPEAT:-4}" "${SLB_PART:-1/1}" \
+exec /usr/bin/python3 -B -m lib.diff.coherence "${SLB_REPEAT:-2}" "${SLB_PART:-1/1}" \
 	"${rows[@]}"
