@@ -18,11 +18,14 @@
  * connection come on, the count runs ahead of the packets and not behind, and
  * only IPVS itself, by a slow packet, ever makes it one that is due. What a flow
  * has not used it gives back with its next account, and before any slow packet of
- * its own: for a connection that stays on its CPU, the count is exact.
+ * its own: for a connection that stays on its CPU, the count is exact. Of one that
+ * changes its CPU the count is too high by what a flow elsewhere has not used, and a
+ * message goes out early: so a flow takes half of what is left at a time.
  */
 #include <linux/atomic.h>
 #include <linux/limits.h>
 
+#include "flows.h"
 #include "sync.h"
 
 /* The least difference of a connection's end to that in the last message, as in
@@ -78,17 +81,18 @@ static u32 slb_sync_left(struct netns_ipvs *ipvs, int count)
 }
 
 /* Add to the connection's count of packets what the flow may serve next. */
-static bool slb_sync_reserve(struct slb_flow *flow,
-			     const struct slb_timeouts *t, unsigned long now)
+static bool slb_sync_reserve(struct slb_cpu_data *d, struct slb_flow *flow,
+			     unsigned long now)
 {
 	struct ip_vs_conn *cp = flow->conn;
 	int count;
 	u32 n;
 
-	slb_flow_account(flow, t, now);
+	slb_flow_settle(d, flow, now);
 	count = atomic_read(&cp->in_pkts);
 	do {
-		n = min_t(u32, slb_sync_left(cp->ipvs, count), SLB_AHEAD_MAX);
+		n = DIV_ROUND_UP((u32)slb_sync_left(cp->ipvs, count), 2);
+		n = min(n, SLB_AHEAD_MAX);
 		if (!n)
 			return false;
 	} while (!atomic_try_cmpxchg(&cp->in_pkts, &count, count + n));
@@ -98,14 +102,14 @@ static bool slb_sync_reserve(struct slb_flow *flow,
 
 /**
  * slb_sync_due() - may IPVS have to send a sync message for the next packet?
+ * @d: this CPU's data
  * @flow: its flow
- * @t: timeouts
  * @now: jiffies
  *
  * Context: RCU, BH off, the flow is the caller's.
  * Return: true if the packet must go slow.
  */
-bool slb_sync_due(struct slb_flow *flow, const struct slb_timeouts *t,
+bool slb_sync_due(struct slb_cpu_data *d, struct slb_flow *flow,
 		  unsigned long now)
 {
 	const struct ip_vs_conn *cp = flow->conn;
@@ -120,5 +124,5 @@ bool slb_sync_due(struct slb_flow *flow, const struct slb_timeouts *t,
 	    sysctl_sync_refresh_period(cp->ipvs))
 		return slb_sync_stale(cp, now);
 	return flow->packets >= flow->ahead &&
-	       !slb_sync_reserve(flow, t, now);
+	       !slb_sync_reserve(d, flow, now);
 }

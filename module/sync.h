@@ -8,6 +8,8 @@
 #include "conn.h"
 #include "flow.h"
 
+struct slb_cpu_data;
+
 /**
  * slb_synced() - does this director send connection sync messages?
  * @ipvs: IPVS's part of the namespace
@@ -20,7 +22,7 @@ static inline bool slb_synced(const struct netns_ipvs *ipvs)
 }
 
 bool slb_sync_fit(const struct ip_vs_conn *cp);
-bool slb_sync_due(struct slb_flow *flow, const struct slb_timeouts *t,
+bool slb_sync_due(struct slb_cpu_data *d, struct slb_flow *flow,
 		  unsigned long now);
 
 #endif /* _SLB_SYNC_H */
