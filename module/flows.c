@@ -36,6 +36,10 @@ struct slb_cpu_data *slb_flows_alloc(struct slb_net *sn, int node)
 
 	if (!d)
 		return NULL;
+	if (slb_services_alloc(&d->services, node)) {
+		kvfree(d);
+		return NULL;
+	}
 	d->seed = get_random_u32();
 	slb_timeouts_read(sn, &d->timeouts);
 	return d;
@@ -51,6 +55,7 @@ void slb_flows_free(struct slb_cpu_data *d)
 {
 	slb_table_exit(&d->narrow);
 	slb_table_exit(&d->wide);
+	slb_services_free(&d->services);
 	kvfree(d);
 }
 
@@ -107,8 +112,11 @@ bool slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 	const struct slb_table *t = flow->flags & SLB_FLOW_WIDE ? &d->wide :
 								  &d->narrow;
 
-	if (flow->packets)
+	if (flow->packets) {
 		slb_flow_tally(t, flow)->packets += flow->packets;
+		slb_service_add(&d->services, flow->conn, SLB_HIT,
+				flow->packets);
+	}
 	return slb_flow_account(flow, &d->timeouts, now);
 }
 

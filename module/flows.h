@@ -9,6 +9,7 @@
 #include "flow.h"
 #include "net.h"
 #include "parse.h"
+#include "service.h"
 #include "watch.h"
 
 /* Pairs of IPv4 addresses between which fragments have just been seen, by hash. */
@@ -22,6 +23,7 @@
  * @seen: fingerprint of a UDP key of which one packet was seen
  * @shun: fingerprint of a key that could not be learned
  * @when: when that was, in slb_ticks()
+ * @why: and why not, enum slb_stat
  *
  * Hints may be wrong, for keys with the same hash or after ticks have wrapped:
  * they only move the packet at which a flow is learned.
@@ -30,6 +32,7 @@ struct slb_hint {
 	u16	seen;
 	u16	shun;
 	u16	when;
+	u8	why;
 };
 
 /**
@@ -37,6 +40,7 @@ struct slb_hint {
  * @seed: of the hash of its keys; does not change
  * @narrow: its narrow flows
  * @wide: its wide flows
+ * @services: what became of the packets of services
  * @timeouts: for how long IPVS keeps settled connections
  * @tracked: conntrack was seen to see packets, since there are flows; by
  *	struct slb_pkt's @v6
@@ -52,6 +56,7 @@ struct slb_cpu_data {
 	u32			seed;
 	struct slb_table	narrow;
 	struct slb_table	wide;
+	struct slb_services	services;
 	struct slb_timeouts	timeouts;
 	bool			tracked[2];
 	u32			frag_last;

@@ -102,6 +102,23 @@ struct slb_list {
 	struct slb_listed	flow[SLB_LIST_FLOWS];
 };
 
+/**
+ * slb_proto_name() - a protocol in a word
+ * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
+ *
+ * Context: any.
+ */
+const char *slb_proto_name(u8 proto)
+{
+	static const char *const names[SLB_PROTO_MAX] = {
+		[SLB_TCP]	= "TCP",
+		[SLB_UDP]	= "UDP",
+		[SLB_SCTP]	= "SCTP",
+	};
+
+	return names[slb_proto(proto)];
+}
+
 /* As "ipvsadm" has it, and the kind of tunnel. */
 static const char *slb_method_name(const struct ip_vs_conn *cp)
 {
@@ -254,11 +271,6 @@ static void slb_list_addr(struct seq_file *seq, bool v6, const void *addr,
 
 static int slb_list_show(struct seq_file *seq, void *v)
 {
-	static const char *const protos[SLB_PROTO_MAX] = {
-		[SLB_TCP]	= "TCP",
-		[SLB_UDP]	= "UDP",
-		[SLB_SCTP]	= "SCTP",
-	};
 	const struct slb_listed *f = v;
 	bool v6;
 
@@ -267,7 +279,7 @@ static int slb_list_show(struct seq_file *seq, void *v)
 		return 0;
 	}
 	v6 = !(f->key.iif_proto & SLB_KEY_MAPPED);
-	seq_puts(seq, protos[slb_proto(f->key.iif_proto)]);
+	seq_puts(seq, slb_proto_name(f->key.iif_proto));
 	slb_list_addr(seq, v6, &f->key.saddr.s6_addr32[v6 ? 0 : 3],
 		      f->key.sport);
 	slb_list_addr(seq, v6, &f->key.daddr.s6_addr32[v6 ? 0 : 3],

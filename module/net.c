@@ -142,11 +142,16 @@ static int slb_net_init_one(struct net *net)
 	err = slb_list_init(net);
 	if (err)
 		goto err_show;
-	err = slb_sysctl_init(sn);
+	err = slb_why_init(net);
 	if (err)
 		goto err_list;
+	err = slb_sysctl_init(sn);
+	if (err)
+		goto err_why;
 	return 0;
 
+err_why:
+	slb_why_exit(net);
 err_list:
 	slb_list_exit(net);
 err_show:
@@ -176,6 +181,7 @@ static void slb_net_exit_one(struct net *net)
 {
 	struct slb_net *sn = slb_net(net);
 
+	slb_why_exit(net);
 	slb_list_exit(net);
 	slb_show_exit(net);
 	slb_stats_exit(net);

@@ -54,42 +54,64 @@ static bool slb_hint_seen(struct slb_cpu_data *d, u32 hash)
  * each of them would make the slow path slower than it was.
  */
 static bool slb_hint_shunned(struct slb_cpu_data *d, u32 hash,
-			     unsigned long now)
+			     unsigned long now, enum slb_stat *why)
 {
 	u16 print;
 	const struct slb_hint *hint = slb_hint(d, hash, &print);
 
-	return hint->shun == print &&
-	       (u16)(slb_ticks(now) - hint->when) < slb_ticks(SLB_SHUN);
+	if (hint->shun != print ||
+	    (u16)(slb_ticks(now) - hint->when) >= slb_ticks(SLB_SHUN))
+		return false;
+	*why = hint->why;
+	return true;
 }
 
-static void slb_hint_shun(struct slb_cpu_data *d, u32 hash, unsigned long now)
+static void slb_hint_shun(struct slb_cpu_data *d, u32 hash, unsigned long now,
+			  enum slb_stat why)
 {
 	u16 print;
 	struct slb_hint *hint = slb_hint(d, hash, &print);
 
 	hint->shun = print;
 	hint->when = slb_ticks(now);
+	hint->why = why;
+}
+
+/* May the slow path teach something by this packet? */
+static bool slb_miss_teaches(enum slb_stat why)
+{
+	switch (why) {
+	case SLB_MISS_NONE:
+	case SLB_MISS_LEASE:
+	case SLB_MISS_TOS:
+	case SLB_MISS_MARK:
+	case SLB_MISS_ROUTE:
+	case SLB_MISS_SYNC:
+	case SLB_MISS_VERIFY:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /**
- * slb_note() - note a packet that goes into the slow path, if it may be learned
+ * slb_note() - note a packet that goes into the slow path
  * @sn: the namespace
  * @d: this CPU's data
  * @skb: the packet
- * @pkt: what the parser found in it: SLB_HIT, and its hash
- * @verify: its flow could have served it
+ * @pkt: what the parser found in it, and its hash, if it has a key
+ * @why: why it was not served
  *
  * Context: BH off.
  */
 void slb_note(struct slb_net *sn, struct slb_cpu_data *d,
 	      const struct sk_buff *skb, const struct slb_pkt *pkt,
-	      bool verify)
+	      enum slb_stat why)
 {
-	if (slb_hint_shunned(d, pkt->hash, jiffies))
-		slb_watch_del(&d->watch, skb);
-	else
-		slb_watch_add(&d->watch, sn->net, skb, pkt, verify);
+	bool teaches = slb_miss_teaches(why) &&
+		       !slb_hint_shunned(d, pkt->hash, jiffies, &why);
+
+	slb_watch_add(&d->watch, sn->net, skb, pkt, why, teaches);
 }
 
 /* Write what was proved into a flow of the size that it needs. */
@@ -211,6 +233,40 @@ static struct ip_vs_conn *slb_learn_pin(struct slb_net *sn,
 	return slb_conn_pin(sn, pkt, NULL, 0, out);
 }
 
+/* To the service of the connection: why a packet of it went slow. What had a flow has
+ * a reason of its own, what had none one why no flow was made before, or now.
+ */
+static void slb_learn_count(struct slb_cpu_data *d, const struct slb_watch *w,
+			    const struct ip_vs_conn *cp, enum slb_stat why)
+{
+	slb_service_add(&d->services, cp,
+			w->why == SLB_MISS_NONE ? why : w->why, 1);
+}
+
+/* The same without a connection at hand. Finding it is the walk of IPVS's table: only
+ * when no service is known that the packet could be of, and not for each
+ * packet of a connection that flows do not serve.
+ */
+static void slb_unlearned_count(struct slb_net *sn, struct slb_cpu_data *d,
+				const struct slb_watch *w, struct sk_buff *skb,
+				enum slb_stat why)
+{
+	struct ip_vs_conn *cp = NULL;
+	bool out;
+
+	if (w->pkt.has_key &&
+	    slb_service_add_known(&d->services, w, skb, why))
+		return;
+	if (w->pkt.has_key && why < SLB_SKIP_SCOPE)
+		cp = slb_learn_pin(sn, &w->pkt, skb, &out);
+	if (cp) {
+		slb_service_add(&d->services, cp, why, 1);
+		slb_conn_unpin(cp);
+	} else {
+		slb_service_add_other(&d->services, why);
+	}
+}
+
 /* Learn a flow from the packet, or renew the one there is. A flow that cannot
  * be proved is ended: what it stands for is not what the slow path does.
  */
@@ -232,20 +288,22 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		p.cp = flow->conn;
 		out = flow->flags & SLB_FLOW_OUT;
 	} else {
+		why = SLB_SKIP_UNSETTLED;
 		if (w->pkt.proto == IPPROTO_UDP &&
 		    !slb_hint_seen(d, w->pkt.hash))
-			return SLB_SKIP_UNSETTLED;
+			goto err_count;
+		why = SLB_SKIP_KIND;
 		p.cp = slb_learn_pin(sn, &w->pkt, skb, &out);
 		if (!p.cp) {
-			slb_hint_shun(d, w->pkt.hash, now);
-			return SLB_SKIP_KIND;
+			slb_hint_shun(d, w->pkt.hash, now, why);
+			goto err_count;
 		}
 	}
 	p.flags = out ? SLB_FLOW_OUT : 0;
 	why = slb_prove(sn, &p, skb, dev);
 	if (why == SLB_LEARNED && flow && !slb_flow_same(flow, &p))
 		why = SLB_SKIP_CHANGED;
-	if (flow && w->verify && !slb_verify(sn, flow, &p, why))
+	if (flow && w->why == SLB_MISS_VERIFY && !slb_verify(sn, flow, &p, why))
 		why = SLB_SKIP_CHANGED;
 	if (why != SLB_LEARNED)
 		goto err_unpin;
@@ -255,6 +313,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 	if (flow) {
 		slb_flow_renew(flow, &p, now);
+		slb_learn_count(d, w, p.cp, SLB_RENEWED);
 		return SLB_RENEWED;
 	}
 	flow = slb_flow_new(sn, d, &p, now, &why);
@@ -264,6 +323,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	if (p.ct)
 		slb_ct_hand_over(p.ct);
 	trace_slb_learn(flow, &p.act, p.dst->ops->family == AF_INET6);
+	slb_learn_count(d, w, p.cp, SLB_LEARNED);
 	return SLB_LEARNED;
 
 err_release:
@@ -271,11 +331,16 @@ err_release:
 err_unpin:
 	nf_ct_put(p.ct);
 	if (why != SLB_SKIP_UNSETTLED && why != SLB_SKIP_TABLE)
-		slb_hint_shun(d, w->pkt.hash, now);
+		slb_hint_shun(d, w->pkt.hash, now, why);
+	slb_learn_count(d, w, p.cp, why);
 	if (flow)
 		slb_flow_end(sn, d, flow, why);
 	else
 		slb_conn_unpin(p.cp);
+	return why;
+
+err_count:
+	slb_unlearned_count(sn, d, w, skb, why);
 	return why;
 }
 
@@ -304,8 +369,15 @@ void slb_observe(struct slb_net *sn, struct sk_buff *skb,
 		goto out;
 	}
 	w = slb_watch_take(&d->watch, skb);
-	if (!w)
+	if (!w) {
+		/* it did not come by, or is not recognised */
+		slb_service_add_other(&d->services, SLB_MISS_NONE);
 		goto out;
+	}
+	if (!w->teaches) {
+		slb_unlearned_count(sn, d, w, skb, w->why);
+		goto out;
+	}
 	/* what IPVS has taken out of conntrack is marked as untracked */
 	if (skb_get_nfct(skb))
 		WRITE_ONCE(d->tracked[w->pkt.v6], true);

@@ -99,23 +99,6 @@ static bool slb_frag_recent(struct slb_cpu_data *d, const struct sk_buff *skb)
 	       now - *slb_frag(d, skb) <= 1;
 }
 
-/* May the slow path teach something by this packet? */
-static bool slb_miss_teaches(enum slb_stat why)
-{
-	switch (why) {
-	case SLB_MISS_NONE:
-	case SLB_MISS_LEASE:
-	case SLB_MISS_TOS:
-	case SLB_MISS_MARK:
-	case SLB_MISS_ROUTE:
-	case SLB_MISS_SYNC:
-	case SLB_MISS_VERIFY:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* The packet goes slow: what becomes of its flow? */
 static void slb_flow_miss(struct slb_net *sn, struct slb_cpu_data *d,
 			  struct slb_flow *flow, const struct slb_pkt *pkt,
@@ -127,7 +110,7 @@ static void slb_flow_miss(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 	/* IPVS is about to count it */
 	if (flow->ahead)
-		slb_flow_account(flow, &d->timeouts, jiffies);
+		slb_flow_settle(d, flow, jiffies);
 	flow->flags |= SLB_FLOW_SUSPENDED;
 }
 
@@ -174,10 +157,8 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		slb_flow_miss(sn, d, flow, &pkt, why);
 	else if (d && !v6 && why == SLB_MISS_FRAGMENT)
 		slb_frag_note(d, skb);
-	if (d && slb_miss_teaches(why))
-		slb_note(sn, d, skb, &pkt, why == SLB_MISS_VERIFY);
-	else if (d)
-		slb_watch_del(&d->watch, skb);
+	if (d)
+		slb_note(sn, d, skb, &pkt, why);
 	slb_count(sn, why);
 	trace_slb_miss(skb, why);
 	return NF_ACCEPT;

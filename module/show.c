@@ -65,7 +65,9 @@ static void slb_cpus_show(struct seq_file *seq, struct slb_net *sn)
 		/* pairs with slb_sweep_work() */
 		d = smp_load_acquire(&per_cpu_ptr(sn->cpu, cpu)->data);
 		if (d) {
-			one.bytes = sizeof(*d);
+			one.bytes = sizeof(*d) +
+				    slb_service_rows() *
+				    sizeof(struct slb_service);
 			slb_tables_add(&one, &d->narrow, false);
 			slb_tables_add(&one, &d->wide, true);
 		}

@@ -3,11 +3,17 @@
 #ifndef _SLB_SHOW_H
 #define _SLB_SHOW_H
 
+#include <linux/types.h>
+
 struct net;
 
 int slb_show_init(struct net *net);
 void slb_show_exit(struct net *net);
 int slb_list_init(struct net *net);
 void slb_list_exit(struct net *net);
+int slb_why_init(struct net *net);
+void slb_why_exit(struct net *net);
+
+const char *slb_proto_name(u8 proto);
 
 #endif /* _SLB_SHOW_H */

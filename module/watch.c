@@ -49,14 +49,15 @@ static u32 slb_print_pkt(const struct slb_pkt *pkt)
  * @ws: this CPU's notes
  * @net: the namespace
  * @skb: the packet
- * @pkt: what the parser found in it: SLB_HIT
- * @verify: its flow could have served it
+ * @pkt: what the parser found in it
+ * @why: why it was not served
+ * @teaches: a flow may be made of it: the parser said SLB_HIT
  *
  * Context: BH off.
  */
 void slb_watch_add(struct slb_watches *ws, struct net *net,
 		   const struct sk_buff *skb, const struct slb_pkt *pkt,
-		   bool verify)
+		   enum slb_stat why, bool teaches)
 {
 	u32 i = slb_watch_index(skb);
 	struct slb_watch *w = &ws->slot[i];
@@ -64,31 +65,21 @@ void slb_watch_add(struct slb_watches *ws, struct net *net,
 	w->skb = skb;
 	w->pkt = *pkt;
 	w->mark = skb->mark;
+	w->why = why;
+	w->teaches = teaches;
+	ws->print[i] = pkt->has_key ? slb_print_pkt(pkt) : 0;
+	if (!teaches)
+		return;
 	w->priority = skb->priority;
 	w->genid = rt_genid_ipv6(net);
 	w->partial = skb->ip_summed == CHECKSUM_PARTIAL;
-	w->verify = verify;
-	ws->print[i] = slb_print_pkt(pkt);
 	if (skb_copy_bits(skb, 0, w->head, pkt->hlen))
 		w->skb = NULL;
 }
 
-/**
- * slb_watch_del() - forget what was noted of an skb at this address
- * @ws: this CPU's notes
- * @skb: a packet that goes into the slow path without being noted
- *
- * Context: BH off.
+/* Is this, from its transport header on, the packet that was noted? Of one that
+ * teaches nothing addresses and ports must do.
  */
-void slb_watch_del(struct slb_watches *ws, const struct sk_buff *skb)
-{
-	struct slb_watch *w = &ws->slot[slb_watch_index(skb)];
-
-	if (w->skb == skb)
-		w->skb = NULL;
-}
-
-/* Is this, from its transport header on, the packet that was noted? */
 static bool slb_watch_same(const struct slb_watch *w, const struct sk_buff *skb,
 			   int offset)
 {
@@ -97,6 +88,8 @@ static bool slb_watch_same(const struct slb_watch *w, const struct sk_buff *skb,
 	u8 buf[SLB_HEAD_LEN];
 	const void *data;
 
+	if (!w->teaches)
+		return true;
 	data = skb_header_pointer(skb, offset + iplen, len, buf);
 	return data && !memcmp(data, w->head + iplen, len);
 }

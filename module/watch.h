@@ -20,7 +20,9 @@
  * @priority: its priority
  * @genid: of the IPv6 routes of the namespace at that time
  * @partial: its transport checksum is offloaded
- * @verify: its flow could have served it: see verify.c
+ * @why: why it was not served, enum slb_stat
+ * @teaches: a flow may be made of it, or renewed: all is noted. Otherwise @skb, @pkt,
+ *	@mark and @why alone, to count it by
  * @head: its headers
  */
 struct slb_watch {
@@ -30,7 +32,8 @@ struct slb_watch {
 	u32			priority;
 	u32			genid;
 	bool			partial;
-	bool			verify;
+	u8			why;
+	bool			teaches;
 	u8			head[SLB_HEAD_LEN];
 };
 
@@ -48,8 +51,7 @@ struct slb_watches {
 
 void slb_watch_add(struct slb_watches *ws, struct net *net,
 		   const struct sk_buff *skb, const struct slb_pkt *pkt,
-		   bool verify);
-void slb_watch_del(struct slb_watches *ws, const struct sk_buff *skb);
+		   enum slb_stat why, bool teaches);
 struct slb_watch *slb_watch_take(struct slb_watches *ws,
 				 const struct sk_buff *skb);
 

@@ -3,7 +3,7 @@
 # slb-kernels: 6.1 6.12 uml
 # slb-timeout: 480
 #
-# What operators can see of a namespace: /proc/net/shadowlb and /proc/net/shadowlb_flows.
+# What operators can see of a namespace: /proc/net/shadowlb, shadowlb_flows, shadowlb_services.
 # They agree with the counters, with ipvsadm and with nft, show nothing of another
 # namespace, and can be read while all of it changes and goes away.
 
@@ -129,6 +129,88 @@ slb_see_flows() {
 	head -3 <<<"$got" | sed 's/^/# /'
 }
 
+# Packets of each service since slb_since_now, as IPVS counts them and as those served and
+# not served add up: "TCP 10.1.0.100:80 1234" or "FWM 5 1234".
+slb_services() { slb_in dir cat /proc/net/shadowlb_services | tail -n +2; }
+slb_sum_ours() { slb_services | awk '$1 != "-" { print $1, $2, $3 + $4 }'; }
+slb_sum_ipvs() {
+	slb_in dir ipvsadm -Ln --stats --exact | awk '$1 ~ /^(TCP|UDP|FWM)$/ { print $1, $2, $4 + $5 }'
+}
+slb_since_now() {
+	ours=$(slb_sum_ours)
+	ipvs=$(slb_sum_ipvs)
+}
+slb_grown() {
+	awk 'NR == FNR { old[$1 $2] = $3; next } { print $1, $2, $3 - old[$1 $2] }' \
+		<(echo "$1") <(echo "$2") | sort
+}
+slb_services_agree() {
+	want=$(slb_grown "$ipvs" "$(slb_sum_ipvs)")
+	# without services that were deleted
+	got=$(slb_grown "$ours" "$(slb_sum_ours)" |
+		awk 'NR == FNR { known[$1 $2]; next } $1 $2 in known' <(echo "$want") -)
+	[ "$got" = "$want" ]
+}
+
+# slb_why SERVICE REASON: how many packets were not served for that reason.
+slb_why() { slb_services | grep "^$1 " | grep -oE " $2=[0-9]+" | cut -d= -f2; }
+
+slb_see_services() {
+	local url vip=$SLB_VIP_NAT
+
+	slb_http_up
+	slb_service t m 80 rr 8080
+	slb_in dir nft -f - <<-END
+		table ip five {
+			chain m {
+				type filter hook prerouting priority mangle
+				ip daddr $SLB_VIP_DR tcp dport 80 mark set 5
+			}
+		}
+	END
+	slb_in dir ipvsadm -A -f 5 -s rr
+	slb_in dir ipvsadm -a -f 5 -r 10.2.1.2 -g
+	for url in $vip $SLB_VIP_DR; do
+		slb_in client curl -sS "http://$url/?[1-20]" >/dev/null || slb_fail "no answer from $url"
+	done
+	slb_wait 10 slb_quiet || slb_fail 'packets come by though nobody sends any'
+	slb_since_now
+	for url in $vip $SLB_VIP_DR; do
+		eval "$(slb_wrk 2 3 "http://$url/4k")"
+		slb_is "requests to $url" "$requests" gt 20
+		slb_in client curl -sS -H 'Connection: close' "http://$url/?[1-20]" >/dev/null
+	done
+	slb_ping "$vip:7" 20 10
+	slb_check 'each service: packets served and not are those that IPVS counts' \
+		slb_wait 10 slb_services_agree
+	slb_same 'the same' "$got" "$want"
+	slb_services | sed 's/^/# /'
+	slb_check 'most of them served' eval "slb_services | awk '\$1 != \"-\" && \$3 <= \$4 { bad = 1 } END { exit bad }'"
+	slb_is 'beginnings and ends of connections' "$(slb_why "TCP $vip:80" miss_flags)" gt 40
+	slb_is 'packets that flows were made of' "$(slb_why 'FWM 5' learned)" ge 4
+	slb_is 'first datagrams' "$(slb_why "UDP $vip:7" skip_unsettled)" ge 20
+	slb_scope 1
+	slb_wait 10 slb_quiet
+	slb_since_now
+	slb_in client curl -sS "http://$vip/?[1-50]" >/dev/null
+	slb_check 'out of scope: the same' slb_wait 10 slb_services_agree
+	slb_is 'out of scope' "$(slb_why "TCP $vip:80" skip_scope)" ge 50
+	slb_scope 2
+	slb_in dir ipvsadm -A -u $SLB_VIP_DR:7 -s rr -o
+	slb_in dir ipvsadm -a -u $SLB_VIP_DR:7 -r 10.2.1.2 -g
+	slb_ping "$SLB_VIP_DR:7" 1 20
+	slb_is 'packets whose service IPVS alone knows' "$(slb_why '- others' skip_kind)" ge 10
+	slb_in dir ipvsadm -D -u $SLB_VIP_DR:7
+	slb_in dir nft delete table ip five
+}
+slb_quiet() {
+	local hits
+
+	hits=$(slb_sum_ours)
+	slb_pause 1.5
+	[ "$hits" = "$(slb_sum_ours)" ]
+}
+
 # slb_method METHOD WORD: a flow of that kind is listed.
 slb_method() {
 	slb_in dir ipvsadm -A -u $SLB_VIP_DR:9 -s shadow
@@ -245,6 +327,7 @@ slb_method -i ipip
 slb_method '-i --tun-type gre' gre
 slb_method '-i --tun-type gue --tun-port 6080' gue
 slb_see_own
+slb_see_services
 slb_see_changes
 slb_see_end
 slb_done
