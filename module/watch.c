@@ -77,9 +77,7 @@ void slb_watch_add(struct slb_watches *ws, struct net *net,
 		w->skb = NULL;
 }
 
-/* Is this, from its transport header on, the packet that was noted? Of one that
- * teaches nothing addresses and ports must do.
- */
+/* Is this, from its transport header on, the packet that was noted? */
 static bool slb_watch_same(const struct slb_watch *w, const struct sk_buff *skb,
 			   int offset)
 {
@@ -88,20 +86,21 @@ static bool slb_watch_same(const struct slb_watch *w, const struct sk_buff *skb,
 	u8 buf[SLB_HEAD_LEN];
 	const void *data;
 
-	if (!w->teaches)
-		return true;
 	data = skb_header_pointer(skb, offset + iplen, len, buf);
 	return data && !memcmp(data, w->head + iplen, len);
 }
 
-/* The note on a packet that is in a tunnel now, by its inner header. */
+/* The note on a packet that is in a tunnel now, by its inner header. Of one that teaches
+ * nothing addresses and ports must do: so it is only the choice where no other fits, or
+ * one that was left behind would be taken for every packet of its connection.
+ */
 static struct slb_watch *slb_watch_inner(struct slb_watches *ws,
 					 const struct sk_buff *skb, int offset)
 {
 	u8 buf[sizeof(struct ipv6hdr) + sizeof(__be32)];
 	const struct ipv6hdr *ip6h;
 	const struct iphdr *iph;
-	struct slb_watch *w;
+	struct slb_watch *w, *brief = NULL;
 	const __be32 *ports;
 	u32 print, i;
 
@@ -125,12 +124,15 @@ static struct slb_watch *slb_watch_inner(struct slb_watches *ws,
 	}
 	for (i = 0; i < SLB_WATCHES; i++) {
 		w = &ws->slot[i];
-		if (ws->print[i] == print && w->skb &&
-		    w->pkt.v6 == (iph->version == 6) &&
-		    slb_watch_same(w, skb, offset))
+		if (ws->print[i] != print || !w->skb || !w->pkt.has_key ||
+		    w->pkt.v6 != (iph->version == 6))
+			continue;
+		if (!w->teaches)
+			brief = w;
+		else if (slb_watch_same(w, skb, offset))
 			return w;
 	}
-	return NULL;
+	return brief;
 }
 
 /**

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.12 uml
-# slb-timeout: 300
+# slb-kernels: 6.12
+# slb-also: uml
+# slb-timeout: 600
 #
 # Two directors run by keepalived: VRRP, health checks, connection sync messages. Under
 # constant load a real server dies and comes back, then the active director, then the

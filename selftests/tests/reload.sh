@@ -3,14 +3,15 @@
 # slb-kernels: 6.1 6.12 uml
 # slb-timeout: 620
 #
-# 100 loads and unloads of the module while HTTP and UDP go through IPVS, in the slow
-# path and in flows: no request fails, no connection breaks.
+# 100 loads and unloads of the module (SLB_RELOADS) while HTTP and UDP go through IPVS, in
+# the slow path and in flows: no request fails, no connection breaks.
 
 set -u
 . lib/stat.sh
 . lib/net.sh
 trap slb_net_down EXIT
 
+reloads=${SLB_RELOADS:-100}
 modprobe ip_vs
 slb_net_up
 slb_http_up
@@ -25,8 +26,8 @@ slb_check 'the load runs' slb_wait 10 slb_vs_above outpkts 50
 slb_ms start
 # What a debugger would read is most of the file, and of the time to load it
 strip --strip-debug -o "$SLB_TMP/shadowlb.ko" "$SLB_KO"
-slb_must '100 loads and unloads, flows used in each' \
-	timeout 560 nsenter --net=/run/netns/slb-dir -- bash lib/reload-loop.sh 100 "$SLB_TMP/shadowlb.ko"
+slb_must "$reloads loads and unloads, flows used in each" timeout $((reloads * 6)) \
+	nsenter --net=/run/netns/slb-dir -- bash lib/reload-loop.sh "$reloads" "$SLB_TMP/shadowlb.ko"
 slb_ms end
 slb_note "that took $(((end - start) / 1000)) s"
 slb_check 'IPVS goes on' slb_wait 10 slb_vs_above inpkts $(($(slb_vs inpkts) + 100))

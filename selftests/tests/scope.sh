@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.1 6.12 uml
+# slb-kernels: 6.12
+# slb-also: 6.1 uml
 # slb-timeout: 360
 #
 # net.shadowlb.scope says whose packets are served: of no service (0), of those

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.1 6.12 uml
+# slb-kernels: 6.12
+# slb-also: 6.1 uml
 # slb-timeout: 360
 #
 # A UDP echo, masqueraded and routed directly: every byte comes back, by flows. Without
