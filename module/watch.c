@@ -148,15 +148,18 @@ struct slb_watch *slb_watch_take(struct slb_watches *ws,
 				 const struct sk_buff *skb)
 {
 	struct slb_watch *w = &ws->slot[slb_watch_index(skb)];
-	int offset;
+	/* without an inner header, the offset of none */
+	int offset = skb_inner_network_offset(skb);
+	struct slb_watch *inner = NULL;
 
-	if (w->skb != skb) {
-		/* without an inner header, the offset of none */
-		offset = skb_inner_network_offset(skb);
-		if (offset <= 0)
-			return NULL;
-		w = slb_watch_inner(ws, skb, offset);
-	}
+	if (w->skb != skb)
+		w = NULL;
+	/* in a tunnel it may be a copy, where the skb of an earlier packet was */
+	if (offset > 0 &&
+	    !(w && w->teaches && slb_watch_same(w, skb, offset)))
+		inner = slb_watch_inner(ws, skb, offset);
+	if (inner)
+		w = inner;
 	if (w)
 		w->skb = NULL;
 	return w;
