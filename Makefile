@@ -36,6 +36,8 @@ help:
 	@echo '  VERIFY=1            flows serve nothing, and are compared with IPVS'
 	@echo 'make soak           the differential test for MINUTES=30'
 	@echo 'make coherence      measure stale decisions, REPEAT=100 times each: docs/coherence.md'
+	@echo 'make bench          what a packet costs, with flows and without: docs/performance.md'
+	@echo '  BENCH=quick         in three minutes: three ways on one kernel'
 	@echo 'make clean          remove what the build left here'
 	@echo 'make clean-cache    remove the kernels kept for tests and demo'
 
@@ -99,6 +101,9 @@ soak:
 coherence:
 	@REPEAT='$(REPEAT)' COHERENCE_KERNEL='$(COHERENCE_KERNEL)' selftests/coherence.sh
 
+bench:
+	@BENCH='$(BENCH)' BENCH_OUT='$(BENCH_OUT)' BENCH_KERNELS='$(BENCH_KERNELS)' selftests/bench.sh
+
 demo:
 	@selftests/demo.sh
 
@@ -113,4 +118,4 @@ clean-cache:
 	rm -rf "$${SHADOWLB_CACHE:-$$HOME/.cache/shadowlb}"
 
 .PHONY: all help check-kdir install modules_install uninstall need-dkms dkms-install \
-	dkms-remove test soak coherence demo clean clean-cache
+	dkms-remove test soak coherence bench demo clean clean-cache

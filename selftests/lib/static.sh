@@ -28,7 +28,7 @@ slb_static_files() {
 	return 0
 }
 
-# slb_static_sources: every C file of the module, its headers and its suites.
+# slb_static_sources: every C file of the module, its headers, its suites and the benchmark.
 slb_static_sources() {
-	slb_static_files 'module/*.[ch]' 'include/*.[ch]' 'kunit/*.[ch]'
+	slb_static_files 'module/*.[ch]' 'include/*.[ch]' 'kunit/*.[ch]' 'selftests/bench/*.[ch]'
 }

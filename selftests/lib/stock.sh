@@ -26,7 +26,7 @@ slb_stock_share() {
 # variables. Its output goes to stdout while it runs. Returns CMD's exit code; 124
 # when time ran out, 125 when the guest died: then the last lines of its console
 # are shown on stderr. $SLB_STOCK_LOG, if set, keeps the console; $SLB_NICE is how nice
-# the guest is to others.
+# the guest is to others; $SLB_QEMU has more options for QEMU.
 slb_stock_run() {
 	local kernel=$1 seconds=$2 run log image pid reader shares rc=0
 	local tools=$SLB_CACHE/virtme-ng
@@ -62,7 +62,7 @@ slb_stock_run() {
 		-a "init=$run/init" -a "slb_run=$run" \
 		-a ignore_loglevel -a tsc=reliable -a mitigations=off \
 		-a oops=panic -a panic=-1 \
-		--qemu-opts "${shares[@]}" \
+		--qemu-opts "${shares[@]}" ${SLB_QEMU:-} \
 		</dev/null 2> >(exec cat >"$log") >"$run/virtme.log" &
 	pid=$!
 	tail -n +1 -f -s 0.2 --pid=$pid "$run/output" &

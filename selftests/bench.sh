@@ -1,0 +1,87 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# make bench: what a packet costs the director, with flows and without. Every figure is
+# one of several taken by turns in one run: compare within a run, by ratios.
+#
+#   BENCH=quick          three ways on one kernel (default: all)
+#   BENCH_OUT=file       the figures, tab-separated (default $SHADOWLB_CACHE/bench/DATE.tsv)
+#   BENCH_KERNELS=6.12   stock kernels for the exact part
+#
+# The exact part counts instructions: a stock kernel in QEMU's software emulation, where
+# a nanosecond of the guest's time is one instruction (-icount). It does not mind what
+# else this machine does, and repeats to the instruction.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. selftests/lib/host.sh
+. selftests/lib/kernels.sh
+. selftests/lib/stock.sh
+. selftests/lib/uml.sh
+. selftests/lib/build.sh
+
+kernels=${BENCH_KERNELS:-6.1 6.12}
+if [ "${BENCH:-}" = quick ]; then
+	kernels=${BENCH_KERNELS:-6.12}
+	export SLB_BENCH_WAYS=${SLB_BENCH_WAYS:-nat4 dr4 other4} SLB_BENCH_PACKETS=${SLB_BENCH_PACKETS:-5000}
+fi
+for kernel in $kernels; do
+	[[ " $SLB_STOCK_KERNELS " == *" $kernel "* ]] || slb_die "BENCH_KERNELS are of: $SLB_STOCK_KERNELS"
+done
+out=${BENCH_OUT:-$SLB_CACHE/bench/$(date +%Y%m%d-%H%M%S).tsv}
+work=$(mktemp -d "${TMPDIR:-/tmp}/slb-bench.XXXXXX")
+trap 'slb_kill_children $$; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# build KERNEL: shadowlb and the load, for it, in $SLB_SRC.
+build() {
+	local args
+
+	export SLB_KERNEL=$1 SLB_SRC=$work/$1 SLB_KO=$work/$1/shadowlb.ko
+	slb_msg "building for $1"
+	slb_build_module "$1" "$SLB_SRC" || slb_die 'it does not build, see above'
+	mapfile -t args < <(slb_build_kdir "$1")
+	slb_build_make "$SLB_SRC/build.log" -C "${args[0]#KDIR=}" "${args[@]:1}" \
+		M="$SLB_SRC/selftests/bench" modules || slb_die 'the load does not build, see above'
+	SLB_DEPMOD=$(slb_build_depmod_dir "$1" "$SLB_SRC")
+	export SLB_DEPMOD
+}
+
+# rows PART KERNEL: of a guest's output the figures to the file, and some of it to look at.
+rows() {
+	tee -a "$work/log" | while IFS=$'\t' read -r mark line; do
+		[ "$mark" = '# row' ] || { printf '  %s\n' "$mark${line:+ $line}"; continue; }
+		printf '%s\t%s\t%s\n' "$1" "$2" "$line" >>"$work/rows"
+		awk -F'\t' '{ printf "  %-8s %-8s %8s flows: p50 %6d, p99 %6d, p99.9 %7d %s\n",
+			$1, $2, $3, $7, $8 == "" ? 0 : $9, $10, $5 }' <<<"$line"
+	done
+}
+
+exact() {
+	slb_msg "instructions a packet, Linux $(slb_kernel_release "$1")"
+	SLB_GUEST_CPUS=1 SLB_QEMU='-icount shift=0,sleep=off' SLB_BENCH_ICOUNT=1 \
+		SLB_STOCK_LOG=$work/console slb_stock_run "$1" 3000 \
+		bash selftests/bench/guest.sh | rows exact "$1"
+}
+
+slb_need_tools
+slb_kernels_fetch
+: >"$work/rows"
+rc=0
+for kernel in $kernels; do
+	build "$kernel"
+	exact "$kernel" || rc=1
+done
+mkdir -p "$(dirname "$out")"
+{
+	printf '# date\t%s\n# machine\t%s\n' "$(date +%Y-%m-%d)" \
+		"$(sed -n 's/^model name.*: //p; T; q' /proc/cpuinfo), $(nproc) CPUs"
+	for kernel in $kernels; do
+		printf '# kernel\t%s\t%s\n' "$kernel" "$(slb_kernel_release "$kernel")"
+	done
+	printf 'part\tkernel\tway\twhat\tflows\tround\tunit\tserved\tp50\tp90\tp99\tp999\tp9999\tmean\n'
+	cat "$work/rows"
+} >"$out"
+slb_msg "figures in $out"
+[ $rc = 0 ] || slb_die 'flows did not serve what they should, see above'

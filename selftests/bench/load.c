@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A director without wires: packets are received as from a driver's poll, one after the
+ * other, and each is timed from netif_receive_skb() to its return. What it costs to
+ * build one is not in the figure.
+ *
+ * Two floors stand where shadowlb's hook does: one drops, the other sends on to a
+ * given neighbour without looking at the packet.
+ */
+#include <linux/ktime.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <linux/prandom.h>
+#include <linux/sort.h>
+#include <net/arp.h>
+#include <net/ip.h>
+#include <net/ip6_route.h>
+#include <net/ndisc.h>
+#include <net/route.h>
+
+#include "bench.h"
+
+/* What the floor that forwards goes by; one job at a time. */
+static struct dst_entry *slb_bench_dst;
+
+static u64 slb_bench_tsc(void)
+{
+	u32 low, high;
+
+	asm volatile("lfence; rdtsc; lfence" : "=a" (low), "=d" (high) :
+		     : "memory");
+	return (u64)high << 32 | low;
+}
+
+static u64 slb_bench_now(bool tsc)
+{
+	return tsc ? slb_bench_tsc() : ktime_get_ns();
+}
+
+static unsigned int slb_bench_drop(void *priv, struct sk_buff *skb,
+				   const struct nf_hook_state *state)
+{
+	return NF_DROP;
+}
+
+static unsigned int slb_bench_forward(void *priv, struct sk_buff *skb,
+				      const struct nf_hook_state *state)
+{
+	struct dst_entry *dst = slb_bench_dst;
+	struct neighbour *neigh;
+	bool is_v6gw = false;
+
+	skb->dev = dst->dev;
+	skb_dst_set_noref(skb, dst);
+	if (state->pf == NFPROTO_IPV6) {
+		ipv6_hdr(skb)->hop_limit--;
+		neigh = ip_neigh_gw6(dst->dev,
+				     rt6_nexthop(container_of(dst, struct
+							      rt6_info, dst),
+						 &ipv6_hdr(skb)->daddr));
+	} else {
+		ip_decrease_ttl(ip_hdr(skb));
+		neigh = ip_neigh_for_gw(container_of(dst, struct rtable, dst),
+					skb, &is_v6gw);
+	}
+	if (IS_ERR(neigh))
+		kfree_skb(skb);
+	else
+		neigh_output(neigh, skb, is_v6gw);
+	return NF_STOLEN;
+}
+
+/* A route whose next hop is the neighbour, whatever a packet's destination. */
+static struct dst_entry *slb_bench_route(const struct slb_bench_job *job)
+{
+	struct flowi6 fl6 = { .daddr = job->via.in6 };
+	struct flowi4 fl4 = { .daddr = job->via.ip };
+	struct dst_entry *dst;
+	struct rtable *rt;
+
+	if (job->v6) {
+		dst = ip6_route_output(job->net, NULL, &fl6);
+		if (!dst->error)
+			return dst;
+		dst_release(dst);
+		return ERR_PTR(-EHOSTUNREACH);
+	}
+	rt = ip_route_output_key(job->net, &fl4);
+	return IS_ERR(rt) ? ERR_CAST(rt) : &rt->dst;
+}
+
+static int slb_bench_pass(struct slb_bench_job *job, u32 packets, u32 *time)
+{
+	struct sk_buff *skb[SLB_BENCH_CHUNK];
+	struct rnd_state rnd;
+	u32 i, n, done = 0, flow;
+	u64 start;
+	int err = 0;
+
+	prandom_seed_state(&rnd, packets);
+	while (done < packets && !err) {
+		n = min(SLB_BENCH_CHUNK, packets - done);
+		for (i = 0; i < n; i++) {
+			flow = job->random && time ?
+			       prandom_u32_state(&rnd) % job->flows :
+			       (done + i) % job->flows;
+			skb[i] = slb_bench_packet(job, flow);
+			if (!skb[i]) {
+				n = i;
+				err = -ENOMEM;
+			}
+		}
+		local_bh_disable();
+		for (i = 0; i < n; i++) {
+			start = slb_bench_now(job->tsc);
+			if (job->what != SLB_BENCH_EMPTY)
+				netif_receive_skb(skb[i]);
+			start = slb_bench_now(job->tsc) - start;
+			if (job->what == SLB_BENCH_EMPTY)
+				kfree_skb(skb[i]);
+			if (time)
+				time[done + i] = min_t(u64, start, U32_MAX);
+			job->sum += start;
+		}
+		local_bh_enable();
+		cond_resched();
+		done += n;
+		if (signal_pending(current))
+			err = -EINTR;
+	}
+	return err;
+}
+
+static int slb_bench_compare(const void *a, const void *b)
+{
+	return *(const u32 *)a < *(const u32 *)b ? -1 :
+	       *(const u32 *)a > *(const u32 *)b;
+}
+
+static int slb_bench_measure(struct slb_bench_job *job)
+{
+	u32 i;
+	int err;
+
+	for (i = 0; i < job->warm; i++) {
+		err = slb_bench_pass(job, job->flows, NULL);
+		if (err)
+			return err;
+	}
+	job->sum = 0;
+	err = slb_bench_pass(job, job->packets, job->time);
+	if (!err)
+		sort(job->time, job->packets, sizeof(*job->time),
+		     slb_bench_compare, NULL);
+	return err;
+}
+
+/**
+ * slb_bench_load() - do a job
+ * @job: what to do; @time has room for @packets
+ *
+ * Context: process, one at a time.
+ * Return: 0 and @time filled in, or a negative error.
+ */
+int slb_bench_load(struct slb_bench_job *job)
+{
+	struct nf_hook_ops ops = {
+		.hook		= job->what == SLB_BENCH_DROP ?
+				  slb_bench_drop : slb_bench_forward,
+		.pf		= job->v6 ? NFPROTO_IPV6 : NFPROTO_IPV4,
+		.hooknum	= NF_INET_PRE_ROUTING,
+		.priority	= job->v6 ? NF_IP6_PRI_RAW + 1 :
+					    NF_IP_PRI_RAW + 1,
+	};
+	bool hook = job->what == SLB_BENCH_DROP ||
+		    job->what == SLB_BENCH_FORWARD;
+	int err;
+
+	slb_bench_dst = NULL;
+	if (job->what == SLB_BENCH_FORWARD) {
+		slb_bench_dst = slb_bench_route(job);
+		if (IS_ERR(slb_bench_dst))
+			return PTR_ERR(slb_bench_dst);
+	}
+	err = hook ? nf_register_net_hook(job->net, &ops) : 0;
+	if (!err)
+		err = slb_bench_measure(job);
+	/* waits for packets that are in the hook */
+	if (hook && !err)
+		nf_unregister_net_hook(job->net, &ops);
+	synchronize_net();
+	dst_release(slb_bench_dst);
+	return err;
+}
