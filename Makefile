@@ -38,6 +38,7 @@ help:
 	@echo 'make coherence      measure stale decisions, REPEAT=100 times each: docs/coherence.md'
 	@echo 'make bench          what a packet costs, with flows and without: docs/performance.md'
 	@echo '  BENCH=quick         in three minutes: three ways on one kernel'
+	@echo '  BENCH=profile       where its instructions go: WAY=nat4 WHAT=flow'
 	@echo 'make clean          remove what the build left here'
 	@echo 'make clean-cache    remove the kernels kept for tests and demo'
 
@@ -102,7 +103,8 @@ coherence:
 	@REPEAT='$(REPEAT)' COHERENCE_KERNEL='$(COHERENCE_KERNEL)' selftests/coherence.sh
 
 bench:
-	@BENCH='$(BENCH)' BENCH_OUT='$(BENCH_OUT)' BENCH_KERNELS='$(BENCH_KERNELS)' selftests/bench.sh
+	@BENCH='$(BENCH)' BENCH_OUT='$(BENCH_OUT)' BENCH_KERNELS='$(BENCH_KERNELS)' \
+		WAY='$(WAY)' WHAT='$(WHAT)' selftests/bench.sh
 
 demo:
 	@selftests/demo.sh

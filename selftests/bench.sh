@@ -5,6 +5,8 @@
 # one of several taken by turns in one run: compare within a run, by ratios.
 #
 #   BENCH=quick          three ways on one kernel (default: all)
+#   BENCH=profile        the functions that a packet runs through, with their instructions:
+#                        WAY=nat4 WHAT=flow on the first of BENCH_KERNELS (default 6.12)
 #   BENCH_OUT=file       the figures, tab-separated (default $SHADOWLB_CACHE/bench/DATE.tsv)
 #   BENCH_KERNELS=6.12   stock kernels for the exact part
 #
@@ -65,8 +67,39 @@ exact() {
 		bash selftests/bench/guest.sh | rows exact "$1"
 }
 
+# One packet, instruction by instruction: QEMU logs what the guest executes for a moment.
+profile() {
+	local pid
+
+	SLB_GUEST_CPUS=1 SLB_BENCH_PROFILE=y SLB_BENCH_FLOWS=100 SLB_BENCH_PACKETS=200000 \
+		SLB_BENCH_WAYS=${WAY:-nat4} SLB_BENCH_WHATS=${WHAT:-flow} SLB_STOCK_LOG=$work/console \
+		SLB_QEMU="-icount shift=0,sleep=off -D $work/trace -monitor unix:$work/monitor,server=on,wait=off" \
+		slb_stock_run "$1" 600 bash selftests/bench/guest.sh >"$work/out" 2>/dev/null &
+	pid=$!
+	until grep -q '^# running' "$work/out"; do
+		kill -0 $pid 2>/dev/null || { grep '^error' "$work/out" >&2; slb_die 'the guest ended early'; }
+		sleep 1
+	done
+	(
+		printf 'singlestep on\nlog exec,nochain\n'
+		sleep 2
+		printf 'log none\nquit\n'
+		sleep 1
+	) | socat - "UNIX-CONNECT:$work/monitor" >/dev/null
+	wait $pid || :
+	/usr/bin/python3 selftests/bench/profile.py "$work/out" "$work/trace"
+}
+
 slb_need_tools
 slb_kernels_fetch
+if [ "${BENCH:-}" = profile ]; then
+	kernel=${BENCH_KERNELS:-6.12}
+	kernel=${kernel%% *}
+	build "$kernel"
+	slb_msg "one packet, ${WAY:-nat4}, ${WHAT:-flow}, Linux $(slb_kernel_release "$kernel")"
+	profile "$kernel"
+	exit
+fi
 : >"$work/rows"
 rc=0
 for kernel in $kernels; do

@@ -10,7 +10,7 @@
 /* Ports that flows differ by; further flows differ by address. */
 #define SLB_BENCH_PORTS		60000u
 
-/* Packets built before the first of them is received. */
+/* Packets between two moments at which the kernel may do something else. */
 #define SLB_BENCH_CHUNK		32u
 
 /**

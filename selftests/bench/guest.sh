@@ -16,6 +16,7 @@
 #   SLB_BENCH_WAYS     which ways             SLB_BENCH_FLOWS   how many flows, a list
 #   SLB_BENCH_PACKETS  packets measured       SLB_BENCH_ROUNDS  how often by turns
 #   SLB_BENCH_TSC      cycles, not ns         SLB_BENCH_WHATS   what is measured
+#   SLB_BENCH_PROFILE  print symbols, then do the first measurement until the guest is ended
 
 set -u
 cd "$SLB_SRC/selftests" || exit 1
@@ -128,6 +129,11 @@ measure() {
 	job $line $common packets=2000 what=empty
 	empty=$p50
 	hits=$(slb_stat dir hits)
+	while [ -n "${SLB_BENCH_PROFILE:-}" ]; do
+		# shellcheck disable=SC2086
+		job $line $common packets="$packets" what=$as
+		echo '# running'
+	done
 	# shellcheck disable=SC2086
 	job $line $common packets="$packets" what=$as
 	if [ $what = flow ]; then
@@ -146,6 +152,7 @@ measure() {
 }
 
 setup
+[ -z "${SLB_BENCH_PROFILE:-}" ] || cat /proc/kallsyms
 for way in $ways; do
 	choose "$way"
 	for flows in ${SLB_BENCH_FLOWS:-1000}; do

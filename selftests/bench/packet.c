@@ -10,6 +10,8 @@
 
 #include "bench.h"
 
+static const u8 slb_bench_sender[ETH_ALEN] = { 0x02, 0, 0x0a, 0x09, 0, 0x02 };
+
 static void slb_bench_addr(union nf_inet_addr *addr, bool v6, u32 add)
 {
 	__be32 *word = v6 ? &addr->ip6[3] : &addr->ip;
@@ -102,7 +104,7 @@ struct sk_buff *slb_bench_packet(const struct slb_bench_job *job, u32 flow)
 	skb_reserve(skb, 128);
 	eth = skb_put(skb, ETH_HLEN);
 	ether_addr_copy(eth->h_dest, job->dev->dev_addr);
-	eth_random_addr(eth->h_source);
+	ether_addr_copy(eth->h_source, slb_bench_sender);
 	eth->h_proto = job->v6 ? htons(ETH_P_IPV6) : htons(ETH_P_IP);
 	slb_bench_ip(skb, job, &src, &dst);
 	check = slb_bench_transport(skb, job, sport, dport, len);
