@@ -47,6 +47,7 @@ slb_header() {
 	local value
 
 	value=$(sed -n "2,6s/^# slb-$2: *//p" "$1")
+	[ "$2" != timeout ] || value=${SLB_TIMEOUT:-$value}
 	printf '%s\n' "${value:-$3}"
 }
 
