@@ -5,6 +5,7 @@
  *  operation            | locking
  * ----------------------+---------------------------------------------------
  *  slb_flow_find        | BH off, this CPU
+ *  slb_flow_begin       | BH off, this CPU
  *  slb_flow_settle,     | RCU, BH off, on the CPU that owns the flow (or see
  *  slb_flow_end         | sweep.c)
  *  slb_flows_alloc      | process
@@ -41,6 +42,7 @@ struct slb_cpu_data *slb_flows_alloc(struct slb_net *sn, int node)
 		return NULL;
 	}
 	d->seed = get_random_u32();
+	d->peers.missed = jiffies;
 	slb_timeouts_read(sn, &d->timeouts);
 	return d;
 }
@@ -72,6 +74,16 @@ void slb_pkt_hash(const struct slb_cpu_data *d, struct slb_pkt *pkt)
 			      slb_key4_hash(&pkt->key4, d->seed);
 }
 
+/* Apart from its caller, which needs no room for the key then. */
+static noinline struct slb_flow *
+slb_flow_find_mapped(const struct slb_cpu_data *d, const struct slb_pkt *pkt)
+{
+	struct slb_key6 mapped;
+
+	slb_key4_map(&pkt->key4, &mapped);
+	return slb_flow_lookup6(&d->wide, &mapped, pkt->hash);
+}
+
 /**
  * slb_flow_find() - find the flow of a packet, of either size
  * @d: this CPU's data
@@ -84,7 +96,6 @@ struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
 			       const struct slb_pkt *pkt)
 {
 	struct slb_flow *flow = NULL;
-	struct slb_key6 mapped;
 
 	if (pkt->v6)
 		return d->wide.used ? slb_flow_lookup6(&d->wide, &pkt->key6,
@@ -93,8 +104,41 @@ struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
 		flow = slb_flow_lookup4(&d->narrow, &pkt->key4, pkt->hash);
 	if (flow || !d->wide.used)
 		return flow;
-	slb_key4_map(&pkt->key4, &mapped);
-	return slb_flow_lookup6(&d->wide, &mapped, pkt->hash);
+	return slb_flow_find_mapped(d, pkt);
+}
+
+/* The address that IPVS knows the packets of a flow by: their destination, or in the
+ * other direction the real server that sends them.
+ */
+static struct slb_peer *slb_flow_peer(struct slb_cpu_data *d,
+				      const struct slb_flow *flow)
+{
+	bool out = flow->flags & SLB_FLOW_OUT;
+	const struct slb_key4 *key4;
+	const struct slb_key6 *key6;
+	const struct in6_addr *addr;
+
+	if (!(flow->flags & SLB_FLOW_WIDE)) {
+		key4 = &slb_flow4(flow)->key;
+		return &d->peers.at[slb_peer4(out ? key4->saddr : key4->daddr)];
+	}
+	key6 = &slb_flow6(flow)->key;
+	addr = out ? &key6->saddr : &key6->daddr;
+	if (key6->iif_proto & SLB_KEY_MAPPED)
+		return &d->peers.at[slb_peer4(addr->s6_addr32[3])];
+	return &d->peers.at[slb_peer6(addr)];
+}
+
+/**
+ * slb_flow_begin() - have the packets of a flow looked at
+ * @d: this CPU's data
+ * @flow: a flow that has just been written, and is not yet used
+ *
+ * Context: BH off.
+ */
+void slb_flow_begin(struct slb_cpu_data *d, const struct slb_flow *flow)
+{
+	slb_flow_peer(d, flow)->flows++;
 }
 
 /**
@@ -140,6 +184,7 @@ void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 	trace_slb_end(flow, why);
 	slb_count(sn, why == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
 	expired = slb_flow_settle(d, flow, jiffies);
+	slb_flow_peer(d, flow)->flows--;
 	dst_release(flow->dst);
 	if (ct)
 		slb_ct_hand_over(ct);

@@ -9,6 +9,7 @@
 #include "flow.h"
 #include "net.h"
 #include "parse.h"
+#include "peers.h"
 #include "service.h"
 #include "watch.h"
 
@@ -48,6 +49,7 @@ struct slb_hint {
  * @frag: the same, by hash of its addresses
  * @hint: by hash of the key
  * @watch: packets on their way through the slow path
+ * @peers: which addresses IPVS has to do with
  *
  * @timeouts: written by the sweep of this CPU, a word at a time; so is @tracked,
  * to false. All else: this CPU, BH off.
@@ -63,6 +65,7 @@ struct slb_cpu_data {
 	u32			frag[SLB_FRAGS];
 	struct slb_hint		hint[SLB_HINTS];
 	struct slb_watches	watch;
+	struct slb_peers	peers;
 };
 
 /**
@@ -82,6 +85,7 @@ void slb_flows_free(struct slb_cpu_data *d);
 void slb_pkt_hash(const struct slb_cpu_data *d, struct slb_pkt *pkt);
 struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
 			       const struct slb_pkt *pkt);
+void slb_flow_begin(struct slb_cpu_data *d, const struct slb_flow *flow);
 bool slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 		     unsigned long now);
 void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,

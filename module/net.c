@@ -44,9 +44,9 @@ static int slb_net_hook(struct slb_net *sn, int scope, int services)
 	if (want == sn->hooked)
 		return 0;
 	if (want)
-		err = slb_nf_register(sn->net);
+		err = slb_nf_register(sn);
 	else
-		slb_nf_unregister(sn->net);
+		slb_nf_unregister(sn);
 	if (!err)
 		WRITE_ONCE(sn->hooked, want);
 	return err;
@@ -127,6 +127,7 @@ static int slb_net_init_one(struct net *net)
 	sn->net = net;
 	sn->scope = SLB_SCOPE_SHADOW;
 	sn->lease = SLB_LEASE_DEFAULT;
+	slb_nf_init(sn);
 	err = slb_sweep_net_init(sn);
 	if (err)
 		return err;

@@ -5,6 +5,7 @@
 
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/netfilter.h>
 #include <linux/percpu.h>
 #include <linux/workqueue.h>
 #include <net/net_namespace.h>
@@ -15,7 +16,6 @@
 struct slb_cpu_data;
 struct ctl_table;
 struct ctl_table_header;
-struct nf_hook_ops;
 
 /* How often each CPU looks at all its flows: the bound, together with the
  * lease, of everything that a packet does not find out by itself.
@@ -37,6 +37,9 @@ enum slb_scope {
 	SLB_SCOPE_SHADOW,
 	SLB_SCOPE_ALL,
 };
+
+/* Hooks of netfilter: two places, two families. */
+#define SLB_NF_HOOKS	4
 
 /* Of struct slb_cpu's @want. */
 #define SLB_WANT_NARROW	BIT(0)
@@ -76,6 +79,7 @@ struct slb_cpu {
  * @services: IPVS services scheduled by "shadow"; slb_mutex
  * @hooked: the netfilter hooks are registered; written under slb_mutex
  * @dead: the namespace is going away; slb_mutex
+ * @nf_ops: its hooks, see rung_nf.c; do not change
  * @list: in slb_nets; slb_nets_mutex
  * @sysctl: handle of net.shadowlb
  * @table: its table
@@ -90,6 +94,7 @@ struct slb_net {
 	int			services;
 	bool			hooked;
 	bool			dead;
+	struct nf_hook_ops	nf_ops[SLB_NF_HOOKS];
 	struct list_head	list;
 	struct ctl_table_header	*sysctl;
 	struct ctl_table	*table;
@@ -133,8 +138,9 @@ void slb_net_service_del(struct net *net);
 int slb_sysctl_init(struct slb_net *sn);
 void slb_sysctl_exit(struct slb_net *sn);
 
-int slb_nf_register(struct net *net);
-void slb_nf_unregister(struct net *net);
+void slb_nf_init(struct slb_net *sn);
+int slb_nf_register(struct slb_net *sn);
+void slb_nf_unregister(struct slb_net *sn);
 bool slb_nf_own(const struct nf_hook_ops *ops);
 
 #endif /* _SLB_NET_H */

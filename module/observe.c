@@ -100,18 +100,20 @@ static bool slb_miss_teaches(enum slb_stat why)
  * @d: this CPU's data
  * @skb: the packet
  * @pkt: what the parser found in it, and its hash, if it has a key
+ * @pair: its addresses
  * @why: why it was not served
  *
  * Context: BH off.
  */
 void slb_note(struct slb_net *sn, struct slb_cpu_data *d,
 	      const struct sk_buff *skb, const struct slb_pkt *pkt,
-	      enum slb_stat why)
+	      struct slb_pair pair, enum slb_stat why)
 {
 	bool teaches = slb_miss_teaches(why) &&
 		       !slb_hint_shunned(d, pkt->hash, jiffies, &why);
 
-	slb_watch_add(&d->watch, sn->net, skb, pkt, why, teaches);
+	slb_peers_note(&d->peers, pair);
+	slb_watch_add(&d->watch, sn->net, skb, pkt, pair, why, teaches);
 }
 
 /* Write what was proved into a flow of the size that it needs. */
@@ -320,6 +322,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	if (!flow)
 		goto err_release;
 	slb_flow_write(flow, &p, now);
+	slb_flow_begin(d, flow);
 	if (p.ct)
 		slb_ct_hand_over(p.ct);
 	trace_slb_learn(flow, &p.act, p.dst->ops->family == AF_INET6);
@@ -342,6 +345,34 @@ err_unpin:
 err_count:
 	slb_unlearned_count(sn, d, w, skb, why);
 	return why;
+}
+
+/* Was nothing of the packet's addresses changed but its source? Without a key, it is
+ * not known.
+ */
+static bool slb_source_changed(const struct slb_pkt *pkt,
+			       const struct sk_buff *skb)
+{
+	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+	const struct iphdr *iph = ip_hdr(skb);
+
+	if (!pkt->has_key || (iph->version == 6) != pkt->v6)
+		return false;
+	if (pkt->v6)
+		return ipv6_addr_equal(&ip6h->daddr, &pkt->key6.daddr) &&
+		       !ipv6_addr_equal(&ip6h->saddr, &pkt->key6.saddr);
+	return iph->daddr == pkt->key4.daddr && iph->saddr != pkt->key4.saddr;
+}
+
+/* IPVS has had this packet, and will have others like it: those to the same address,
+ * or, where only the source was changed, those from the same real server.
+ */
+static void slb_claim(struct slb_peers *ps, const struct slb_watch *w,
+		      const struct sk_buff *skb)
+{
+	bool out = slb_source_changed(&w->pkt, skb);
+
+	slb_peer_claim(&ps->at[out ? w->pair.from : w->pair.to]);
 }
 
 /**
@@ -370,10 +401,13 @@ void slb_observe(struct slb_net *sn, struct sk_buff *skb,
 	}
 	w = slb_watch_take(&d->watch, skb);
 	if (!w) {
-		/* it did not come by, or is not recognised */
-		slb_service_add_other(&d->services, SLB_MISS_NONE);
+		/* it was let by, did not come by, or is not recognised */
+		slb_service_add_other(&d->services,
+				      slb_peers_missed(&d->peers, skb) ?
+				      SLB_MISS_FOREIGN : SLB_MISS_NONE);
 		goto out;
 	}
+	slb_claim(&d->peers, w, skb);
 	if (!w->teaches) {
 		slb_unlearned_count(sn, d, w, skb, w->why);
 		goto out;

@@ -45,30 +45,43 @@ static bool slb_skb_special(const struct sk_buff *skb, bool v6)
 	       (skb_is_gso(skb) && !skb_shinfo(skb)->gso_type);
 }
 
-/* What the parser says of a packet, or why it goes slow all the same. Headers are
- * not pulled into the linear part: of what was put together from fragments that
- * would change how it is taken apart again.
+static enum slb_stat slb_parse(const void *data, u32 len, u32 iif, bool v6,
+			       struct slb_pkt *pkt)
+{
+	return v6 ? slb_parse_ipv6(data, len, iif, pkt) :
+		    slb_parse_ipv4(data, len, iif, pkt);
+}
+
+/* Headers are not pulled into the linear part: of what was put together from
+ * fragments that would change how it is taken apart again. Apart from its caller,
+ * which then needs no room for them.
  */
+static noinline enum slb_stat slb_parse_scattered(const struct sk_buff *skb,
+						  u32 len, u32 iif, bool v6,
+						  struct slb_pkt *pkt)
+{
+	u8 buf[15 * 4 + sizeof(struct tcphdr)];
+	const void *data = skb_header_pointer(skb, 0, len, buf);
+
+	return data ? slb_parse(data, len, iif, v6, pkt) : SLB_MISS_SHORT;
+}
+
+/* What the parser says of a packet, or why it goes slow all the same. */
 static enum slb_stat slb_skb_check(const struct sk_buff *skb, u32 iif, bool v6,
 				   struct slb_pkt *pkt)
 {
 	u32 len = min_t(u32, skb->len, (v6 ? sizeof(struct ipv6hdr) :
 					     ip_hdrlen(skb)) +
 				       sizeof(struct tcphdr));
-	u8 buf[15 * 4 + sizeof(struct tcphdr)];
 	enum slb_stat why;
-	const void *data;
 
 	pkt->has_key = false;
 	if (skb->pkt_type != PACKET_HOST)
 		return SLB_MISS_HOST;
-	data = skb_header_pointer(skb, 0, len, buf);
-	if (!data)
-		return SLB_MISS_SHORT;
-	if (v6)
-		why = slb_parse_ipv6(data, len, iif, pkt);
+	if (likely(len <= skb_headlen(skb)))
+		why = slb_parse(skb->data, len, iif, v6, pkt);
 	else
-		why = slb_parse_ipv4(data, len, iif, pkt);
+		why = slb_parse_scattered(skb, len, iif, v6, pkt);
 	if (why == SLB_HIT && slb_skb_special(skb, v6))
 		why = SLB_MISS_META;
 	return why;
@@ -117,11 +130,13 @@ static void slb_flow_miss(struct slb_net *sn, struct slb_cpu_data *d,
 static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 				       const struct nf_hook_state *state)
 {
-	struct slb_net *sn = slb_net(state->net);
+	struct slb_net *sn = priv;
 	bool v6 = state->pf == NFPROTO_IPV6;
 	struct slb_cpu_data *d;
 	struct slb_flow *flow = NULL;
-	struct slb_pkt pkt;
+	struct slb_pair pair = slb_pair(skb, v6);
+	/* not cleared for each packet: valid is what @has_key says */
+	struct slb_pkt pkt __uninitialized;
 	enum slb_stat why;
 
 	if (READ_ONCE(sn->scope) == SLB_SCOPE_OFF)
@@ -137,6 +152,12 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	}
 	/* pairs with slb_sweep_work() */
 	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
+	if (d && slb_peers_foreign(&d->peers, pair)) {
+		d->peers.let_by = true;
+		slb_count(sn, SLB_MISS_FOREIGN);
+		trace_slb_miss(skb, SLB_MISS_FOREIGN);
+		return NF_ACCEPT;
+	}
 	why = slb_skb_check(skb, state->in->ifindex, v6, &pkt);
 	if (d && pkt.has_key) {
 		slb_pkt_hash(d, &pkt);
@@ -158,7 +179,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	else if (d && !v6 && why == SLB_MISS_FRAGMENT)
 		slb_frag_note(d, skb);
 	if (d)
-		slb_note(sn, d, skb, &pkt, why);
+		slb_note(sn, d, skb, &pkt, pair, why);
 	slb_count(sn, why);
 	trace_slb_miss(skb, why);
 	return NF_ACCEPT;
@@ -167,14 +188,14 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 static unsigned int slb_nf_post_routing(void *priv, struct sk_buff *skb,
 					const struct nf_hook_state *state)
 {
-	struct slb_net *sn = slb_net(state->net);
+	struct slb_net *sn = priv;
 
 	if (skb->ipvs_property && READ_ONCE(sn->scope) != SLB_SCOPE_OFF)
 		slb_observe(sn, skb, state->out);
 	return NF_ACCEPT;
 }
 
-static const struct nf_hook_ops slb_nf_ops[] = {
+static const struct nf_hook_ops slb_nf_ops[SLB_NF_HOOKS] = {
 	/* Behind the raw table, whose rules thus apply to every packet, and
 	 * behind defragmentation; before conntrack, which a hit need not see.
 	 */
@@ -206,28 +227,47 @@ static const struct nf_hook_ops slb_nf_ops[] = {
 };
 
 /**
+ * slb_nf_init() - prepare the hooks of a namespace
+ * @sn: the namespace
+ *
+ * They are its own, so that each is told which namespace it is of.
+ *
+ * Context: process.
+ */
+void slb_nf_init(struct slb_net *sn)
+{
+	int i;
+
+	for (i = 0; i < SLB_NF_HOOKS; i++) {
+		sn->nf_ops[i] = slb_nf_ops[i];
+		sn->nf_ops[i].priv = sn;
+	}
+}
+
+/**
  * slb_nf_register() - let the packets of a namespace meet the flow table
- * @net: the namespace
+ * @sn: the namespace
  *
  * Context: process.
  * Return: 0, or what nf_register_net_hooks() returns.
  */
-int slb_nf_register(struct net *net)
+int slb_nf_register(struct slb_net *sn)
 {
-	return nf_register_net_hooks(net, slb_nf_ops, ARRAY_SIZE(slb_nf_ops));
+	return nf_register_net_hooks(sn->net, sn->nf_ops, SLB_NF_HOOKS);
 }
 
 /**
  * slb_nf_unregister() - stop it
- * @net: the namespace
+ * @sn: the namespace
  *
- * A hook may still be running on another CPU until a grace period has passed.
+ * A hook may still be running on another CPU until a grace period has passed, and
+ * the list of hooks be read, which points to @sn: it is freed after one.
  *
  * Context: process.
  */
-void slb_nf_unregister(struct net *net)
+void slb_nf_unregister(struct slb_net *sn)
 {
-	nf_unregister_net_hooks(net, slb_nf_ops, ARRAY_SIZE(slb_nf_ops));
+	nf_unregister_net_hooks(sn->net, sn->nf_ops, SLB_NF_HOOKS);
 }
 
 /**

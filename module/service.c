@@ -12,9 +12,9 @@
  * Each CPU counts for itself, in rows that only it adds and that nobody takes away: so
  * a row is found without a lock, also by those who read (why.c). What has gone slow
  * is counted where it leaves, if IPVS has handled it: a row adds up to what IPVS
- * has sent on for the service. A row has a copy of what names a service and outlives
- * it; no pointer to a service is kept. When all rows are taken, packets of further
- * services count as those of others.
+ * has sent on for the service, less what was let by (peers.h). A row has a copy of
+ * what names a service and outlives it; no pointer to a service is kept. When all
+ * rows are taken, packets of further services count as those of others.
  */
 #include <linux/jhash.h>
 #include <linux/mm.h>

@@ -20,6 +20,7 @@ const char *const slb_stat_names[SLB_STAT_MAX] = {
 	[SLB_VERIFIED]		= "verified",
 	[SLB_DIFFERS]		= "differs",
 	[SLB_MISS_NONE]		= "miss_none",
+	[SLB_MISS_FOREIGN]	= "miss_foreign",
 	[SLB_MISS_PROTO]	= "miss_proto",
 	[SLB_MISS_SHORT]	= "miss_short",
 	[SLB_MISS_OPTIONS]	= "miss_options",

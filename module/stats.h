@@ -18,6 +18,7 @@ struct net;
  *	slow path did
  * @SLB_DIFFERS: those that it did something else with
  * @SLB_MISS_NONE: no flow for this packet
+ * @SLB_MISS_FOREIGN: let by at a glance: IPVS has nothing to do with its addresses
  * @SLB_MISS_PROTO: neither TCP nor UDP nor SCTP
  * @SLB_MISS_SHORT: shorter than its headers
  * @SLB_MISS_OPTIONS: IP options or extension headers
@@ -70,6 +71,7 @@ enum slb_stat {
 	SLB_VERIFIED,
 	SLB_DIFFERS,
 	SLB_MISS_NONE,
+	SLB_MISS_FOREIGN,
 	SLB_MISS_PROTO,
 	SLB_MISS_SHORT,
 	SLB_MISS_OPTIONS,

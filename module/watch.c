@@ -50,6 +50,7 @@ static u32 slb_print_pkt(const struct slb_pkt *pkt)
  * @net: the namespace
  * @skb: the packet
  * @pkt: what the parser found in it
+ * @pair: its addresses
  * @why: why it was not served
  * @teaches: a flow may be made of it: the parser said SLB_HIT
  *
@@ -57,13 +58,14 @@ static u32 slb_print_pkt(const struct slb_pkt *pkt)
  */
 void slb_watch_add(struct slb_watches *ws, struct net *net,
 		   const struct sk_buff *skb, const struct slb_pkt *pkt,
-		   enum slb_stat why, bool teaches)
+		   struct slb_pair pair, enum slb_stat why, bool teaches)
 {
 	u32 i = slb_watch_index(skb);
 	struct slb_watch *w = &ws->slot[i];
 
 	w->skb = skb;
 	w->pkt = *pkt;
+	w->pair = pair;
 	w->mark = skb->mark;
 	w->why = why;
 	w->teaches = teaches;

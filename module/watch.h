@@ -6,6 +6,7 @@
 #include <linux/skbuff.h>
 
 #include "parse.h"
+#include "peers.h"
 
 /* Packets that one CPU has on their way through the slow path at a time: a
  * driver hands over up to a NAPI budget of them at once.
@@ -16,18 +17,20 @@
  * struct slb_watch - a packet as it entered the slow path
  * @skb: which packet; compared, never followed: it may be long gone
  * @pkt: what the parser found in it
+ * @pair: its addresses
  * @mark: its mark
  * @priority: its priority
  * @genid: of the IPv6 routes of the namespace at that time
  * @partial: its transport checksum is offloaded
  * @why: why it was not served, enum slb_stat
  * @teaches: a flow may be made of it, or renewed: all is noted. Otherwise @skb, @pkt,
- *	@mark and @why alone, to count it by
+ *	@pair, @mark and @why alone, to count it by
  * @head: its headers
  */
 struct slb_watch {
 	const struct sk_buff	*skb;
 	struct slb_pkt		pkt;
+	struct slb_pair		pair;
 	u32			mark;
 	u32			priority;
 	u32			genid;
@@ -51,7 +54,7 @@ struct slb_watches {
 
 void slb_watch_add(struct slb_watches *ws, struct net *net,
 		   const struct sk_buff *skb, const struct slb_pkt *pkt,
-		   enum slb_stat why, bool teaches);
+		   struct slb_pair pair, enum slb_stat why, bool teaches);
 struct slb_watch *slb_watch_take(struct slb_watches *ws,
 				 const struct sk_buff *skb);
 

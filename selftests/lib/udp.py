@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""UDP traffic for the tests.
+"""UDP traffic for the tests. ADDR is an IPv4 address or an IPv6 one in brackets.
 
 udp.py serve ADDR:PORT...         echo whatever comes
 udp.py ping ADDR:PORT SOCKETS PACKETS [nocheck] [slow] [from=PORT]
@@ -28,14 +28,19 @@ SO_NO_CHECK = 11
 
 def address(text):
     host, port = text.rsplit(":", 1)
-    return host, int(port)
+    return host.strip("[]"), int(port)
+
+
+def udp(dest):
+    """A socket of its family."""
+    return socket.socket(socket.AF_INET6 if dest[0] == "[" else socket.AF_INET, socket.SOCK_DGRAM)
 
 
 def serve(names):
     poll = select.epoll()
     socks = {}
     for name in names:
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s = udp(name)
         s.bind(address(name))
         socks[s.fileno()] = s
         poll.register(s, select.EPOLLIN)
@@ -48,7 +53,7 @@ def serve(names):
 def connected(dest, count, first=0):
     socks = []
     for i in range(count):
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s = udp(dest)
         if first:
             s.bind(("", first + i))
         s.connect(address(dest))
