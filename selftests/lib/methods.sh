@@ -64,7 +64,7 @@ slb_sum() {
 	local sum _
 
 	read -r sum _ < <(slb_stream "$2" "$3" |
-		slb_in client timeout 120 socat -t60 -b65536 - "TCP:$1:9")
+		slb_in client timeout $((120 + 2 * $3)) socat -t60 -b65536 - "TCP:$1:9")
 	echo "$sum"
 }
 
