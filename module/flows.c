@@ -8,6 +8,7 @@
  *  slb_flow_begin       | BH off, this CPU
  *  slb_flow_settle,     | RCU, BH off, on the CPU that owns the flow (or see
  *  slb_flow_end         | sweep.c)
+ *  slb_flow_end_both    | RCU, BH off, this CPU
  *  slb_flows_alloc      | process
  *  slb_flows_free       | process, nobody else has it
  *
@@ -18,6 +19,7 @@
 #include <linux/mm.h>
 #include <linux/random.h>
 #include <net/dst.h>
+#include <net/l3mdev.h>
 
 #include "ct.h"
 #include "flows.h"
@@ -193,4 +195,69 @@ void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 	slb_conn_unpin(cp);
 	if (expired)
 		slb_conn_expire(cp);
+}
+
+/* The flow of the packets that answer those of this one, if this CPU has it and they come
+ * by the device that these leave by. Only masquerading has both directions.
+ */
+static struct slb_flow *slb_flow_reverse(const struct slb_cpu_data *d,
+					 const struct slb_flow *flow)
+{
+	u32 iif_proto = slb_flow_proto(flow);
+	struct net_device *dev = flow->dst->dev;
+	struct slb_action6 act;
+	struct slb_flow *rev;
+	struct slb_key6 key;
+	struct slb_pkt pkt;
+	u32 iif;
+
+	if (!(flow->flags & SLB_FLOW_NAT))
+		return NULL;
+	iif = l3mdev_master_ifindex_rcu(dev) ?: dev->ifindex;
+	iif_proto |= iif << 8;
+	slb_flow_key(flow, &key);
+	slb_flow_action(flow, &act);
+	pkt.v6 = !(key.iif_proto & SLB_KEY_MAPPED);
+	if (pkt.v6)
+		pkt.key6 = (struct slb_key6){
+			.saddr = act.daddr.in6,
+			.daddr = act.saddr.in6,
+			.sport = act.dport,
+			.dport = act.sport,
+			.iif_proto = iif_proto,
+		};
+	else
+		pkt.key4 = (struct slb_key4){
+			.saddr = act.daddr.ip,
+			.daddr = act.saddr.ip,
+			.sport = act.dport,
+			.dport = act.sport,
+			.iif_proto = iif_proto,
+		};
+	slb_pkt_hash(d, &pkt);
+	rev = slb_flow_find(d, &pkt);
+	return rev && rev->conn == flow->conn ? rev : NULL;
+}
+
+/**
+ * slb_flow_end_both() - end the flows of a connection that IPVS may be about to end
+ * @sn: the namespace
+ * @d: this CPU's data
+ * @flow: one of them
+ * @why: the reason that packets are counted by
+ *
+ * The packet that is about to go slow may make IPVS end the connection or set another
+ * one in its place, which it does by a timer, at the next tick. What other CPUs hold of
+ * it is let go of by the next packet there, or by the sweep.
+ *
+ * Context: RCU, BH off.
+ */
+void slb_flow_end_both(struct slb_net *sn, struct slb_cpu_data *d,
+		       struct slb_flow *flow, enum slb_stat why)
+{
+	struct slb_flow *rev = slb_flow_reverse(d, flow);
+
+	slb_flow_end(sn, d, flow, why);
+	if (rev)
+		slb_flow_end(sn, d, rev, why);
 }

@@ -90,5 +90,7 @@ bool slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 		     unsigned long now);
 void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 		  struct slb_flow *flow, enum slb_stat why);
+void slb_flow_end_both(struct slb_net *sn, struct slb_cpu_data *d,
+		       struct slb_flow *flow, enum slb_stat why);
 
 #endif /* _SLB_FLOWS_H */

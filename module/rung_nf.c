@@ -118,7 +118,7 @@ static void slb_flow_miss(struct slb_net *sn, struct slb_cpu_data *d,
 			  enum slb_stat why)
 {
 	if (pkt->ends || why == SLB_MISS_STATE || why == SLB_MISS_SERVER) {
-		slb_flow_end(sn, d, flow, why);
+		slb_flow_end_both(sn, d, flow, why);
 		return;
 	}
 	/* IPVS is about to count it */

@@ -4,23 +4,27 @@
 from . import nl
 from .topo import MACS, lladdr
 
-# What flows have served is counted a sweep later at most. Before counters are set to
-# zero there is a pause, so that it is not counted behind that.
-# With expire_nodest_conn the client's next packet ends a connection whose server is gone.
-# IPVS does so by a timer, at the next tick, and a flow for the other direction may keep the
-# connection for a sweep, or until its next packet.
+# What flows have served is counted a sweep later at most, and IPVS sums up every 2 s before
+# 6.2. Before counters are set to zero, or go to a service made anew, there is a pause, and
+# both directors' must agree.
 SWEEP = 1.2
+COUNTED = 3.4
+# With expire_nodest_conn the client's next packet ends a connection whose server is gone, and
+# IPVS does so by a timer, at the next tick. Flows for answers that come by a device of their
+# own, or have no way back, hold it for a sweep.
+TICK = .02
 
 
 class Event:
     """Commands for both directors, in this order; pause, rest: seconds before and behind
-    them; hush: each client sends one packet before the rest; revives: real servers come
-    back."""
+    them; agree: the counters of both must be equal before; hush: each client sends one packet
+    before the rest; revives: real servers come back."""
 
-    def __init__(self, name, ip="", ipvs="", nft="", pause=0.0, rest=0.0, hush=False,
-                 revives=False):
+    def __init__(self, name, ip="", ipvs="", nft="", pause=0.0, rest=0.0, agree=False,
+                 hush=False, revives=False):
         self.name, self.ip, self.ipvs, self.nft = name, ip, ipvs, nft
-        self.pause, self.rest, self.hush, self.revives = pause, rest, hush, revives
+        self.pause, self.rest, self.agree = pause, rest, agree
+        self.hush, self.revives = hush, revives
 
     def apply(self, director):
         with director:
@@ -103,7 +107,7 @@ class Events:
         self.gone.add(i)
         where = self.topo.real(i, 1, "-d").split(" -w ")[0]
         return Event("server-gone", ipvs=where + "\n", hush=self.topo.nodest,
-                     rest=SWEEP * self.topo.nodest)
+                     rest=TICK * self.topo.nodest)
 
     def server_back(self):
         if not self.gone:
@@ -129,7 +133,7 @@ class Events:
     def zero(self):
         """What is not summed up is not set to zero: by flows a sweep later, by IPVS every
         2 s."""
-        return Event("zero", ipvs="-Z\n", pause=3.4)
+        return Event("zero", ipvs="-Z\n", pause=COUNTED, agree=True)
 
     def pause(self):
         return Event("pause", pause=self.rnd.choice((1.2, 2.3)))
@@ -139,5 +143,5 @@ class Events:
         if self.rnd.random() < .5:
             return None
         self.gone.clear()
-        return Event("clear", ipvs="-C\n" + self.topo.ipvs(), pause=SWEEP,
-                     hush=self.topo.nodest, rest=SWEEP * self.topo.nodest, revives=True)
+        return Event("clear", ipvs="-C\n" + self.topo.ipvs(), pause=COUNTED, agree=True,
+                     hush=self.topo.nodest, rest=TICK * self.topo.nodest, revives=True)

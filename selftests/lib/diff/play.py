@@ -6,8 +6,8 @@ import time
 from . import compare, report
 from .events import Events
 from .net import Director
-from .nl import Fail
-from .state import State, differences
+from .nl import Fail, ipvs_stats
+from .state import State, differences, services, texts
 from .trace import Trace
 
 ROUNDS = 24
@@ -76,6 +76,8 @@ class Play:
         self.log.append(str(event))
         if event.pause:
             yield event.pause
+        if event.agree:
+            yield from self.agree()
         event.apply(self.a)
         event.apply(self.b)
         if event.hush:
@@ -84,6 +86,22 @@ class Play:
         if event.rest:
             yield event.rest
         self.revived = self.revived or event.revives
+
+    def agree(self):
+        """A busy machine may be late with a sweep, or with summing up."""
+        end = time.monotonic() + SETTLE
+        while time.monotonic() < end:
+            read = []
+            for director in (self.a, self.b):
+                with director:
+                    read.append(ipvs_stats())
+            if self.revived:
+                read = [services(text) for text in read]
+            if read[0] == read[1]:
+                return
+            yield .2
+        self.problem = texts("ipvsadm -Ln --stats, before an event:", *read)
+        raise Fail("counters differ")
 
     def volley(self, trace, shots):
         out = []

@@ -13,6 +13,8 @@ CT_EXPIRY = 3
 # acknowledged, which it cannot know of the packets that flows served. More than this is as good.
 CT_UNACKED = 240
 
+HEX = "0123456789ABCDEF"
+
 # Of /proc/net/snmp and snmp6: what somebody outside may notice.
 SNMP = re.compile(r"^(IcmpMsg|Icmp\.Out|Ip\.(ForwDatagrams|OutDiscards|OutNoRoutes|Frag)|"
                   r"Icmp6Out(Dest|Pkt|Time|Parm|Echo)|"
@@ -26,8 +28,9 @@ class State:
 
     def __init__(self, director, conntrack):
         self.stats = ipvs_stats()
-        self.servers = proc("ip_vs")
+        # before the servers' counts: one that ends in between is known to be about to
         self.conns = self.timed(proc("ip_vs_conn").splitlines()[1:], self.conn)
+        self.servers = proc("ip_vs")
         self.tracked = self.timed(proc("nf_conntrack").splitlines(), self.entry) \
             if conntrack else {}
         self.devices = self.counted(director.noise)
@@ -116,15 +119,50 @@ def times(title, a, b, tolerance):
     return [title] + out if out else []
 
 
+def ending(state):
+    """{address of a real server: how many of its connections end now}"""
+    out = {}
+    for what, left in state.conns.items():
+        words = what.split()
+        out.setdefault(words[5], []).extend(x for x in left if x <= EXPIRY)
+    return {server: len(left) for server, left in out.items()}
+
+
+def counts(a, b):
+    """Of real servers' lines, but that connections that end now may be counted in one and
+    not in the other, which is read later."""
+    la, lb = a.servers.splitlines(), b.servers.splitlines()
+    ea, eb = ending(a), ending(b)
+    out = []
+    for x, y in zip(la, lb):
+        wx, wy = x.split(), y.split()
+        if x == y:
+            continue
+        if wx[0] == wy[0] == "->" and wx[:4] == wy[:4] and wx[1][-1] in HEX:
+            server = wx[1].rpartition(":")[0].strip("[]")
+            most = max(ea.get(server, 0), eb.get(server, 0))
+            if all(abs(int(m) - int(n)) <= most for m, n in zip(wx[4:], wy[4:])):
+                continue
+        out += ["  without flows: " + x, "  with flows:    " + y]
+    if len(la) != len(lb):
+        out = ["  without flows: " + x for x in la] + ["  with flows:    " + y for y in lb]
+    return ["ipvsadm -Ln:"] + out if out else []
+
+
+def services(stats):
+    """Without the lines of real servers."""
+    return re.sub("\n  -> .*", "", stats)
+
+
 def differences(a, b, revived):
     """Of two States, as lines; none if there is none. A real server that was removed and
     is added again has what its counters lacked when it was removed: IPVS sums them up
     every 2 s, when is chance. So then those of services alone are compared."""
     sa, sb = a.stats, b.stats
     if revived:
-        sa, sb = (re.sub("\n  -> .*", "", s) for s in (sa, sb))
+        sa, sb = services(sa), services(sb)
     return (texts("ipvsadm -Ln --stats:", sa, sb) +
-            texts("ipvsadm -Ln:", a.servers, b.servers) +
+            counts(a, b) +
             times("ipvsadm -Lnc:", a.conns, b.conns, EXPIRY) +
             times("conntrack -L:", a.tracked, b.tracked, CT_EXPIRY) +
             texts("devices:", a.devices, b.devices) +
