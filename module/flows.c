@@ -198,7 +198,8 @@ void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 }
 
 /* The flow of the packets that answer those of this one, if this CPU has it and they come
- * by the device that these leave by. Only masquerading has both directions.
+ * by the device that these leave by. Only masquerading has both directions. Behind source
+ * NAT a real server may talk to itself, from its own port: that flow answers itself.
  */
 static struct slb_flow *slb_flow_reverse(const struct slb_cpu_data *d,
 					 const struct slb_flow *flow)
@@ -236,7 +237,7 @@ static struct slb_flow *slb_flow_reverse(const struct slb_cpu_data *d,
 		};
 	slb_pkt_hash(d, &pkt);
 	rev = slb_flow_find(d, &pkt);
-	return rev && rev->conn == flow->conn ? rev : NULL;
+	return rev && rev != flow && rev->conn == flow->conn ? rev : NULL;
 }
 
 /**

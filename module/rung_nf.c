@@ -117,7 +117,8 @@ static void slb_flow_miss(struct slb_net *sn, struct slb_cpu_data *d,
 			  struct slb_flow *flow, const struct slb_pkt *pkt,
 			  enum slb_stat why)
 {
-	if (pkt->ends || why == SLB_MISS_STATE || why == SLB_MISS_SERVER) {
+	if (pkt->ends || why == SLB_MISS_STATE ||
+	    !slb_dest_available(flow->conn->dest)) {
 		slb_flow_end_both(sn, d, flow, why);
 		return;
 	}

@@ -202,7 +202,20 @@ slb_entry_there() { [ "$(slb_entry "$1")" != '0 0' ]; }
 slb_entry_gone() { [ "$(slb_entry "$1")" = '0 0' ]; }
 slb_entry_in() { slb_in dir conntrack -L -p tcp --orig-dst $SLB_TCP 2>/dev/null | grep -q "$1"; }
 
-slb_entry_new() { ! slb_entry_gone "$1" && [ "$(slb_entry "$1")" != "$2" ]; }
+# The port by which real servers know the client of the UDP connection. An entry's id is
+# made of its address and is the old one's, if its memory is.
+slb_port() {
+	slb_in dir conntrack -L -p udp --orig-dst $SLB_UDP 2>/dev/null |
+		sed -n 's/.* dport=\([0-9]*\) packets=.*/\1/p'
+}
+
+slb_port_new() {
+	local port
+
+	port=$(slb_port)
+	[ "$port" ] && [ "$port" != "$1" ]
+}
+
 slb_sent_above() { [ "$(slb_counted dir netdev from_udp)" -gt "$1" ]; }
 
 # slb_old: packets that real servers get from the port that the old entry had.
@@ -218,19 +231,17 @@ slb_old() {
 # The entry of a busy UDP connection is deleted: conntrack's NAT makes another one, with
 # another port, and nothing goes by the old one any more.
 slb_delete_test() {
-	local id port old i
+	local port old i
 
 	slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) ||
 		slb_fail 'no flows before an entry is deleted'
-	id=$(slb_entry udp)
-	port=$(slb_in dir conntrack -L -p udp --orig-dst $SLB_UDP 2>/dev/null |
-		sed -n 's/.* dport=\([0-9]*\) packets=.*/\1/p')
+	port=$(slb_port)
 	for i in $SLB_SERVERS; do
 		slb_count_at "rs$i" d0 old "udp sport $port"
 	done
 	slb_wait 10 eval '[ "$(slb_old)" -gt 0 ]' || slb_fail "nothing comes from port $port"
 	slb_in dir conntrack -D -p udp --orig-dst $SLB_UDP >/dev/null 2>&1
-	slb_check 'conntrack -D: there is another entry' slb_wait 20 slb_entry_new udp "$id"
+	slb_check 'conntrack -D: there is another entry' slb_wait 20 slb_port_new "$port"
 	old=$(slb_old)
 	slb_wait 20 slb_sent_above $(($(slb_counted dir netdev from_udp) + 200)) ||
 		slb_fail 'conntrack -D: the client stopped'
@@ -291,6 +302,43 @@ slb_life_test() {
 	slb_is 'UDP, quiet: last seen after ms' $((seen - late)) le $((timeout * 1000 + 2000))
 }
 
+# A real server asks the service from the service's own port, gets itself, and source NAT
+# puts the service's address before it: what comes back to it is what it sent, and the flow
+# of requests is that of the answers too. Then it is removed while it goes on.
+slb_self_test() {
+	local self before
+
+	{
+		echo "-A -u $SLB_UDP:5060 -s rr"
+		echo "-a -u $SLB_UDP:5060 -r 10.2.1.2:5060 -m"
+	} | slb_in dir ipvsadm -R
+	slb_in dir nft "table ip self { chain postrouting { type nat hook postrouting priority 90;
+		ip saddr 10.2.1.2 udp sport 5060 snat to $SLB_UDP; }; }"
+	before=$(slb_stat dir hits)
+	slb_spawn rs1 /usr/bin/python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.2.1.2", 5060))
+s.connect((sys.argv[1], 5060))
+s.settimeout(3)
+n = 0
+try:
+    while True:
+        n += 1
+        s.send(b"%d" % n)
+        assert s.recv(99) == b"%d" % n
+except OSError as error:
+    print(n, error)
+' $SLB_UDP >"$SLB_TMP/self"
+	self=$!
+	slb_check 'a real server that is its own client hears itself, by flows' \
+		slb_wait 20 slb_stat_above dir hits $((before + 200))
+	slb_in dir ipvsadm -d -u $SLB_UDP:5060 -r 10.2.1.2:5060
+	slb_check 'it is removed, and hears nothing any more' wait $self
+	slb_note "its last datagram: $(<"$SLB_TMP/self")"
+	slb_is 'they were' "$(cut -d ' ' -f 1 "$SLB_TMP/self")" gt 200
+}
+
 modprobe shadowlb
 slb_net_up
 slb_http_up
@@ -309,5 +357,6 @@ done
 slb_is 'real servers: packets from the director' $director gt 1000
 slb_is 'real servers: packets from anybody else' $others eq 0
 slb_is 'packets that conntrack calls invalid' "$(slb_counted dir ip bad)" eq 0
+slb_self_test
 slb_note "done after $SECONDS s"
 slb_done

@@ -5,13 +5,15 @@
 # slb-timeout: 480
 #
 # What IPVS does and flows do not: FTP with ip_vs_ftp, SIP persistence, one-packet
-# scheduling, a real server on the director, ESP that goes with ISAKMP. Each works with
-# flows as without.
+# scheduling, a real server on the director, ESP that goes with ISAKMP, IPsec on the way to
+# a real server. Each works with flows as without.
 
 set -u
 . lib/stat.sh
 . lib/net.sh
 trap slb_net_down EXIT
+
+SLB_KEY=0x$(printf '%040x' 4711)
 
 slb_mark() { before=$(slb_stat_get dir); }
 slb_grew() {
@@ -131,9 +133,59 @@ slb_esp() {
 	EOF
 	slb_wait 5 slb_arrived 50
 	slb_is "$text: ESP packets at the real server" "$(slb_counted rs1 netdev arrived)" eq 50
-	slb_is "$text: hits of 20 packets of ISAKMP" "$(slb_grew hits)" ge $((scope ? 1 : 0))
+	if [ "$scope" = 0 ]; then
+		slb_is "$text: hits of 20 packets of ISAKMP" "$(slb_grew hits)" eq 0
+	else
+		slb_is "$text: hits of 20 packets of ISAKMP" "$(slb_grew hits)" gt 0
+	fi
 }
 
+# slb_xfrm NS in|out LEVEL: a tunnel for whatever is for real server 1; the real server takes
+# what comes without it, too
+slb_xfrm() {
+	ip -n "slb-$1" -batch - <<-EOF
+		xfrm state add src 10.2.1.1 dst 10.2.1.2 proto esp spi 0x100 mode tunnel \
+			aead rfc4106(gcm(aes)) $SLB_KEY 128
+		xfrm policy add src 0.0.0.0/0 dst 10.2.1.2/32 dir $2 \
+			tmpl src 10.2.1.1 dst 10.2.1.2 proto esp mode tunnel level $3
+	EOF
+}
+
+# A policy that comes while flows serve: requests are encrypted from the next one on.
+slb_ipsec() {
+	local before ns pid
+
+	slb_only <<-EOF
+		-A -u $SLB_VIP_NAT:7 -s rr
+		-a -u $SLB_VIP_NAT:7 -r 10.2.1.2:7 -m
+	EOF
+	slb_count_at rs1 d0 plain 'udp dport 7'
+	slb_spawn client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 1 100000 slow \
+		>"$SLB_TMP/ping"
+	pid=$!
+	slb_wait 20 slb_plain 100 || slb_fail "$text: a real server is reached"
+	slb_xfrm rs1 in use
+	slb_xfrm dir out required
+	before=$(slb_counted rs1 netdev plain)
+	slb_wait 20 slb_arrived 100 || slb_fail "$text: packets are encrypted"
+	slb_is "$text: requests that were not encrypted, behind the policy" \
+		$(($(slb_counted rs1 netdev plain) - before)) eq 0
+	kill -INT $pid
+	wait $pid
+	slb_note "$(<"$SLB_TMP/ping")"
+	slb_same "$text: answers that differ or are lost" \
+		"$(grep -o 'bad=.*' "$SLB_TMP/ping")" "bad=0 lost=0"
+	slb_told "UDP $SLB_VIP_NAT:7" skip_egress 50
+	for ns in dir rs1; do
+		slb_in $ns ip xfrm policy flush
+		slb_in $ns ip xfrm state flush
+	done
+	slb_mark
+	slb_ping $SLB_VIP_NAT 7 1 100
+	[ "$scope" = 0 ] || slb_is "$text: hits when the policy is gone" "$(slb_grew hits)" gt 150
+}
+
+slb_plain() { [ "$(slb_counted rs1 netdev plain)" -ge "$1" ]; }
 slb_arrived() { [ "$(slb_counted rs1 netdev arrived)" -ge "$1" ]; }
 
 slb_each() {
@@ -151,14 +203,14 @@ slb_each() {
 }
 
 modprobe shadowlb
-modprobe -a ip_vs_ftp ip_vs_pe_sip || slb_bail 'this kernel lacks what the test needs'
+modprobe -a ip_vs_ftp ip_vs_pe_sip esp4 || slb_bail 'this kernel lacks what the test needs'
 slb_net_up
 slb_udp_up
 head -c 3000001 /dev/urandom >"$SLB_TMP/file"
 slb_spawn rs1 /usr/bin/python3 lib/ftp.py 10.2.1.2 "$SLB_TMP/file"
 slb_spawn rs1 /usr/bin/python3 lib/udp.py serve 10.2.1.2:500
 slb_spawn dir /usr/bin/python3 lib/udp.py serve 10.1.0.1:11
-slb_each sip ops local esp
+slb_each sip ops local esp ipsec
 # ip_vs_ftp needs conntrack
 slb_in dir sysctl -qw net.ipv4.vs.conntrack=1
 slb_in dir nft 'table ip t { chain c { type filter hook prerouting priority 0; ct state invalid counter; }; }'

@@ -10,15 +10,18 @@ from .topo import MACS, lladdr
 SWEEP = 1.2
 COUNTED = 3.4
 # With expire_nodest_conn the client's next packet ends a connection whose server is gone, and
-# IPVS does so by a timer, at the next tick. Flows for answers that come by a device of their
-# own, or have no way back, hold it for a sweep.
+# IPVS does so by a timer, at the next tick. Where that packet has no flow, one for answers
+# may hold the connection for a sweep: the test goes on when both know the same ones.
 TICK = .02
+# jiffies, by which flows count leases, may stay behind on a busy machine
+LATE = 1
 
 
 class Event:
     """Commands for both directors, in this order; pause, rest: seconds before and behind
     them; agree: the counters of both must be equal before; hush: each client sends one packet
-    before the rest; revives: real servers come back."""
+    before the rest, and then both must know the same connections; revives: real servers come
+    back."""
 
     def __init__(self, name, ip="", ipvs="", nft="", pause=0.0, rest=0.0, agree=False,
                  hush=False, revives=False):
@@ -128,7 +131,7 @@ class Events:
         self.late = True
         return Event("late-rule", nft="table inet late { chain post { type filter hook "
                      "postrouting priority mangle; meta l4proto %d th dport & 3 == 1 drop; }; }\n" %
-                     self.topo.l4, rest=self.topo.lease + .3)
+                     self.topo.l4, rest=self.topo.lease + LATE)
 
     def zero(self):
         """What is not summed up is not set to zero: by flows a sweep later, by IPVS every

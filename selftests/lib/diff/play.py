@@ -7,7 +7,7 @@ from . import compare, report
 from .events import Events
 from .net import Director
 from .nl import Fail, ipvs_stats
-from .state import State, differences, services, texts
+from .state import State, connections, differences, services, texts
 from .trace import Trace
 
 ROUNDS = 24
@@ -77,7 +77,7 @@ class Play:
         if event.pause:
             yield event.pause
         if event.agree:
-            yield from self.agree()
+            yield from self.agree("ipvsadm -Ln --stats", self.counters)
         event.apply(self.a)
         event.apply(self.b)
         if event.hush:
@@ -85,23 +85,29 @@ class Play:
                 self.volley(trace, part)
         if event.rest:
             yield event.rest
+        if event.hush:
+            yield from self.agree("ipvsadm -Lnc", connections)
         self.revived = self.revived or event.revives
 
-    def agree(self):
-        """A busy machine may be late with a sweep, or with summing up."""
+    def counters(self):
+        return services(ipvs_stats()) if self.revived else ipvs_stats()
+
+    def agree(self, what, read):
+        """Until both say the same. A busy machine may be late with a sweep, or with summing
+        up."""
         end = time.monotonic() + SETTLE
-        while time.monotonic() < end:
-            read = []
+        while True:
+            said = []
             for director in (self.a, self.b):
                 with director:
-                    read.append(ipvs_stats())
-            if self.revived:
-                read = [services(text) for text in read]
-            if read[0] == read[1]:
+                    said.append(read())
+            if said[0] == said[1]:
                 return
+            if time.monotonic() > end:
+                break
             yield .2
-        self.problem = texts("ipvsadm -Ln --stats, before an event:", *read)
-        raise Fail("counters differ")
+        self.problem = texts("%s, at an event:" % what, *said)
+        raise Fail("the directors differ")
 
     def volley(self, trace, shots):
         out = []
