@@ -6,7 +6,7 @@
 #
 # What IPVS does and flows do not: FTP with ip_vs_ftp, SIP persistence, one-packet
 # scheduling, a real server on the director, ESP that goes with ISAKMP, IPsec on the way to
-# a real server. Each works with flows as without.
+# the client. Each works with flows as without.
 
 set -u
 . lib/stat.sh
@@ -140,18 +140,18 @@ slb_esp() {
 	fi
 }
 
-# slb_xfrm NS in|out LEVEL: a tunnel for whatever is for real server 1; the real server takes
-# what comes without it, too
+# slb_xfrm NS in|out LEVEL: a tunnel for whatever the director sends to the client, who takes
+# what comes without it, too. IPVS asks no policy about the way to a real server over IPv4.
 slb_xfrm() {
 	ip -n "slb-$1" -batch - <<-EOF
-		xfrm state add src 10.2.1.1 dst 10.2.1.2 proto esp spi 0x100 mode tunnel \
+		xfrm state add src 10.1.0.1 dst 10.1.0.2 proto esp spi 0x100 mode tunnel \
 			aead rfc4106(gcm(aes)) $SLB_KEY 128
-		xfrm policy add src 0.0.0.0/0 dst 10.2.1.2/32 dir $2 \
-			tmpl src 10.2.1.1 dst 10.2.1.2 proto esp mode tunnel level $3
+		xfrm policy add src 0.0.0.0/0 dst 10.1.0.2/32 dir $2 \
+			tmpl src 10.1.0.1 dst 10.1.0.2 proto esp mode tunnel level $3
 	EOF
 }
 
-# A policy that comes while flows serve: requests are encrypted from the next one on.
+# A policy that comes while flows serve: answers are encrypted from the next one on.
 slb_ipsec() {
 	local before ns pid
 
@@ -159,24 +159,36 @@ slb_ipsec() {
 		-A -u $SLB_VIP_NAT:7 -s rr
 		-a -u $SLB_VIP_NAT:7 -r 10.2.1.2:7 -m
 	EOF
-	slb_count_at rs1 d0 plain 'udp dport 7'
+	slb_in dir nft delete table netdev slb 2>/dev/null
+	slb_in dir nft -f - <<-EOF
+		table netdev slb {
+			chain encrypted {
+				type filter hook egress device dc priority 0
+				ip protocol esp counter
+			}
+			chain plain {
+				type filter hook egress device dc priority 0
+				udp sport 7 counter
+			}
+		}
+	EOF
 	slb_spawn client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 1 100000 slow \
 		>"$SLB_TMP/ping"
 	pid=$!
-	slb_wait 20 slb_plain 100 || slb_fail "$text: a real server is reached"
-	slb_xfrm rs1 in use
+	slb_wait 20 slb_came plain 100 || slb_fail "$text: a real server answers"
+	slb_xfrm client in use
 	slb_xfrm dir out required
-	before=$(slb_counted rs1 netdev plain)
-	slb_wait 20 slb_arrived 100 || slb_fail "$text: packets are encrypted"
-	slb_is "$text: requests that were not encrypted, behind the policy" \
-		$(($(slb_counted rs1 netdev plain) - before)) eq 0
+	before=$(slb_counted dir netdev plain)
+	slb_wait 20 slb_came encrypted 100 || slb_fail "$text: answers are encrypted"
+	slb_is "$text: answers that were not encrypted, behind the policy" \
+		$(($(slb_counted dir netdev plain) - before)) eq 0
 	kill -INT $pid
 	wait $pid
 	slb_note "$(<"$SLB_TMP/ping")"
 	slb_same "$text: answers that differ or are lost" \
 		"$(grep -o 'bad=.*' "$SLB_TMP/ping")" "bad=0 lost=0"
 	slb_told "UDP $SLB_VIP_NAT:7" skip_egress 50
-	for ns in dir rs1; do
+	for ns in dir client; do
 		slb_in $ns ip xfrm policy flush
 		slb_in $ns ip xfrm state flush
 	done
@@ -185,7 +197,7 @@ slb_ipsec() {
 	[ "$scope" = 0 ] || slb_is "$text: hits when the policy is gone" "$(slb_grew hits)" gt 150
 }
 
-slb_plain() { [ "$(slb_counted rs1 netdev plain)" -ge "$1" ]; }
+slb_came() { [ "$(slb_counted dir netdev "$1")" -gt "$2" ]; }
 slb_arrived() { [ "$(slb_counted rs1 netdev arrived)" -ge "$1" ]; }
 
 slb_each() {
