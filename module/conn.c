@@ -7,7 +7,7 @@
  * ---------------------------------+------------------------------------------
  *  slb_conn_pin                    | RCU (netfilter hook)
  *  slb_conn_unpin                  | BH off
- *  slb_conn_expire                 | RCU
+ *  slb_conn_expire                 | RCU, BH off
  *  slb_flow_account                | RCU, BH off, the flow is the caller's
  *
  * A pin is a reference on the connection: while it is held IPVS keeps the
@@ -236,14 +236,19 @@ static bool slb_state_marked(const struct ip_vs_conn *cp)
 		 cp->state == IP_VS_TCP_S_FIN_WAIT);
 }
 
-/* slb_conn_marked(), for certain and in any state: set_tcp_state() writes state
- * and timeout one after the other, under the lock.
+/* Did IPVS end, or try to end, this connection while flows held it? As
+ * slb_conn_marked(), for certain and in any state: set_tcp_state() writes state and
+ * timeout one after the other, under the lock. A packet of the slow path undoes the
+ * mark, but where IPVS ends connections whose real server is gone it is not needed.
  */
 static bool slb_conn_expired(struct ip_vs_conn *cp,
 			     const struct slb_timeouts *t)
 {
 	bool expired;
 
+	if (!slb_dest_available(cp->dest) &&
+	    sysctl_expire_nodest_conn(cp->ipvs))
+		return true;
 	if (READ_ONCE(cp->timeout) != 60 * HZ)
 		return false;
 	spin_lock(&cp->lock);
@@ -256,19 +261,20 @@ static bool slb_conn_expired(struct ip_vs_conn *cp,
 }
 
 /**
- * slb_conn_expire() - end a connection now that IPVS tried to end before
+ * slb_conn_expire() - end a connection that IPVS tried to end before
  * @cp: the connection; the caller's pin is gone
  *
- * After the pin: the timer could run before it is gone and find the connection
- * held once more. IPVS frees connections by RCU, and mod_timer_pending() does
- * not start the timer of one that is being unlinked, just as in
- * ip_vs_conn_expire_now().
+ * At once, as ip_vs_conn_del() does, and not by the timer: the packet that ended the
+ * flow is on its way to IPVS, and would set it anew. ip_vs_conn_expire() asks whether
+ * anybody holds the connection, another flow for one, and then comes back later, as
+ * always. IPVS frees connections by RCU.
  *
- * Context: RCU, since before the pin was let go of.
+ * Context: RCU, since before the pin was let go of; BH off.
  */
 void slb_conn_expire(struct ip_vs_conn *cp)
 {
-	mod_timer_pending(&cp->timer, jiffies);
+	if (timer_delete(&cp->timer))
+		cp->timer.function(&cp->timer);
 }
 
 /* Set the timeout and the timer as the last packet would have set them. Two

@@ -237,6 +237,17 @@ def server_gone(pair):
         yield
 
 
+def server_answers(pair):
+    """A server that is gone goes on, and its clients say nothing."""
+    pair.open(pair.conns)
+    for n in range(16):
+        if n == 6:
+            pair.ipvs(pair.topo.real(0, 1, "-d").split(" -w ")[0])
+            time.sleep(.05)             # IPVS has a worker end connections
+        pair.talk(pair.conns, "s" if n >= 6 else "cs")
+        yield
+
+
 def quiescent(pair):
     """A template whose server has no weight is not used any more."""
     pair.open(pair.conns[:2])
@@ -307,6 +318,10 @@ SCENARIOS = (
     Scenario("UDP, expire_nodest_conn=1", server_gone, 24, "7 4 7", {"expire_nodest_conn": 1},
              **UDP),
     Scenario("TCP, expire_nodest_conn=0", server_gone, 24, "7 4 7"),
+    Scenario("TCP, expire_nodest_conn=1, answers alone", server_answers, 20, "60 4 60",
+             {"expire_nodest_conn": 1}),
+    Scenario("UDP, expire_nodest_conn=1, answers alone", server_answers, 20, "7 4 7",
+             {"expire_nodest_conn": 1}, **UDP),
     Scenario("TCP, expire_quiescent_template=1", quiescent, 30, "7 4 7",
              {"expire_quiescent_template": 1}, persistent=20, servers=3),
     Scenario("TCP, expire_quiescent_template=0", quiescent, 30, "7 4 7",
