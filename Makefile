@@ -38,6 +38,8 @@ help:
 	@echo 'make coherence      measure stale decisions, REPEAT=100 times each: docs/coherence.md'
 	@echo 'make bench          what a packet costs, with flows and without: docs/performance.md'
 	@echo '  BENCH=quick         in three minutes: three ways on one kernel'
+	@echo '  BENCH=native        in cycles of this CPU, by the number of connections'
+	@echo '  BENCH=hits          what flows serve of too many connections'
 	@echo '  BENCH=profile       where its instructions go: WAY=nat4 WHAT=flow'
 	@echo 'make clean          remove what the build left here'
 	@echo 'make clean-cache    remove the kernels kept for tests and demo'
@@ -104,6 +106,7 @@ coherence:
 
 bench:
 	@BENCH='$(BENCH)' BENCH_OUT='$(BENCH_OUT)' BENCH_KERNELS='$(BENCH_KERNELS)' \
+		BENCH_FLOWS='$(BENCH_FLOWS)' BENCH_BITS='$(BENCH_BITS)' BENCH_TABLE='$(BENCH_TABLE)' \
 		WAY='$(WAY)' WHAT='$(WHAT)' selftests/bench.sh
 
 demo:

@@ -5,6 +5,12 @@
 # one of several taken by turns in one run: compare within a run, by ratios.
 #
 #   BENCH=quick          three ways on one kernel (default: all)
+#   BENCH=native         cycles of this machine's own CPU, by the number of connections:
+#                        BENCH_FLOWS='100 10000' (default 100 to 1000000), BENCH_BITS of
+#                        IPVS's table (default '12 20': Debian's, and one for the load)
+#   BENCH=hits           share of packets that flows serve, with a table of BENCH_TABLE places
+#                        at most (default 65536): more connections than that, used unevenly,
+#                        and a flood of UDP flows of two packets each
 #   BENCH=profile        the functions that a packet runs through, with their instructions:
 #                        WAY=nat4 WHAT=flow on the first of BENCH_KERNELS (default 6.12)
 #   BENCH_OUT=file       the figures, tab-separated (default $SHADOWLB_CACHE/bench/DATE.tsv)
@@ -12,7 +18,10 @@
 #
 # The exact part counts instructions: a stock kernel in QEMU's software emulation, where
 # a nanosecond of the guest's time is one instruction (-icount). It does not mind what
-# else this machine does, and repeats to the instruction.
+# else this machine does, and repeats to the instruction. It does not see a cache miss.
+#
+# The native part does: user-mode Linux runs the kernel's code as a program does. Keep the
+# machine quiet meanwhile; it builds that kernel first, once.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -53,6 +62,7 @@ build() {
 # rows PART KERNEL: of a guest's output the figures to the file, and some of it to look at.
 rows() {
 	tee -a "$work/log" | while IFS=$'\t' read -r mark line; do
+		[ "$mark" != '# table' ] || printf '# table\t%s\t%s\n' "$2" "$line" >>"$work/tables"
 		[ "$mark" = '# row' ] || { printf '  %s\n' "$mark${line:+ $line}"; continue; }
 		printf '%s\t%s\t%s\n' "$1" "$2" "$line" >>"$work/rows"
 		awk -F'\t' '{ printf "  %-8s %-8s %8s flows: p50 %6d, p99 %6d, p99.9 %7d %s\n",
@@ -65,6 +75,27 @@ exact() {
 	SLB_GUEST_CPUS=1 SLB_QEMU='-icount shift=0,sleep=off' SLB_BENCH_ICOUNT=1 \
 		SLB_STOCK_LOG=$work/console slb_stock_run "$1" 3000 \
 		bash selftests/bench/guest.sh | rows exact "$1"
+}
+
+# native BITS: with IPVS's table of that size. Flows of a connection are learned again for
+# each measurement, by packets that walk IPVS's table.
+native() {
+	slb_msg "cycles a packet, IPVS's table of 2^$1"
+	SLB_BENCH_TSC=1 SLB_BENCH_BITS=$1 SLB_BENCH_PROTO=t SLB_BENCH_WARM=2 \
+		SLB_BENCH_WAYS=${SLB_BENCH_WAYS:-nat4} SLB_BENCH_ROUNDS=${SLB_BENCH_ROUNDS:-3} \
+		SLB_BENCH_FLOWS="${BENCH_FLOWS:-100 10000 100000 1000000}" \
+		SLB_BENCH_PACKETS=${SLB_BENCH_PACKETS:-200000} \
+		SLB_BENCH_TABLE=${SLB_BENCH_TABLE:-33554432} SLB_UML_MEM=${SLB_UML_MEM:-4G} \
+		SLB_UML_LOG=$work/console slb_uml_run 7200 bash selftests/bench/guest.sh | rows native "2^$1"
+}
+
+# hit_rate: no times, but on the fast kernel because of the numbers.
+hit_rate() {
+	slb_msg "what flows serve, of ${BENCH_TABLE:-65536} places"
+	SLB_BENCH_TSC=1 SLB_BENCH_BITS=20 SLB_BENCH_WAYS=${SLB_BENCH_WAYS:-skew4 flood4} \
+		SLB_BENCH_FLOWS="${BENCH_FLOWS:-10000 30000 100000 300000}" \
+		SLB_BENCH_TABLE=${BENCH_TABLE:-65536} SLB_UML_MEM=${SLB_UML_MEM:-4G} \
+		SLB_UML_LOG=$work/console slb_uml_run 3600 bash selftests/bench/guest.sh | rows hits "${BENCH_TABLE:-65536}"
 }
 
 # One packet, instruction by instruction: QEMU logs what the guest executes for a moment.
@@ -91,7 +122,13 @@ profile() {
 }
 
 slb_need_tools
-slb_kernels_fetch
+case ${BENCH:-} in
+native | hits)
+	export SLB_UML=fast
+	slb_uml_prepare
+	;;
+*) slb_kernels_fetch ;;
+esac
 if [ "${BENCH:-}" = profile ]; then
 	kernel=${BENCH_KERNELS:-6.12}
 	kernel=${kernel%% *}
@@ -101,18 +138,36 @@ if [ "${BENCH:-}" = profile ]; then
 	exit
 fi
 : >"$work/rows"
+: >"$work/tables"
 rc=0
-for kernel in $kernels; do
-	build "$kernel"
-	exact "$kernel" || rc=1
-done
+case ${BENCH:-} in
+native)
+	kernels=uml
+	build uml
+	for bits in ${BENCH_BITS:-12 20}; do
+		native "$bits" || rc=1
+	done
+	;;
+hits)
+	kernels=uml
+	build uml
+	hit_rate || rc=1
+	;;
+*)
+	for kernel in $kernels; do
+		build "$kernel"
+		exact "$kernel" || rc=1
+	done
+	;;
+esac
 mkdir -p "$(dirname "$out")"
 {
 	printf '# date\t%s\n# machine\t%s\n' "$(date +%Y-%m-%d)" \
 		"$(sed -n 's/^model name.*: //p; T; q' /proc/cpuinfo), $(nproc) CPUs"
 	for kernel in $kernels; do
-		printf '# kernel\t%s\t%s\n' "$kernel" "$(slb_kernel_release "$kernel")"
+		printf '# kernel\t%s\t%s\n' "$kernel" "$(modinfo -F vermagic "$work/$kernel/shadowlb.ko" | cut -d ' ' -f 1)"
 	done
+	cat "$work/tables"
 	printf 'part\tkernel\tway\twhat\tflows\tround\tunit\tserved\tp50\tp90\tp99\tp999\tp9999\tmean\n'
 	cat "$work/rows"
 } >"$out"

@@ -45,6 +45,8 @@ enum slb_bench_what {
  * @warm: packets of each flow that are not measured
  * @packets: packets that are
  * @random: in random order, or else one flow after the other
+ * @skew: if @random: some flows more often than others; one in eight has half of the
+ *	packets, one in a thousand a tenth
  * @tsc: cycles, or else nanoseconds
  * @what: what becomes of them
  * @time: what each packet took, ascending when the job is done
@@ -67,6 +69,7 @@ struct slb_bench_job {
 	u32			warm;
 	u32			packets;
 	bool			random;
+	bool			skew;
 	bool			tsc;
 	enum slb_bench_what	what;
 	u32			*time;

@@ -86,6 +86,8 @@ static int slb_bench_number(struct slb_bench_job *job, const char *name,
 		job->packets = n;
 	else if (!strcmp(name, "random"))
 		job->random = n;
+	else if (!strcmp(name, "skew"))
+		job->skew = n;
 	else if (!strcmp(name, "tsc"))
 		job->tsc = n;
 	else

@@ -89,6 +89,21 @@ static struct dst_entry *slb_bench_route(const struct slb_bench_job *job)
 	return IS_ERR(rt) ? ERR_CAST(rt) : &rt->dst;
 }
 
+/* Which flow the packet is of; a pass that is not measured has no @rnd. */
+static u32 slb_bench_flow(const struct slb_bench_job *job,
+			  struct rnd_state *rnd, u32 done)
+{
+	u64 part;
+
+	if (!rnd)
+		return done % job->flows;
+	part = prandom_u32_state(rnd);
+	/* the third power of a number from 0 to 1, in 32 bits */
+	if (job->skew)
+		part = (part * part >> 32) * part >> 32;
+	return part * job->flows >> 32;
+}
+
 /* One packet is built, received and gone before the next: its memory comes and goes by
  * this CPU's lists, as with drivers that poll.
  */
@@ -102,9 +117,8 @@ static int slb_bench_pass(struct slb_bench_job *job, u32 packets, u32 *time)
 	prandom_seed_state(&rnd, packets);
 	local_bh_disable();
 	for (done = 0; done < packets; done++) {
-		flow = job->random && time ?
-		       prandom_u32_state(&rnd) % job->flows :
-		       done % job->flows;
+		flow = slb_bench_flow(job, time && job->random ?
+				      &rnd : NULL, done);
 		skb = slb_bench_packet(job, flow);
 		if (!skb)
 			break;

@@ -3,7 +3,7 @@
 #
 # The debug kernel: user-mode Linux from Debian's linux-source-6.1 with KASAN,
 # lockdep and their kin (uml.config). Sourced by the driver, after host.sh and
-# kernels.sh.
+# kernels.sh. With SLB_UML=fast it is one without them, for what is timed natively.
 #
 #   slb_uml_prepare             build it into the cache, once
 #   slb_uml_kdir                the directory for make -C, ARCH=um
@@ -39,6 +39,13 @@ slb_uml_deb() {
 	printf '%s\n' "$found"
 }
 
+# The lines that its configuration must hold.
+slb_uml_config() {
+	[ "${SLB_UML:-debug}" = fast ] || { cat "$slb_uml_lib/uml.config"; return; }
+	sed '/^# --- errors/,/^# --- seeing/d' "$slb_uml_lib/uml.config"
+	cat "$slb_uml_lib/uml-fast.config"
+}
+
 # One directory for each source package, configuration and patch.
 slb_uml_dir() {
 	local deb version hash
@@ -46,7 +53,7 @@ slb_uml_dir() {
 	deb=$(slb_uml_deb) || return 1
 	version=${deb##*/"${slb_uml_package}"_}
 	version=${version%_all.deb}
-	hash=$(cat "$slb_uml_lib"/uml.{config,patch} | sha256sum)
+	hash=$({ slb_uml_config; cat "$slb_uml_lib/uml.patch"; } | sha256sum)
 	printf '%s/uml-%s-%s\n' "$SLB_CACHE" "$version" "${hash:0:10}"
 }
 
@@ -87,7 +94,7 @@ slb_uml_check_config() {
 			printf 'uml: the configuration did not take: %s\n' "$line" >&2
 			failed=1
 		fi
-	done <"$slb_uml_lib/uml.config"
+	done <"$2"
 	return $failed
 }
 
@@ -95,14 +102,15 @@ slb_uml_configure() {
 	local dir=$1
 
 	mkdir -p "$dir/obj"
+	slb_uml_config >"$dir/config"
 	slb_uml_make "$dir" defconfig >"$dir/config.log" 2>&1 &&
 		(cd "$dir/obj" && ../src/scripts/kconfig/merge_config.sh -m -O . .config \
-			"$slb_uml_lib/uml.config") >>"$dir/config.log" 2>&1 &&
+			../config) >>"$dir/config.log" 2>&1 &&
 		slb_uml_make "$dir" olddefconfig >>"$dir/config.log" 2>&1 || {
 		cat "$dir/config.log" >&2
 		return 1
 	}
-	slb_uml_check_config "$dir/obj/.config"
+	slb_uml_check_config "$dir/obj/.config" "$dir/config"
 }
 
 # Keep what a module's build reads, and the program itself: 1.5 GB less.
@@ -121,19 +129,19 @@ slb_uml_prune() {
 slb_uml_build() {
 	local dir=$1 pid start=$SECONDS count
 
-	slb_msg "building the debug kernel, log in $dir/build.log"
+	slb_msg "building the ${SLB_UML:-debug} kernel, log in $dir/build.log"
 	slb_uml_make "$dir" -j"$(nproc)" linux modules >"$dir/build.log" 2>&1 &
 	pid=$!
 	while kill -0 $pid 2>/dev/null; do
 		if (((SECONDS - start) % 30 == 29)); then
 			count=$(find "$dir/obj" -name '*.o' | wc -l)
-			slb_msg "debug kernel: $count objects of about 1500"
+			slb_msg "${SLB_UML:-debug} kernel: $count objects of about 1500"
 		fi
 		sleep 1
 	done
 	if ! wait $pid; then
 		tail -30 "$dir/build.log" >&2
-		slb_msg 'the debug kernel does not build'
+		slb_msg "the ${SLB_UML:-debug} kernel does not build"
 		return 1
 	fi
 	rm -rf "$dir/mods"
@@ -243,7 +251,7 @@ slb_uml_run() {
 
 	TMPDIR=$(slb_uml_memdir) setpriv --pdeathsig TERM \
 		timeout -k 10 -s KILL "$seconds" taskset -c "$(slb_uml_cpu)" \
-		"$dir/obj/linux" mem=2G \
+		"$dir/obj/linux" mem="${SLB_UML_MEM:-2G}" \
 		rootfstype=hostfs rootflags=/ rw init="$run/init" slb_run="$run" \
 		slb_mods="$dir/mods/lib/modules" uml_dir="$run/uml/" \
 		con=null con0=null,fd:1 ignore_loglevel panic=-1 \
