@@ -33,10 +33,12 @@ slb_http_load() {
 }
 
 # slb_http_hooks VIP: served by flows in both directions? The hooks that a hit skips
-# tell: INPUT sees what comes in, FORWARD what goes back through masquerading.
+# tell: INPUT sees what comes in, FORWARD what goes back through masquerading. Not where
+# flows are only compared.
 slb_http_hooks() {
 	local hook hits requests=0
 
+	[ -z "${SLB_VERIFY:-}" ] || return 0
 	slb_count_hook dir input
 	slb_count_hook dir forward
 	hits=$(slb_stat dir hits)
