@@ -5,6 +5,7 @@
  */
 #include <linux/in.h>
 
+#include "flow_move.h"
 #include "flow_set.h"
 #include "flow_twin.h"
 #include "suite.h"
@@ -210,7 +211,7 @@ static void slb_test_table(struct kunit *test)
 	for (wide = 0; wide <= 1; wide++) {
 		u32 size = slb_flow_bytes(wide);
 
-		for (flows = SLB_FLOWS_MIN; flows <= SLB_FLOWS_DEFAULT;
+		for (flows = SLB_FLOWS_MIN; flows <= SLB_FLOWS_MANY;
 		     flows *= 2) {
 			struct slb_table *t = slb_table(test, wide, flows);
 
@@ -243,8 +244,8 @@ static void slb_one_bit(struct kunit *test, bool wide, struct rnd_state *rnd)
 
 	flow = kunit_kcalloc(test, bits + 1, sizeof(*flow), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, flow);
-	/* 5 of 321 keys in one of 16384 sets: one run in two million */
-	t = slb_table(test, wide, SLB_FLOWS_DEFAULT);
+	/* 9 of 321 keys in one of 8192 sets: never */
+	t = slb_table(test, wide, SLB_FLOWS_MANY);
 	seed = prandom_u32_state(rnd);
 	prandom_bytes_state(rnd, &base, slb_key_bytes(wide));
 	for (bit = 0; bit <= bits; bit++) {
@@ -361,6 +362,22 @@ static void slb_test_mapped(struct kunit *test)
 	slb_run_seeds(test, slb_mapped);
 }
 
+static void slb_moves4(struct kunit *test, struct rnd_state *rnd)
+{
+	slb_moves(test, false, rnd);
+}
+
+static void slb_moves6(struct kunit *test, struct rnd_state *rnd)
+{
+	slb_moves(test, true, rnd);
+}
+
+static void slb_test_moves(struct kunit *test)
+{
+	slb_run_seeds(test, slb_moves4);
+	slb_run_seeds(test, slb_moves6);
+}
+
 static void slb_eviction4(struct kunit *test, struct rnd_state *rnd)
 {
 	slb_eviction(test, false, rnd);
@@ -430,6 +447,8 @@ static struct kunit_case slb_flow_cases[] = {
 	KUNIT_CASE(slb_test_eviction),
 	KUNIT_CASE(slb_test_hash_bits),
 	KUNIT_CASE(slb_test_spread),
+	KUNIT_CASE(slb_test_want),
+	KUNIT_CASE(slb_test_moves),
 	KUNIT_CASE(slb_test_twin_small4),
 	KUNIT_CASE(slb_test_twin_small6),
 	KUNIT_CASE(slb_test_twin_large4),

@@ -111,7 +111,7 @@ void slb_twin_init(struct kunit *test, struct slb_twin *twin, bool wide,
 	u32 i;
 
 	KUNIT_ASSERT_EQ(test, slb_table_init(&twin->table, slb_flow_bytes(wide),
-					     flows, 0), 0);
+					     flows), 0);
 	twin->wide = wide;
 	twin->flows = flows;
 	twin->nkeys = nkeys;
@@ -151,7 +151,7 @@ struct slb_table *slb_table(struct kunit *test, bool wide, u32 flows)
 
 	slb_twin_exit(twin);
 	KUNIT_ASSERT_EQ(test, slb_table_init(&twin->table, slb_flow_bytes(wide),
-					     flows, 0), 0);
+					     flows), 0);
 	return &twin->table;
 }
 

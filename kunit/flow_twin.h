@@ -8,6 +8,9 @@
 #include "flow.h"
 #include "rnd.h"
 
+/* A table of more flows than a case fills. */
+#define SLB_FLOWS_MANY	(64 * SLB_FLOWS_MIN)
+
 /**
  * struct slb_any_key - a key of either size
  * @key4: the key, in a table of narrow flows

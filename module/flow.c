@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The flow table: fixed size, set-associative, one a CPU and size of flow.
+ * The flow table: set-associative, one a CPU and size of flow.
  *
  *  operation                          | locking
  * ------------------------------------+-------------------------------------
- *  slb_flow_lookup, _place, _free     | BH off, on the CPU that owns the
- *                                     | table; after that CPU is dead, or
+ *  slb_flow_lookup, _place, _free,    | BH off, on the CPU that owns the
+ *  slb_table_resize, _move, _moved    | table; after that CPU is dead, or
  *                                     | when no hook can run: anywhere
+ *  slb_slots_alloc                    | process context
  *  slb_table_init                     | process context, one at a time
  *  slb_table_exit                     | process context, nobody else has it
  *
@@ -15,11 +16,16 @@
  * lookup therefore touches the flow's own cache line and no other. There is
  * no chain, no tag and no allocation after the table: a flood of new flows
  * costs evictions of idle flows and nothing else.
+ *
+ * The size follows the number of flows, between two moments at which packets are let
+ * in: a set at a time is moved to larger or smaller slots. As sizes are powers of two
+ * and the low bits of a hash choose the set, what was one set is several that nothing
+ * else moves to, and a flow keeps its place in it; several become one, and a flow that
+ * finds no room there is ended. All the time a key belongs to a single set.
  */
 #include <linux/jhash.h>
-#include <linux/mm.h>
-#include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 #include <net/ipv6.h>
 
 #include "flow.h"
@@ -126,27 +132,78 @@ static bool slb_key6_equal(const struct slb_key6 *a, const struct slb_key6 *b)
 /* The set comes from the low bits of the hash, the way to start at from the
  * high ones.
  */
-static u32 slb_hash_set(const struct slb_table *t, u32 hash)
-{
-	return (hash & t->set_mask) * SLB_WAYS;
-}
-
 static u32 slb_hash_way(u32 hash)
 {
 	return hash >> (32 - ilog2(SLB_WAYS));
 }
 
 /**
+ * slb_flow_hash() - the hash of a flow's key
+ * @flow: a flow
+ * @seed: of the CPU
+ *
+ * Context: the flow is the caller's.
+ * Return: what it was placed by.
+ */
+u32 slb_flow_hash(const struct slb_flow *flow, u32 seed)
+{
+	const struct slb_key6 *key6;
+	struct slb_key4 key4;
+
+	if (!(flow->flags & SLB_FLOW_WIDE))
+		return slb_key4_hash(&slb_flow4(flow)->key, seed);
+	key6 = &slb_flow6(flow)->key;
+	if (!(key6->iif_proto & SLB_KEY_MAPPED))
+		return slb_key6_hash(key6, seed);
+	key4.saddr = key6->saddr.s6_addr32[3];
+	key4.daddr = key6->daddr.s6_addr32[3];
+	key4.ports = key6->ports;
+	key4.iif_proto = key6->iif_proto & ~SLB_KEY_MAPPED;
+	return slb_key4_hash(&key4, seed);
+}
+
+/* From so many flows on, out of a hundred slots, too many would share a set: with
+ * 37, one flow in 600 finds its set full. Below the other one, half the size will do
+ * for a long time.
+ */
+#define SLB_CROWD	37
+#define SLB_SPARSE	6
+
+/**
+ * slb_slots_alloc() - allocate the slots of a table
+ * @size: of a flow
+ * @flows: how many, a power of two from SLB_FLOWS_MIN to SLB_FLOWS_MAX
+ *
+ * Of huge pages where there are, and on the memory node of the CPU that this runs on.
+ * A cache is not worth that a process be killed for memory.
+ *
+ * Context: process, may sleep.
+ * Return: for slb_table_resize() or vfree(), all zero. NULL: no memory, which is not
+ *	logged.
+ */
+void *slb_slots_alloc(u32 size, u32 flows)
+{
+	return vmalloc_huge(array_size(flows, size + sizeof(struct slb_tally)),
+			    GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN |
+			    __GFP_RETRY_MAYFAIL);
+}
+
+static void slb_table_set_size(struct slb_table *t, u32 flows)
+{
+	t->crowd = flows / 100 * SLB_CROWD;
+	WRITE_ONCE(t->set_mask, flows / SLB_WAYS - 1);
+}
+
+/**
  * slb_table_init() - allocate a table
  * @t: the table, all zero
  * @size: sizeof(struct slb_flow4) or sizeof(struct slb_flow6)
- * @flows: its size, a power of two from SLB_FLOWS_MIN to SLB_FLOWS_MAX
- * @node: memory node of the CPU that will own it
+ * @flows: its size, see slb_slots_alloc()
  *
  * Context: process, may sleep.
  * Return: 0, or -ENOMEM.
  */
-int slb_table_init(struct slb_table *t, u32 size, u32 flows, int node)
+int slb_table_init(struct slb_table *t, u32 size, u32 flows)
 {
 	void *slot;
 
@@ -160,13 +217,13 @@ int slb_table_init(struct slb_table *t, u32 size, u32 flows, int node)
 	BUILD_BUG_ON(offsetofend(struct slb_flow6, flow) != 128);
 	BUILD_BUG_ON(!is_power_of_2(SLB_WAYS));
 
-	slot = kvzalloc_node(array_size(flows, size + sizeof(struct slb_tally)),
-			     GFP_KERNEL, node);
+	slot = slb_slots_alloc(size, flows);
 	if (!slot)
 		return -ENOMEM;
-	t->set_mask = flows / SLB_WAYS - 1;
 	t->size = size;
 	t->used = 0;
+	t->old = NULL;
+	slb_table_set_size(t, flows);
 	/* pairs with slb_table_ready() */
 	smp_store_release(&t->slot, slot);
 	return 0;
@@ -181,8 +238,134 @@ int slb_table_init(struct slb_table *t, u32 size, u32 flows, int node)
 void slb_table_exit(struct slb_table *t)
 {
 	WARN_ON_ONCE(t->used);
-	kvfree(t->slot);
+	vfree(t->slot);
+	vfree(t->old);
 	t->slot = NULL;
+	t->old = NULL;
+}
+
+/**
+ * slb_table_want() - what size is right for the flows that there are
+ * @t: the table, which is ready
+ * @max: the greatest
+ *
+ * Context: any; as of a moment.
+ * Return: flows, a power of two.
+ */
+u32 slb_table_want(const struct slb_table *t, u32 max)
+{
+	u32 used = READ_ONCE(t->used), flows = slb_table_size(t);
+
+	while (flows < max && used > flows / 100 * SLB_CROWD)
+		flows *= 2;
+	if (flows > SLB_FLOWS_START && used < flows / 100 * SLB_SPARSE)
+		flows /= 2;
+	return flows;
+}
+
+/**
+ * slb_table_resize() - begin to move a table to other slots
+ * @t: the table, which is ready and is not being moved
+ * @slot: of slb_slots_alloc(); the table's from now on
+ * @flows: how many they are
+ *
+ * Context: BH off, on the CPU that owns the table.
+ */
+void slb_table_resize(struct slb_table *t, void *slot, u32 flows)
+{
+	t->old = t->slot;
+	t->old_mask = t->set_mask;
+	t->moved = 0;
+	t->slot = slot;
+	slb_table_set_size(t, flows);
+}
+
+/* Where a flow of a way of a set that is moved goes: to the same way, if it is free. */
+static struct slb_flow *slb_set_room(const struct slb_table *t, void *set,
+				     u32 way)
+{
+	struct slb_flow *flow;
+	u32 i;
+
+	for (i = 0; i < SLB_WAYS; i++) {
+		flow = slb_set_at(t, set, (way + i) % SLB_WAYS);
+		if (!flow->dst)
+			return flow;
+	}
+	return NULL;
+}
+
+/**
+ * slb_table_move() - move a set of a table that is being moved
+ * @t: the table
+ * @seed: of the hash of its keys
+ *
+ * Context: BH off, on the CPU that owns the table.
+ * Return: NULL if the set was moved, or a flow of it that there is no room for: the
+ *	caller ends it, and calls again before it turns BHs on.
+ */
+struct slb_flow *slb_table_move(struct slb_table *t, u32 seed)
+{
+	void *old = t->old + (size_t)t->moved * SLB_WAYS * t->size;
+	struct slb_flow *from, *to;
+	void *set;
+	u32 way;
+
+	for (way = 0; way < SLB_WAYS; way++) {
+		from = slb_set_at(t, old, way);
+		if (!from->dst)
+			continue;
+		set = t->slot + (size_t)(slb_flow_hash(from, seed) &
+					 t->set_mask) * SLB_WAYS * t->size;
+		to = slb_set_room(t, set, way);
+		if (!to)
+			return from;
+		memcpy((void *)(to + 1) - t->size, (void *)(from + 1) - t->size,
+		       t->size);
+		*slb_flow_tally(t, to) = *slb_flow_tally(t, from);
+		from->dst = NULL;
+	}
+	t->moved++;
+	return NULL;
+}
+
+/**
+ * slb_table_moved() - has all of a table been moved?
+ * @t: a table that is being moved
+ *
+ * Context: BH off, on the CPU that owns the table.
+ * Return: the slots that it had before, for vfree(), or NULL.
+ */
+void *slb_table_moved(struct slb_table *t)
+{
+	void *old = t->old;
+
+	if (t->moved <= t->old_mask)
+		return NULL;
+	t->old = NULL;
+	return old;
+}
+
+/**
+ * slb_flow_tally() - what is told of a flow
+ * @t: its table
+ * @flow: the flow
+ *
+ * Context: as the flow.
+ * Return: the tally of its slot.
+ */
+struct slb_tally *slb_flow_tally(const struct slb_table *t,
+				 const struct slb_flow *flow)
+{
+	size_t bytes = (size_t)slb_table_size(t) * t->size;
+	const void *at = flow;
+	void *slot = t->slot;
+
+	if (at < slot || at >= slot + bytes) {
+		slot = t->old;
+		bytes = ((size_t)t->old_mask + 1) * SLB_WAYS * t->size;
+	}
+	return (struct slb_tally *)(slot + bytes) + (at - slot) / t->size;
 }
 
 /**
@@ -197,11 +380,11 @@ void slb_table_exit(struct slb_table *t)
 struct slb_flow *slb_flow_lookup4(const struct slb_table *t,
 				  const struct slb_key4 *key, u32 hash)
 {
-	struct slb_flow4 *set = t->slot;
 	u32 way = slb_hash_way(hash);
-	u32 i;
+	struct slb_flow4 *set;
+	u32 i, mask;
 
-	set += slb_hash_set(t, hash);
+	set = slb_table_set(t, hash, sizeof(*set), &mask);
 	for (i = 0; i < SLB_WAYS; i++) {
 		struct slb_flow4 *f = &set[(way + i) % SLB_WAYS];
 
@@ -223,11 +406,11 @@ struct slb_flow *slb_flow_lookup4(const struct slb_table *t,
 struct slb_flow *slb_flow_lookup6(const struct slb_table *t,
 				  const struct slb_key6 *key, u32 hash)
 {
-	struct slb_flow6 *set = t->slot;
 	u32 way = slb_hash_way(hash);
-	u32 i;
+	struct slb_flow6 *set;
+	u32 i, mask;
 
-	set += slb_hash_set(t, hash);
+	set = slb_table_set(t, hash, sizeof(*set), &mask);
 	for (i = 0; i < SLB_WAYS; i++) {
 		struct slb_flow6 *f = &set[(way + i) % SLB_WAYS];
 
@@ -255,14 +438,15 @@ struct slb_flow *slb_flow_lookup6(const struct slb_table *t,
 struct slb_flow *slb_flow_place(struct slb_table *t, u32 hash,
 				unsigned long now)
 {
-	u32 set = slb_hash_set(t, hash);
 	u32 way = slb_hash_way(hash);
 	struct slb_flow *oldest = NULL;
-	u32 i;
+	u32 i, mask;
+	void *set;
 
+	set = slb_table_set(t, hash, t->size, &mask);
 	for (i = 0; i < SLB_WAYS; i++) {
-		struct slb_flow *flow =
-			slb_table_at(t, set + (way + i) % SLB_WAYS);
+		struct slb_flow *flow = slb_set_at(t, set,
+						   (way + i) % SLB_WAYS);
 
 		if (!flow->dst) {
 			t->used++;

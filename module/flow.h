@@ -235,7 +235,7 @@ struct slb_tally {
 #define SLB_AHEAD_MAX	255u
 
 /* Flows a set: what a key may choose from. */
-#define SLB_WAYS	4
+#define SLB_WAYS	8
 
 /* A flow that served a packet within this time is not evicted. */
 #define SLB_ACTIVE	HZ
@@ -244,25 +244,39 @@ struct slb_tally {
  * struct slb_table - the flows of one size of one CPU
  * @slot: the flows, set by set, and behind them a struct slb_tally for each; NULL
  *	until the table is first needed
- * @set_mask: number of sets less one
- * @size: of a flow, in bytes
+ * @old: what @slot is to replace while the table is being resized, else NULL
+ * @set_mask: number of sets in @slot less one
+ * @old_mask: the same of @old
+ * @moved: sets of @old that have been moved, from the first on
  * @used: flows in use
+ * @crowd: so many are too many for this size
+ * @size: of a flow, in bytes
  *
- * @slot is written once, in process context, after all others (release) and
- * read by its CPU (acquire); @set_mask and @size do not change after that.
- * @used: this CPU, BH off.
+ * A key belongs to one set, of @old as long as that has not been moved, then of
+ * @slot: see slb_table_set().
+ *
+ * All: this CPU, BH off, but that @slot is first written in process context, after
+ * all others (release), and read by its CPU (acquire). Others read single words, for
+ * show. @size does not change.
  */
 struct slb_table {
 	void	*slot;
+	void	*old;
 	u32	set_mask;
-	u32	size;
+	u32	old_mask;
+	u32	moved;
 	u32	used;
+	u32	crowd;
+	u32	size;
 };
 
-/* Sizes of a table in flows; powers of two. */
+/* Sizes of a table in flows; powers of two. None is given more than it may have, but
+ * it starts with SLB_FLOWS_START if it may have that many.
+ */
 #define SLB_FLOWS_MIN		1024u
-#define SLB_FLOWS_MAX		0x1000000u
-#define SLB_FLOWS_DEFAULT	65536u
+#define SLB_FLOWS_START		4096u
+#define SLB_FLOWS_MAX		0x2000000u
+#define SLB_FLOWS_DEFAULT	0x100000u
 
 /* Ticks of struct slb_flow's @proved: 1/32 to 1/16 of a second, so that 16
  * bits last for more than half an hour; a lease is at most a third of that.
@@ -345,34 +359,75 @@ static inline bool slb_table_ready(const struct slb_table *t)
  */
 static inline u32 slb_table_size(const struct slb_table *t)
 {
-	return (t->set_mask + 1) * SLB_WAYS;
+	return (READ_ONCE(t->set_mask) + 1) * SLB_WAYS;
+}
+
+/**
+ * slb_table_slots() - how many slots a table has
+ * @t: the table, which is ready
+ *
+ * Return: its size, and that of what it is being moved from.
+ */
+static inline u32 slb_table_slots(const struct slb_table *t)
+{
+	u32 old = t->old ? (t->old_mask + 1) * SLB_WAYS : 0;
+
+	return slb_table_size(t) + old;
 }
 
 /**
  * slb_table_at() - a slot of a table
  * @t: the table
- * @i: which, below slb_table_size()
+ * @i: which, below slb_table_slots()
  *
  * Return: the flow, or a free slot (no dst).
  */
 static inline struct slb_flow *slb_table_at(const struct slb_table *t, u32 i)
 {
-	return t->slot + (size_t)(i + 1) * t->size - sizeof(struct slb_flow);
+	void *slot = t->slot;
+
+	if (i >= slb_table_size(t)) {
+		i -= slb_table_size(t);
+		slot = t->old;
+	}
+	return slot + (size_t)(i + 1) * t->size - sizeof(struct slb_flow);
 }
 
 /**
- * slb_flow_tally() - what is told of a flow
- * @t: its table
- * @flow: the flow
+ * slb_table_set() - the set of a hash
+ * @t: the table, which is ready
+ * @hash: of a key; its low bits choose the set
+ * @size: @t's, where it is known a constant
+ * @mask: number of sets less one of what the set is in
  *
- * Return: the tally of its slot.
+ * Context: BH off, on the CPU that owns the table.
+ * Return: SLB_WAYS flows.
  */
-static inline struct slb_tally *slb_flow_tally(const struct slb_table *t,
-					       const struct slb_flow *flow)
+static inline void *slb_table_set(const struct slb_table *t, u32 hash, u32 size,
+				  u32 *mask)
 {
-	struct slb_tally *tally = t->slot + (size_t)slb_table_size(t) * t->size;
+	void *slot = t->slot;
 
-	return tally + ((const void *)flow - t->slot) / t->size;
+	*mask = t->set_mask;
+	if (unlikely(t->old) && (hash & t->old_mask) >= t->moved) {
+		*mask = t->old_mask;
+		slot = t->old;
+	}
+	return slot + (size_t)(hash & *mask) * SLB_WAYS * size;
+}
+
+/**
+ * slb_set_at() - a slot of a set
+ * @t: the table
+ * @set: the set
+ * @way: which slot, below SLB_WAYS
+ *
+ * Return: the flow, or a free slot (no dst).
+ */
+static inline struct slb_flow *slb_set_at(const struct slb_table *t, void *set,
+					  u32 way)
+{
+	return set + (way + 1) * t->size - sizeof(struct slb_flow);
 }
 
 u32 slb_key4_hash(const struct slb_key4 *key, u32 seed);
@@ -381,8 +436,17 @@ void slb_key4_map(const struct slb_key4 *key, struct slb_key6 *mapped);
 void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key);
 void slb_flow_action(const struct slb_flow *flow, struct slb_action6 *act);
 
-int slb_table_init(struct slb_table *t, u32 size, u32 flows, int node);
+struct slb_tally *slb_flow_tally(const struct slb_table *t,
+				 const struct slb_flow *flow);
+u32 slb_flow_hash(const struct slb_flow *flow, u32 seed);
+
+void *slb_slots_alloc(u32 size, u32 flows);
+int slb_table_init(struct slb_table *t, u32 size, u32 flows);
 void slb_table_exit(struct slb_table *t);
+u32 slb_table_want(const struct slb_table *t, u32 max);
+void slb_table_resize(struct slb_table *t, void *slot, u32 flows);
+struct slb_flow *slb_table_move(struct slb_table *t, u32 seed);
+void *slb_table_moved(struct slb_table *t);
 struct slb_flow *slb_flow_lookup4(const struct slb_table *t,
 				  const struct slb_key4 *key, u32 hash);
 struct slb_flow *slb_flow_lookup6(const struct slb_table *t,

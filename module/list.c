@@ -13,9 +13,11 @@
  * are off for SLB_LIST_CHUNK slots at a time, and packets are not held up for
  * longer than that. A read() returns a page at most, and a signal ends it.
  *
- * A position is a slot: a flow keeps its own for life. So one that is there from
- * the first read to the last is listed once; one that comes or goes meanwhile
- * may be.
+ * A position is a set, and a slot in it, in the order of the set's bits read
+ * backwards: where a table becomes larger, the sets that come of one follow each other
+ * and take its place. So a flow that is there from the first read to the last is
+ * listed once; one that comes or goes meanwhile may be. Where a table becomes smaller,
+ * or a set is split in the midst of which a read ended, some are listed twice.
  *
  * What may go away while the file is open or being read:
  *
@@ -29,6 +31,7 @@
  * (slb_net_exit_one()), and a read ends only when its work has ended. Nothing of
  * a flow is followed after its chunk: what is printed was copied.
  */
+#include <linux/bitrev.h>
 #include <linux/cpumask.h>
 #include <linux/ktime.h>
 #include <linux/netdevice.h>
@@ -41,8 +44,8 @@
 #include "flows.h"
 #include "show.h"
 
-/* Slots between two moments at which BHs are let in. */
-#define SLB_LIST_CHUNK	256u
+/* Sets between two moments at which BHs are let in. */
+#define SLB_LIST_CHUNK	32u
 
 /* Chunks that one work item looks at, if it finds nothing. */
 #define SLB_LIST_CHUNKS	64
@@ -50,9 +53,10 @@
 /* Flows copied at a time: a page of text has less. */
 #define SLB_LIST_FLOWS	32
 
-/* A position less one: CPU, table, slot. */
+/* A position less one: CPU, table, set backwards, slot. */
 #define SLB_LIST_SHIFT	ilog2(SLB_FLOWS_MAX)
 #define SLB_LIST_SLOT	(SLB_FLOWS_MAX - 1)
+#define SLB_LIST_SETS	(SLB_FLOWS_MAX / SLB_WAYS)
 
 /**
  * struct slb_listed - a copy of a flow
@@ -163,7 +167,33 @@ static void slb_list_flow(struct slb_list *l, const struct slb_table *t,
 	f->packets = tally->packets + flow->packets;
 }
 
-/* Copies flows from the position on, and moves it: behind the last slot looked
+/* Copies flows of the set at the position, from its slot on, and moves the position
+ * behind the last flow copied, or to the next set. Returns false if there is no room
+ * for more copies.
+ */
+static bool slb_list_set(struct slb_list *l, const struct slb_table *t)
+{
+	u32 at = (l->pos & SLB_LIST_SLOT) / SLB_WAYS, mask;
+	void *set = slb_table_set(t, bitrev32(at) >> (32 - ilog2(SLB_LIST_SETS)),
+				  t->size, &mask);
+	u32 step = SLB_LIST_SETS / (mask + 1);
+	u32 way = l->pos & (SLB_WAYS - 1);
+	struct slb_flow *flow;
+
+	for (; way < SLB_WAYS; way++, l->pos++) {
+		flow = slb_set_at(t, set, way);
+		if (!flow->dst)
+			continue;
+		if (l->n == SLB_LIST_FLOWS)
+			return false;
+		slb_list_flow(l, t, flow);
+	}
+	/* the position is one set on */
+	l->pos += (loff_t)(round_down(at, step) + step - at - 1) * SLB_WAYS;
+	return true;
+}
+
+/* Copies flows from the position on, and moves it: behind the last set looked
  * at, or to the next table.
  */
 static void slb_list_chunk(struct slb_list *l, const struct slb_cpu_data *d)
@@ -171,20 +201,15 @@ static void slb_list_chunk(struct slb_list *l, const struct slb_cpu_data *d)
 	bool wide = l->pos >> SLB_LIST_SHIFT & 1;
 	const struct slb_table *t = wide ? &d->wide : &d->narrow;
 	loff_t next = ((l->pos >> SLB_LIST_SHIFT) + 1) << SLB_LIST_SHIFT;
-	u32 from = l->pos & SLB_LIST_SLOT, size, i;
-	struct slb_flow *flow;
+	u32 i;
 
-	size = slb_table_ready(t) && t->used ? slb_table_size(t) : 0;
-	for (i = from; i < min(from + SLB_LIST_CHUNK, size); i++, l->pos++) {
-		flow = slb_table_at(t, i);
-		if (!flow->dst)
-			continue;
-		if (l->n == SLB_LIST_FLOWS)
-			return;
-		slb_list_flow(l, t, flow);
-	}
-	if (i >= size)
+	if (!slb_table_ready(t) || !t->used) {
 		l->pos = next;
+		return;
+	}
+	for (i = 0; i < SLB_LIST_CHUNK && l->pos < next; i++)
+		if (!slb_list_set(l, t))
+			return;
 }
 
 /* On the CPU that the position tells. */

@@ -21,7 +21,7 @@
 
 unsigned int slb_flows __read_mostly = SLB_FLOWS_DEFAULT;
 module_param_named(flows, slb_flows, uint, 0444);
-MODULE_PARM_DESC(flows, "Flows per CPU and namespace that uses IPVS, a power of two from 1024 to 16777216, 80 bytes each, 144 if wide (default 65536)");
+MODULE_PARM_DESC(flows, "Slots for flows per CPU and namespace that uses IPVS, at most, a power of two from 1024 to 33554432, 80 bytes each, 144 if wide (default 1048576)");
 
 static void __init slb_flows_clamp(void)
 {
@@ -49,7 +49,7 @@ static int __init slb_init(void)
 	err = slb_sched_init();
 	if (err)
 		goto err_net_exit;
-	pr_info("version %s, %u flows per CPU\n", SLB_VERSION, slb_flows);
+	pr_info("version %s, up to %u flows per CPU\n", SLB_VERSION, slb_flows);
 	return 0;
 
 err_net_exit:

@@ -54,6 +54,8 @@ enum slb_scope {
  * @drop: end all flows at the next run of @work; set under slb_mutex
  * @stat: counters by enum slb_stat; this CPU writes, anybody reads
  * @work: allocates @data, then sweeps it; runs on its CPU only
+ * @swept: how long the last sweep took, in us; @work writes, anybody reads
+ * @held: for how long it kept BHs off at the longest, in ns; likewise
  * @sn: the namespace
  * @cpu: the CPU
  */
@@ -64,6 +66,8 @@ struct slb_cpu {
 	bool			drop;
 	unsigned long		stat[SLB_STAT_MAX];
 	struct delayed_work	work;
+	u32			swept;
+	u32			held;
 	struct slb_net		*sn;
 	int			cpu;
 };

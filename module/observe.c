@@ -24,6 +24,9 @@
 #include "trace.h"
 #include "verify.h"
 
+/* See slb_hint_seen(). */
+#define SLB_GUESS	8
+
 static struct slb_hint *slb_hint(struct slb_cpu_data *d, u32 hash, u16 *print)
 {
 	/* other bits than those that choose a set */
@@ -36,18 +39,21 @@ static struct slb_hint *slb_hint(struct slb_cpu_data *d, u32 hash, u16 *print)
 /* UDP has no handshake that tells a connection from a single question: the
  * first packet of a key leaves a fingerprint, the second one finds it. Keys that
  * share a place push each other out only every other time, by chance, or those
- * that take turns would all wait forever.
+ * that take turns would all wait forever. Of more keys than there are places few are
+ * found again; so one packet in SLB_GUESS is taken for a connection's in any case.
  */
 static bool slb_hint_seen(struct slb_cpu_data *d, u32 hash)
 {
 	u16 print;
 	struct slb_hint *hint = slb_hint(d, hash, &print);
+	u32 chance;
 
 	if (hint->seen == print)
 		return true;
-	if (!hint->seen || get_random_u32() & 1)
+	chance = get_random_u32();
+	if (!hint->seen || chance & 1)
 		hint->seen = print;
-	return false;
+	return !((chance >> 1) % SLB_GUESS);
 }
 
 /* A connection that flows do not serve sends packets all the same: looking at
@@ -168,6 +174,8 @@ static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 	if (flow->dst)
 		slb_flow_end(sn, d, flow, SLB_EVICTED);
+	else if (t->used == t->crowd + 1 && slb_table_size(t) < slb_flows)
+		slb_sweep_kick(this_cpu_ptr(sn->cpu), 0);
 	if (!wide)
 		slb_flow4(flow)->key = pkt->key4;
 	else if (pkt->v6)

@@ -26,16 +26,21 @@
  * @size: flows that there is room for: narrow, wide
  * @used: flows in use, likewise
  * @bytes: memory allocated
+ * @swept: how long the last sweep took, in us; of all the longest
+ * @held: for how long it kept BHs off, in ns; likewise
  */
 struct slb_tables {
 	u64	size[2];
 	u64	used[2];
 	u64	bytes;
+	u32	swept;
+	u32	held;
 };
 
 static void slb_tables_add(struct slb_tables *sum, const struct slb_table *t,
 			   bool wide)
 {
+	u32 bytes = t->size + sizeof(struct slb_tally);
 	u64 size;
 
 	if (!slb_table_ready(t))
@@ -43,27 +48,33 @@ static void slb_tables_add(struct slb_tables *sum, const struct slb_table *t,
 	size = slb_table_size(t);
 	sum->size[wide] += size;
 	sum->used[wide] += READ_ONCE(t->used);
-	sum->bytes += size * (t->size + sizeof(struct slb_tally));
+	sum->bytes += size * bytes;
+	/* moved from, for a moment */
+	if (READ_ONCE(t->old))
+		sum->bytes += ((u64)READ_ONCE(t->old_mask) + 1) * SLB_WAYS * bytes;
 }
 
 static void slb_tables_show(struct seq_file *seq, const struct slb_tables *t)
 {
-	seq_printf(seq, " %10llu %10llu %10llu %10llu %12llu\n", t->size[0],
-		   t->used[0], t->size[1], t->used[1], t->bytes);
+	seq_printf(seq, " %10llu %10llu %10llu %10llu %12llu %8u %8u\n",
+		   t->size[0], t->used[0], t->size[1], t->used[1], t->bytes,
+		   t->swept, t->held / (u32)NSEC_PER_USEC);
 }
 
 static void slb_cpus_show(struct seq_file *seq, struct slb_net *sn)
 {
 	const struct slb_cpu_data *d;
 	struct slb_tables all = {};
+	const struct slb_cpu *c;
 	unsigned int cpu;
 
-	seq_puts(seq, "\ncpu     narrow       used       wide       used        bytes\n");
+	seq_puts(seq, "\ncpu     narrow       used       wide       used        bytes sweep_us  held_us\n");
 	for_each_possible_cpu(cpu) {
 		struct slb_tables one = {};
 
+		c = per_cpu_ptr(sn->cpu, cpu);
 		/* pairs with slb_sweep_work() */
-		d = smp_load_acquire(&per_cpu_ptr(sn->cpu, cpu)->data);
+		d = smp_load_acquire(&c->data);
 		if (d) {
 			one.bytes = sizeof(*d) +
 				    slb_service_rows() *
@@ -72,12 +83,16 @@ static void slb_cpus_show(struct seq_file *seq, struct slb_net *sn)
 			slb_tables_add(&one, &d->wide, true);
 		}
 		seq_printf(seq, "%-3u", cpu);
+		one.swept = READ_ONCE(c->swept);
+		one.held = READ_ONCE(c->held);
 		slb_tables_show(seq, &one);
 		all.size[0] += one.size[0];
 		all.used[0] += one.used[0];
 		all.size[1] += one.size[1];
 		all.used[1] += one.used[1];
 		all.bytes += one.bytes;
+		all.swept = max(all.swept, one.swept);
+		all.held = max(all.held, one.held);
 	}
 	seq_puts(seq, "all");
 	slb_tables_show(seq, &all);

@@ -5,7 +5,7 @@
  *  operation              | locking
  * ------------------------+--------------------------------------------------
  *  slb_sweep_work         | runs on the CPU that owns the flows; BH off for
- *                         | SLB_CHUNK flows at a time
+ *                         | SLB_CHUNK slots at a time
  *  slb_sweep_kick, _arm   | BH off, on that CPU
  *  slb_sweep_drop         | process context, slb_mutex
  *  slb_sweep_dead         | process context, that CPU is dead (slb_nets_mutex)
@@ -13,44 +13,59 @@
  *
  * It accounts what flows have served, so that IPVS's counters and timers lag
  * by a sweep at most, and ends the flows that no packet will end: idle ones,
- * and those whose connection, real server or service has gone its own way.
+ * and those whose connection, real server or service has gone its own way. Before, it
+ * gives tables another size where they have too many flows, or few.
  *
  * Only the CPU that owns a flow touches it, so the work checks where it runs:
  * the workqueue moves the work of a CPU that has gone offline, whose flows
  * slb_sweep_dead() ends.
  */
 #include <linux/cpu.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/prefetch.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include "conn.h"
 #include "ct.h"
 #include "flows.h"
 #include "sweep.h"
 
-/* Flows between two moments at which BHs are let in: some 10 us of them. */
+/* Slots between two moments at which BHs are let in: some 10 us of them. */
 #define SLB_CHUNK	256u
+
+/* The same of sets of a table that is being moved, flow by flow to anywhere. */
+#define SLB_CHUNK_SETS	16u
+
+/* Slots between one that is looked at and one whose connection is fetched. */
+#define SLB_AHEAD	16u
+
+/* For how long memory that could not be had is done without, where it would be for
+ * the better only.
+ */
+#define SLB_RETRY	(10 * HZ)
 
 static struct workqueue_struct *slb_wq;
 
 /* Allocate what this CPU wants and does not have yet. */
 static void slb_cpu_alloc(struct slb_cpu *c)
 {
+	u32 flows = min(slb_flows, SLB_FLOWS_START);
 	struct slb_cpu_data *d = c->data;
-	int node = cpu_to_node(c->cpu);
 
 	if (!d) {
-		d = slb_flows_alloc(c->sn, node);
+		d = slb_flows_alloc(c->sn, cpu_to_node(c->cpu));
 		if (!d)
 			goto err_retry;
 		/* pairs with slb_observe() and the hook: all of it, or none */
 		smp_store_release(&c->data, d);
 	}
 	if (READ_ONCE(c->want) & SLB_WANT_NARROW && !d->narrow.slot &&
-	    slb_table_init(&d->narrow, sizeof(struct slb_flow4), slb_flows,
-			   node))
+	    slb_table_init(&d->narrow, sizeof(struct slb_flow4), flows))
 		goto err_retry;
 	if (READ_ONCE(c->want) & SLB_WANT_WIDE && !d->wide.slot &&
-	    slb_table_init(&d->wide, sizeof(struct slb_flow6), slb_flows, node))
+	    slb_table_init(&d->wide, sizeof(struct slb_flow6), flows))
 		goto err_retry;
 	return;
 
@@ -118,30 +133,112 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 		slb_flow_end(sn, d, flow, why);
 }
 
-/* Returns false if this is not the place to do it. */
+/* Enter what belongs to a CPU. Returns false if this is another one, or else with BHs
+ * off; flows of a dead CPU, or where no hook runs any more, are dealt with anywhere.
+ */
+static bool slb_sweep_enter(const struct slb_cpu *c, bool anywhere, u64 *since)
+{
+	local_bh_disable();
+	if (!anywhere && smp_processor_id() != c->cpu) {
+		local_bh_enable();
+		return false;
+	}
+	*since = ktime_get_ns();
+	return true;
+}
+
+static void slb_sweep_leave(struct slb_cpu *c, u64 since)
+{
+	u64 held = ktime_get_ns() - since;
+
+	if (held > c->held)
+		WRITE_ONCE(c->held, min_t(u64, held, U32_MAX));
+	local_bh_enable();
+	cond_resched();
+}
+
+/* Of a connection, which may be anywhere in memory, what slb_sweep_flow() reads. */
+static void slb_sweep_prefetch(const struct slb_flow *flow)
+{
+	const struct ip_vs_conn *cp = flow->conn;
+
+	if (!flow->dst)
+		return;
+	prefetch(&cp->timer);
+	/* volatile, which prefetch() does not care for */
+	prefetch((const void *)&cp->timeout);
+}
+
 static bool slb_sweep_table(struct slb_cpu *c, struct slb_table *t, bool drop,
 			    bool anywhere)
 {
-	u32 flows = slb_table_size(t);
+	u32 slots = slb_table_slots(t);
 	struct slb_flow *flow;
 	u32 from, i;
+	u64 since;
 
-	for (from = 0; from < flows && t->used; from += SLB_CHUNK) {
-		local_bh_disable();
-		if (!anywhere && smp_processor_id() != c->cpu) {
-			local_bh_enable();
+	for (from = 0; from < slots && t->used; from += SLB_CHUNK) {
+		if (!slb_sweep_enter(c, anywhere, &since))
 			return false;
-		}
 		rcu_read_lock();
-		for (i = from; i < min(from + SLB_CHUNK, flows); i++) {
+		for (i = from; i < min(from + SLB_CHUNK, slots); i++) {
+			if (i + SLB_AHEAD < slots)
+				slb_sweep_prefetch(slb_table_at(t, i + SLB_AHEAD));
 			flow = slb_table_at(t, i);
 			if (flow->dst)
 				slb_sweep_flow(c->sn, c->data, flow, drop);
 		}
 		rcu_read_unlock();
-		local_bh_enable();
-		cond_resched();
+		slb_sweep_leave(c, since);
 	}
+	return true;
+}
+
+static bool slb_table_unfit(const struct slb_table *t)
+{
+	return slb_table_want(t, slb_flows) != slb_table_size(t);
+}
+
+/* Give a table the size that is right for it. Packets are let in all the time. */
+static bool slb_sweep_resize(struct slb_cpu *c, struct slb_table *t)
+{
+	void *slots = NULL, *old;
+	struct slb_flow *flow;
+	u32 flows = 0, i;
+	u64 since;
+
+	/* one that this work was kept from moving to its end goes on */
+	if (!t->old) {
+		flows = slb_table_want(t, slb_flows);
+		if (flows == slb_table_size(t) ||
+		    time_before(jiffies, READ_ONCE(c->retry)))
+			return true;
+		slots = slb_slots_alloc(t->size, flows);
+		if (!slots) {
+			WRITE_ONCE(c->retry, jiffies + SLB_RETRY);
+			return true;
+		}
+	}
+	do {
+		if (!slb_sweep_enter(c, false, &since)) {
+			vfree(slots);
+			return false;
+		}
+		rcu_read_lock();
+		if (slots)
+			slb_table_resize(t, slots, flows);
+		slots = NULL;
+		for (i = 0; i < SLB_CHUNK_SETS; i++) {
+			while ((flow = slb_table_move(t, c->data->seed)))
+				slb_flow_end(c->sn, c->data, flow, SLB_EVICTED);
+			old = slb_table_moved(t);
+			if (old)
+				break;
+		}
+		rcu_read_unlock();
+		slb_sweep_leave(c, since);
+	} while (!old);
+	vfree(old);
 	return true;
 }
 
@@ -155,16 +252,22 @@ static void slb_sweep_work(struct work_struct *work)
 {
 	struct slb_cpu *c = container_of(to_delayed_work(work), struct slb_cpu,
 					 work);
+	u64 since = ktime_get_ns();
 	struct slb_cpu_data *d;
 
 	slb_cpu_alloc(c);
 	d = c->data;
 	if (!d)
 		return;
+	WRITE_ONCE(c->held, 0);
 	slb_timeouts_read(c->sn, &d->timeouts);
-	if (!slb_sweep(c, READ_ONCE(c->drop), false))
+	if (!slb_sweep_resize(c, &d->narrow) ||
+	    !slb_sweep_resize(c, &d->wide) ||
+	    !slb_sweep(c, READ_ONCE(c->drop), false))
 		return;
-	if (READ_ONCE(d->narrow.used) || READ_ONCE(d->wide.used)) {
+	WRITE_ONCE(c->swept, div_u64(ktime_get_ns() - since, NSEC_PER_USEC));
+	if (READ_ONCE(d->narrow.used) || READ_ONCE(d->wide.used) ||
+	    slb_table_unfit(&d->narrow) || slb_table_unfit(&d->wide)) {
 		slb_sweep_arm(c);
 	} else {
 		WRITE_ONCE(d->tracked[false], false);

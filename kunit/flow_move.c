@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A flow table that becomes larger and smaller while it is used: whatever was placed
+ * and not taken out is found, with what is told of it, and nothing else is.
+ */
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+
+#include "flow_move.h"
+#include "flow_twin.h"
+
+#define SLB_MOVE_KEYS	6000u
+#define SLB_MOVE_STEPS	200000u
+#define SLB_MOVE_MAX	(16 * SLB_FLOWS_MIN)
+
+/**
+ * struct slb_mover - a table, and what must be in it
+ * @t: the table
+ * @wide: of wide flows
+ * @seed: of its hash
+ * @keys: all keys there are
+ * @live: which of them have a flow
+ * @count: how many
+ * @grown: how often the table became larger
+ * @shrunk: how often smaller
+ * @lost: flows for which there was no room then
+ */
+struct slb_mover {
+	struct slb_table	*t;
+	bool			wide;
+	u32			seed;
+	struct slb_any_key	*keys;
+	bool			*live;
+	u32			count;
+	u32			grown;
+	u32			shrunk;
+	u32			lost;
+};
+
+/* Of wide flows every third is of IPv4 packets. */
+static void slb_move_key(struct slb_mover *m, u32 i, struct rnd_state *rnd)
+{
+	struct slb_any_key *key = &m->keys[i];
+	struct slb_key4 key4;
+
+	prandom_bytes_state(rnd, key, sizeof(*key));
+	if (!m->wide) {
+		key->hash = slb_key4_hash(&key->key4, m->seed);
+	} else if (i % 3) {
+		key->key6.iif_proto &= ~SLB_KEY_MAPPED;
+		key->hash = slb_key6_hash(&key->key6, m->seed);
+	} else {
+		prandom_bytes_state(rnd, &key4, sizeof(key4));
+		key4.iif_proto &= ~SLB_KEY_MAPPED;
+		memset(key, 0, sizeof(*key));
+		slb_key4_map(&key4, &key->key6);
+		key->hash = slb_key4_hash(&key4, m->seed);
+	}
+}
+
+/* Which key a flow is of. */
+static u32 slb_move_which(const struct slb_flow *flow)
+{
+	return flow->bytes;
+}
+
+static void slb_move_free(struct kunit *test, struct slb_mover *m,
+			  struct slb_flow *flow)
+{
+	u32 i = slb_move_which(flow);
+
+	KUNIT_ASSERT_TRUE(test, m->live[i]);
+	m->live[i] = false;
+	m->count--;
+	slb_flow_free(m->t, flow);
+}
+
+static void slb_move_place(struct kunit *test, struct slb_mover *m, u32 i,
+			   u32 now)
+{
+	struct slb_flow *flow = slb_flow_place(m->t, m->keys[i].hash, now);
+
+	if (!flow)
+		return;
+	if (flow->dst)
+		slb_move_free(test, m, flow);
+	memcpy((void *)(flow + 1) - m->t->size, &m->keys[i],
+	       slb_key_bytes(m->wide));
+	flow->dst = (struct dst_entry *)flow;
+	flow->flags = m->wide ? SLB_FLOW_WIDE : 0;
+	flow->bytes = i;
+	flow->last = now;
+	slb_flow_tally(m->t, flow)->packets = i;
+	m->live[i] = true;
+	m->count++;
+}
+
+static struct slb_flow *slb_move_check(struct kunit *test,
+				       const struct slb_mover *m, u32 i)
+{
+	struct slb_flow *flow = slb_any_lookup(m->t, &m->keys[i]);
+
+	KUNIT_ASSERT_EQ_MSG(test, !!flow, m->live[i], "key %u", i);
+	if (!flow)
+		return NULL;
+	KUNIT_ASSERT_EQ(test, slb_move_which(flow), i);
+	KUNIT_ASSERT_EQ(test, slb_flow_hash(flow, m->seed), m->keys[i].hash);
+	KUNIT_ASSERT_EQ(test, slb_flow_tally(m->t, flow)->packets, i);
+	return flow;
+}
+
+/* All keys, from one side, and all slots from the other. */
+static void slb_move_check_all(struct kunit *test, const struct slb_mover *m)
+{
+	u32 i, seen = 0;
+
+	for (i = 0; i < SLB_MOVE_KEYS; i++)
+		slb_move_check(test, m, i);
+	for (i = 0; i < slb_table_slots(m->t); i++)
+		seen += !!slb_table_at(m->t, i)->dst;
+	KUNIT_ASSERT_EQ(test, seen, m->count);
+	KUNIT_ASSERT_EQ(test, m->t->used, m->count);
+}
+
+/* Begin to move the table, or move a set. */
+static void slb_move_step(struct kunit *test, struct slb_mover *m,
+			  struct rnd_state *rnd)
+{
+	struct slb_table *t = m->t;
+	u32 flows = slb_table_size(t);
+	struct slb_flow *flow;
+	bool grows;
+	void *slots;
+
+	if (!t->old) {
+		if (slb_once_in(rnd, 2))
+			flows = min(flows << (1 + slb_rnd(rnd, 2)), SLB_MOVE_MAX);
+		else
+			flows = max(flows >> 1, SLB_FLOWS_MIN);
+		if (flows == slb_table_size(t))
+			return;
+		slots = slb_slots_alloc(t->size, flows);
+		KUNIT_ASSERT_NOT_NULL(test, slots);
+		slb_table_resize(t, slots, flows);
+		KUNIT_ASSERT_EQ(test, slb_table_size(t), flows);
+		return;
+	}
+	grows = t->set_mask > t->old_mask;
+	while ((flow = slb_table_move(t, m->seed))) {
+		KUNIT_ASSERT_FALSE(test, grows);
+		slb_move_free(test, m, flow);
+		m->lost++;
+	}
+	slots = slb_table_moved(t);
+	if (!slots)
+		return;
+	vfree(slots);
+	m->grown += grows;
+	m->shrunk += !grows;
+	slb_move_check_all(test, m);
+}
+
+/**
+ * slb_moves() - use a table at random while its size changes
+ * @test: the test
+ * @wide: of wide flows
+ * @rnd: what is done
+ */
+void slb_moves(struct kunit *test, bool wide, struct rnd_state *rnd)
+{
+	struct slb_mover m = {
+		.t = slb_table(test, wide, SLB_FLOWS_MIN),
+		.wide = wide,
+		.seed = prandom_u32_state(rnd),
+		.keys = kunit_kcalloc(test, SLB_MOVE_KEYS, sizeof(*m.keys),
+				      GFP_KERNEL),
+		.live = kunit_kcalloc(test, SLB_MOVE_KEYS, sizeof(*m.live),
+				      GFP_KERNEL),
+	};
+	struct slb_flow *flow;
+	u32 i, step;
+
+	KUNIT_ASSERT_NOT_NULL(test, m.keys);
+	KUNIT_ASSERT_NOT_NULL(test, m.live);
+	for (i = 0; i < SLB_MOVE_KEYS; i++)
+		slb_move_key(&m, i, rnd);
+	for (step = 0; step < SLB_MOVE_STEPS; step++) {
+		i = slb_rnd(rnd, SLB_MOVE_KEYS);
+		flow = slb_move_check(test, &m, i);
+		if (flow && slb_once_in(rnd, 3))
+			slb_move_free(test, &m, flow);
+		else if (!flow)
+			slb_move_place(test, &m, i, step);
+		if (slb_once_in(rnd, 4))
+			slb_move_step(test, &m, rnd);
+	}
+	slb_move_check_all(test, &m);
+	kunit_info(test, "grown=%u shrunk=%u lost=%u", m.grown, m.shrunk,
+		   m.lost);
+	/* a run in which one of these does not happen tests nothing */
+	KUNIT_ASSERT_GT(test, m.grown, 4);
+	KUNIT_ASSERT_GT(test, m.shrunk, 4);
+	KUNIT_ASSERT_GT(test, m.lost, 4);
+}
+
+/**
+ * slb_test_want() - what size is right
+ * @test: the test
+ *
+ * A table that has just been given another size is right for what it holds.
+ */
+void slb_test_want(struct kunit *test)
+{
+	struct slb_table *t = slb_table(test, false, SLB_FLOWS_START);
+	u32 flows, max = 64 * SLB_FLOWS_START;
+
+	KUNIT_EXPECT_EQ(test, slb_table_want(t, max), SLB_FLOWS_START);
+	t->used = SLB_FLOWS_START / 3;
+	KUNIT_EXPECT_EQ(test, slb_table_want(t, max), SLB_FLOWS_START);
+	t->used = SLB_FLOWS_START / 2;
+	KUNIT_EXPECT_EQ(test, slb_table_want(t, max), 2 * SLB_FLOWS_START);
+	KUNIT_EXPECT_EQ(test, slb_table_want(t, SLB_FLOWS_START), SLB_FLOWS_START);
+	t->used = 10 * SLB_FLOWS_START;
+	KUNIT_EXPECT_EQ(test, slb_table_want(t, max), 32 * SLB_FLOWS_START);
+	t->used = 100 * SLB_FLOWS_START;
+	KUNIT_EXPECT_EQ(test, slb_table_want(t, max), max);
+	t->used = 0;
+
+	t = slb_table(test, false, SLB_FLOWS_MIN);
+	KUNIT_EXPECT_EQ(test, slb_table_want(t, SLB_FLOWS_MIN), SLB_FLOWS_MIN);
+	for (flows = 2 * SLB_FLOWS_START; flows <= max; flows *= 2) {
+		t = slb_table(test, false, flows);
+		KUNIT_EXPECT_EQ(test, slb_table_want(t, max), flows / 2);
+		t->used = flows / 20;
+		KUNIT_EXPECT_EQ(test, slb_table_want(t, max), flows / 2);
+		t->used = flows / 10;
+		KUNIT_EXPECT_EQ(test, slb_table_want(t, max), flows);
+		t->used = 0;
+	}
+}

@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: 6.12 uml
+# slb-also: 6.1
+# slb-timeout: 300
+#
+# The flow table follows the number of flows: it starts small, becomes larger and smaller
+# while packets flow and the list of flows is read, and does not exceed what the module was
+# told. No datagram is lost meanwhile, and no flow says other than the slow path.
+
+set -u
+. lib/stat.sh
+. lib/net.sh
+trap slb_net_down EXIT
+
+slots=4096
+sockets=2000
+
+# slb_cpus: narrow slots and flows of each CPU that has a table, from /proc/net/shadowlb.
+slb_cpus() { slb_in dir cat /proc/net/shadowlb | awk '$1 ~ /^[0-9]+$/ && $2 > 0 { print $2, $3 }'; }
+slb_largest() { slb_cpus | awk '$1 > n { n = $1 } END { print n + 0 }'; }
+slb_flows_used() { slb_cpus | awk '{ n += $2 } END { print n + 0 }'; }
+slb_small() { [ "$(slb_largest)" -eq $slots ] && [ "$(slb_flows_used)" -eq 0 ]; }
+
+# slb_pings FIRST ROUNDS: as many sockets as that, one after the other.
+slb_pings() {
+	local i
+
+	for ((i = 0; i < sockets; i += 500)); do
+		slb_in client /usr/bin/python3 lib/udp.py ping "$SLB_VIP_NAT:7" 500 "$2" \
+			from=$(($1 + i)) >"$SLB_TMP/ping" ||
+			slb_fail "datagrams are lost: $(<"$SLB_TMP/ping")"
+	done
+}
+
+# What a reader sees while flows come: each once on a CPU, each line whole.
+slb_read_loop() {
+	local n=0
+
+	until [ -e "$SLB_TMP/stop" ]; do
+		slb_in dir cat /proc/net/shadowlb_flows | tail -n +2 >"$SLB_TMP/list"
+		awk '{ print $1, $2, $3, $4, $12 }' "$SLB_TMP/list" | sort | uniq -d >>"$SLB_TMP/twice"
+		awk 'NF != 13' "$SLB_TMP/list" >>"$SLB_TMP/broken"
+		n=$((n + 1))
+		echo $n >"$SLB_TMP/reads"
+	done
+}
+
+# slb_start OPTIONS: the module anew.
+slb_start() {
+	slb_in dir ipvsadm -C
+	rmmod shadowlb 2>/dev/null
+	# shellcheck disable=SC2086
+	modprobe shadowlb $1 || slb_bail 'shadowlb cannot be loaded'
+	slb_scope 2
+	slb_in dir sysctl -qw net.shadowlb.lease=600
+	slb_service u m 7 rr 7777
+}
+
+modprobe shadowlb
+slb_net_up
+slb_udp_up
+
+slb_start ''
+slb_in client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/null
+slb_is 'a few flows: slots' "$(slb_largest)" eq $slots
+slb_pings 20000 2
+slb_in dir sysctl -qw net.shadowlb.verify=16
+slb_read_loop &
+reader=$!
+slb_pings 20000 4
+slb_pings 30000 6
+touch "$SLB_TMP/stop"
+wait $reader
+slb_is 'lists read meanwhile' "$(<"$SLB_TMP/reads")" ge 2
+slb_same 'flows listed twice' "$(<"$SLB_TMP/twice")" ''
+slb_same 'lines that are not whole' "$(<"$SLB_TMP/broken")" ''
+slb_is 'flows in use' "$(slb_flows_used)" ge 6000
+slb_is 'slots of the largest table' "$(slb_largest)" ge $((2 * slots))
+slb_is 'tables that are crowded' "$(slb_cpus | awk '$2 > $1 * 0.38' | wc -l)" eq 0
+slb_is 'flows listed' "$(slb_in dir cat /proc/net/shadowlb_flows | tail -n +2 | wc -l)" eq "$(slb_flows_used)"
+slb_is 'flows pushed out' "$(slb_stat dir evicted)" le 40
+slb_is 'compared with the slow path' "$(slb_stat dir verified)" ge 100
+slb_is 'other than the slow path' "$(slb_stat dir differs)" eq 0
+slb_in dir cat /proc/net/shadowlb | sed -n '/^cpu/,/^all/s/^/# /p'
+
+slb_in dir sysctl -qw net.shadowlb.lease=1
+slb_check 'without packets flows end, and the table becomes small again' slb_wait 60 slb_small
+
+slb_start flows=2048
+slb_pings 20000 5
+slb_is 'no more slots than the module was told' "$(slb_largest)" eq 2048
+slb_done
