@@ -23,7 +23,7 @@ from . import pkt
 from .net import Director
 from .nl import Fail
 from .pkt import ETH, VNET, mac, packed
-from .state import stat
+from .state import proc
 from .topo import PLAIN, Topology, lladdr
 from .trace import Trace
 
@@ -72,7 +72,7 @@ class Stream:
         while not self.get(2):
             number = self.get(0) + 1
             if number > self.get(1):
-                os.sched_yield()
+                time.sleep(.0005)
                 continue
             frame = frames[number % len(frames)]
             # with its complement, so that checksums stay
@@ -148,8 +148,10 @@ class Bench:
                 self.stream.put(1, sent + AHEAD)
 
     def hits(self):
+        """Nothing, if the module is gone."""
         with self.director:
-            return stat().get("hits", 0)
+            rows = [line.split() for line in proc("stat/shadowlb").splitlines()]
+        return sum(int(row[rows[0].index("hits")], 16) for row in rows[1:])
 
     def sent(self):
         return self.stream.get(0)
