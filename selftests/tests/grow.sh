@@ -14,7 +14,7 @@ set -u
 trap slb_net_down EXIT
 
 slots=4096
-sockets=2000
+sockets=1500
 
 # slb_cpus: narrow slots and flows of each CPU that has a table, from /proc/net/shadowlb.
 slb_cpus() { slb_in dir cat /proc/net/shadowlb | awk '$1 ~ /^[0-9]+$/ && $2 > 0 { print $2, $3 }'; }
@@ -68,14 +68,14 @@ slb_pings 20000 2
 slb_in dir sysctl -qw net.shadowlb.verify=16
 slb_read_loop &
 reader=$!
-slb_pings 20000 4
-slb_pings 30000 6
+slb_pings 20000 3
+slb_pings 30000 5
 touch "$SLB_TMP/stop"
 wait $reader
 slb_is 'lists read meanwhile' "$(<"$SLB_TMP/reads")" ge 2
 slb_same 'flows listed twice' "$(<"$SLB_TMP/twice")" ''
 slb_same 'lines that are not whole' "$(<"$SLB_TMP/broken")" ''
-slb_is 'flows in use' "$(slb_flows_used)" ge 6000
+slb_is 'flows in use' "$(slb_flows_used)" ge 4500
 slb_is 'slots of the largest table' "$(slb_largest)" ge $((2 * slots))
 slb_is 'tables that are crowded' "$(slb_cpus | awk '$2 > $1 * 0.38' | wc -l)" eq 0
 slb_is 'flows listed' "$(slb_in dir cat /proc/net/shadowlb_flows | tail -n +2 | wc -l)" eq "$(slb_flows_used)"
@@ -88,6 +88,6 @@ slb_in dir sysctl -qw net.shadowlb.lease=1
 slb_check 'without packets flows end, and the table becomes small again' slb_wait 60 slb_small
 
 slb_start flows=2048
-slb_pings 20000 5
+slb_pings 20000 3
 slb_is 'no more slots than the module was told' "$(slb_largest)" eq 2048
 slb_done
