@@ -83,6 +83,17 @@ static void slb_hint_shun(struct slb_cpu_data *d, u32 hash, unsigned long now,
 	hint->why = why;
 }
 
+/* Is this packet's conntrack entry only being made? conntrack confirms it after our hook.
+ * Nothing can be said of such an entry yet, of the next packet's it can.
+ */
+static bool slb_ct_begins(const struct sk_buff *skb)
+{
+	enum ip_conntrack_info ctinfo;
+	const struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+
+	return ct && !nf_ct_is_template(ct) && !nf_ct_is_confirmed(ct);
+}
+
 /* May the slow path teach something by this packet? */
 static bool slb_miss_teaches(enum slb_stat why)
 {
@@ -301,6 +312,8 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		why = SLB_SKIP_UNSETTLED;
 		if (w->pkt.proto == IPPROTO_UDP &&
 		    !slb_hint_seen(d, w->pkt.hash))
+			goto err_count;
+		if (slb_ct_begins(skb))
 			goto err_count;
 		why = SLB_SKIP_KIND;
 		p.cp = slb_learn_pin(sn, &w->pkt, skb, &out);
