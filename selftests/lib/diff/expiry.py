@@ -25,6 +25,7 @@ from .trace import Trace
 
 STEP = .5
 SWEEP = 1.0
+ROUNDED = 1.5                       # both to seconds; and they are read one after the other
 
 
 class Scenario:
@@ -142,16 +143,21 @@ class Pair:
                                 (what, a.get(what, start) - start, b.get(what, start) - start))
 
     def judge_left(self):
-        for when, (a, _), (b, _) in self.seen:
-            # the last turn that a sweep has told of, and the rounding of both
-            told = max((row[0] for row in self.seen if row[0] <= when - SWEEP),
-                       default=self.seen[0][0] - SWEEP)
-            most = when - told + 1
+        """What flows have not told of yet is the packets of a sweep, and of the time between
+        two readings: the end of a connection is one that it had since then without flows."""
+        for n, (when, (a, _), (b, _)) in enumerate(self.seen):
+            told = max((i for i in range(n) if self.seen[i][0] <= when - SWEEP - STEP), default=0)
             for what in sorted(set(a) & set(b)):
-                # one that ends now is judged by its end: a flow may hold it for a sweep
-                if any(x and abs(x - y) > most for x, y in zip(a[what], b[what])):
-                    self.bad.append("%s: after %.1f s %s s left without flows, %s with" %
-                                    (what, when - self.seen[0][0], a[what], b[what]))
+                before = [row for row in self.seen[told:n + 1]
+                          if len(row[1][0].get(what, ())) == len(a[what])]
+                for i, (x, y) in enumerate(zip(a[what], b[what])):
+                    # one that ends now is judged by its end: a flow may hold it for a sweep
+                    if not x:
+                        continue
+                    ends = [row[0] + row[1][0][what][i] - when for row in before]
+                    if not min(ends) - ROUNDED <= y <= max(ends) + ROUNDED:
+                        self.bad.append("%s: after %.1f s %s s left without flows, %s with" %
+                                        (what, when - self.seen[0][0], x, y))
 
     def judge_counts(self):
         for when, _, (_, servers) in self.seen:
