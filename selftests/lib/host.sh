@@ -39,6 +39,9 @@ ethtool|ethtool
 ping|iputils-ping
 ipvsadm|ipvsadm
 keepalived|keepalived
+ldirectord|ldirectord
+collectd|collectd-core
+prometheus-node-exporter|prometheus-node-exporter
 conntrack|conntrack
 nft|nftables
 tcpdump|tcpdump
