@@ -42,7 +42,8 @@ struct net;
  * @SLB_MISS_NOMEM: no memory to make the packet writable
  * @SLB_MISS_VERIFY: given to the slow path to compare
  * @SLB_SKIP_SCOPE: not learned, the service is out of scope
- * @SLB_SKIP_UNSETTLED: not learned, the connection is not settled yet
+ * @SLB_SKIP_UNSETTLED: not learned, the connection is not settled yet, or its
+ *	conntrack entry
  * @SLB_SKIP_METHOD: not learned, the forwarding method is not served
  * @SLB_SKIP_KIND: not learned, the kind of connection is not served
  *	(one-packet, application helper, no client port)

@@ -41,7 +41,7 @@ slb_collectd_up() {
 	slb_spawn dir collectd -f -C "$SLB_TMP/collectd.conf" >"$SLB_TMP/collectd.log" 2>&1
 }
 
-# The last value of each, a line "service/what values", which come in as text behind the time.
+# What it has written last: a line "service/what value,value" for each of its files.
 slb_collectd() {
 	local file
 
@@ -51,7 +51,7 @@ slb_collectd() {
 	done
 }
 
-# Is what it wrote last what there was after the load?
+# Has it seen so many packets of the service, both ways?
 slb_collectd_done() { slb_collectd | grep -q "if_packets.* $1,$1$"; }
 
 slb_exporter_up() {
@@ -77,6 +77,8 @@ slb_watched() {
 	slb_check "$text: the node exporter has seen them" grep -q \
 		"^node_ipvs_incoming_packets_total $((sockets * each))$" <<<"$said"
 	slb_record 'node exporter' "$said"
+	# it writes the service first: by then it has written the rest too
+	slb_pause 2
 	slb_record collectd "$(slb_collectd)"
 	slb_in dir ipvsadm -C
 }
