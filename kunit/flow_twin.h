@@ -5,7 +5,7 @@
 
 #include <kunit/test.h>
 
-#include "flow.h"
+#include "lookup.h"
 #include "rnd.h"
 
 /* A table of more flows than a case fills. */

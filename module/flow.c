@@ -28,21 +28,7 @@
 #include <linux/vmalloc.h>
 #include <net/ipv6.h>
 
-#include "flow.h"
-
-/**
- * slb_key4_hash() - hash a key
- * @key: the key
- * @seed: of the CPU
- *
- * Context: any.
- * Return: all 32 bits count.
- */
-u32 slb_key4_hash(const struct slb_key4 *key, u32 seed)
-{
-	return jhash_3words((__force u32)key->saddr, (__force u32)key->daddr,
-			    (__force u32)key->ports, seed ^ key->iif_proto);
-}
+#include "lookup.h"
 
 /**
  * slb_key6_hash() - hash a key of IPv6 packets
@@ -111,30 +97,6 @@ void slb_flow_action(const struct slb_flow *flow, struct slb_action6 *act)
 		.csum = act4->csum,
 		.mtu = act4->mtu,
 	};
-}
-
-static bool slb_key4_equal(const struct slb_key4 *a, const struct slb_key4 *b)
-{
-	return !(((__force u32)a->saddr ^ (__force u32)b->saddr) |
-		 ((__force u32)a->daddr ^ (__force u32)b->daddr) |
-		 ((__force u32)a->ports ^ (__force u32)b->ports) |
-		 (a->iif_proto ^ b->iif_proto));
-}
-
-static bool slb_key6_equal(const struct slb_key6 *a, const struct slb_key6 *b)
-{
-	return !(((__force u32)a->ports ^ (__force u32)b->ports) |
-		 (a->iif_proto ^ b->iif_proto)) &&
-	       ipv6_addr_equal(&a->saddr, &b->saddr) &&
-	       ipv6_addr_equal(&a->daddr, &b->daddr);
-}
-
-/* The set comes from the low bits of the hash, the way to start at from the
- * high ones.
- */
-static u32 slb_hash_way(u32 hash)
-{
-	return hash >> (32 - ilog2(SLB_WAYS));
 }
 
 /**
@@ -366,58 +328,6 @@ struct slb_tally *slb_flow_tally(const struct slb_table *t,
 		bytes = ((size_t)t->old_mask + 1) * SLB_WAYS * t->size;
 	}
 	return (struct slb_tally *)(slot + bytes) + (at - slot) / t->size;
-}
-
-/**
- * slb_flow_lookup4() - find the flow of a key
- * @t: a table of narrow flows, which is ready
- * @key: the key
- * @hash: of the key
- *
- * Context: BH off, on the CPU that owns the table.
- * Return: the flow, which is the caller's until BHs are on again, or NULL.
- */
-struct slb_flow *slb_flow_lookup4(const struct slb_table *t,
-				  const struct slb_key4 *key, u32 hash)
-{
-	u32 way = slb_hash_way(hash);
-	struct slb_flow4 *set;
-	u32 i, mask;
-
-	set = slb_table_set(t, hash, sizeof(*set), &mask);
-	for (i = 0; i < SLB_WAYS; i++) {
-		struct slb_flow4 *f = &set[(way + i) % SLB_WAYS];
-
-		if (slb_key4_equal(&f->key, key) && f->flow.dst)
-			return &f->flow;
-	}
-	return NULL;
-}
-
-/**
- * slb_flow_lookup6() - find the flow of a key
- * @t: a table of wide flows, which is ready
- * @key: the key
- * @hash: of the key, or of the key that it maps
- *
- * Context: BH off, on the CPU that owns the table.
- * Return: the flow, which is the caller's until BHs are on again, or NULL.
- */
-struct slb_flow *slb_flow_lookup6(const struct slb_table *t,
-				  const struct slb_key6 *key, u32 hash)
-{
-	u32 way = slb_hash_way(hash);
-	struct slb_flow6 *set;
-	u32 i, mask;
-
-	set = slb_table_set(t, hash, sizeof(*set), &mask);
-	for (i = 0; i < SLB_WAYS; i++) {
-		struct slb_flow6 *f = &set[(way + i) % SLB_WAYS];
-
-		if (slb_key6_equal(&f->key, key) && f->flow.dst)
-			return &f->flow;
-	}
-	return NULL;
 }
 
 /**

@@ -394,29 +394,6 @@ static inline struct slb_flow *slb_table_at(const struct slb_table *t, u32 i)
 }
 
 /**
- * slb_table_set() - the set of a hash
- * @t: the table, which is ready
- * @hash: of a key; its low bits choose the set
- * @size: @t's, where it is known a constant
- * @mask: number of sets less one of what the set is in
- *
- * Context: BH off, on the CPU that owns the table.
- * Return: SLB_WAYS flows.
- */
-static inline void *slb_table_set(const struct slb_table *t, u32 hash, u32 size,
-				  u32 *mask)
-{
-	void *slot = t->slot;
-
-	*mask = t->set_mask;
-	if (unlikely(t->old) && (hash & t->old_mask) >= t->moved) {
-		*mask = t->old_mask;
-		slot = t->old;
-	}
-	return slot + (size_t)(hash & *mask) * SLB_WAYS * size;
-}
-
-/**
  * slb_set_at() - a slot of a set
  * @t: the table
  * @set: the set
@@ -430,7 +407,6 @@ static inline struct slb_flow *slb_set_at(const struct slb_table *t, void *set,
 	return set + (way + 1) * t->size - sizeof(struct slb_flow);
 }
 
-u32 slb_key4_hash(const struct slb_key4 *key, u32 seed);
 u32 slb_key6_hash(const struct slb_key6 *key, u32 seed);
 void slb_key4_map(const struct slb_key4 *key, struct slb_key6 *mapped);
 void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key);
@@ -447,10 +423,6 @@ u32 slb_table_want(const struct slb_table *t, u32 max);
 void slb_table_resize(struct slb_table *t, void *slot, u32 flows);
 struct slb_flow *slb_table_move(struct slb_table *t, u32 seed);
 void *slb_table_moved(struct slb_table *t);
-struct slb_flow *slb_flow_lookup4(const struct slb_table *t,
-				  const struct slb_key4 *key, u32 hash);
-struct slb_flow *slb_flow_lookup6(const struct slb_table *t,
-				  const struct slb_key6 *key, u32 hash);
 struct slb_flow *slb_flow_place(struct slb_table *t, u32 hash,
 				unsigned long now);
 void slb_flow_free(struct slb_table *t, struct slb_flow *flow);

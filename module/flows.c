@@ -64,49 +64,22 @@ void slb_flows_free(struct slb_cpu_data *d)
 }
 
 /**
- * slb_pkt_hash() - hash the key of a packet
+ * slb_flow_find_mapped() - find the wide flow of an IPv4 packet
  * @d: this CPU's data
- * @pkt: the packet, which has a key
+ * @pkt: the packet, which has a key and its hash
  *
- * Context: any.
+ * Apart from slb_flow_find(), which needs no room for the key then.
+ *
+ * Context: BH off.
+ * Return: as slb_flow_find().
  */
-void slb_pkt_hash(const struct slb_cpu_data *d, struct slb_pkt *pkt)
-{
-	pkt->hash = pkt->v6 ? slb_key6_hash(&pkt->key6, d->seed) :
-			      slb_key4_hash(&pkt->key4, d->seed);
-}
-
-/* Apart from its caller, which needs no room for the key then. */
-static noinline struct slb_flow *
-slb_flow_find_mapped(const struct slb_cpu_data *d, const struct slb_pkt *pkt)
+struct slb_flow *slb_flow_find_mapped(const struct slb_cpu_data *d,
+				      const struct slb_pkt *pkt)
 {
 	struct slb_key6 mapped;
 
 	slb_key4_map(&pkt->key4, &mapped);
 	return slb_flow_lookup6(&d->wide, &mapped, pkt->hash);
-}
-
-/**
- * slb_flow_find() - find the flow of a packet, of either size
- * @d: this CPU's data
- * @pkt: the packet, which has a key and its hash
- *
- * Context: BH off.
- * Return: the flow, which is the caller's until BHs are on again, or NULL.
- */
-struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
-			       const struct slb_pkt *pkt)
-{
-	struct slb_flow *flow = NULL;
-
-	if (pkt->v6)
-		return d->wide.used ? slb_flow_lookup6(&d->wide, &pkt->key6,
-						       pkt->hash) : NULL;
-	if (d->narrow.used)
-		flow = slb_flow_lookup4(&d->narrow, &pkt->key4, pkt->hash);
-	if (flow || !d->wide.used)
-		return flow;
-	return slb_flow_find_mapped(d, pkt);
 }
 
 /* The address that IPVS knows the packets of a flow by: their destination, or in the

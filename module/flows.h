@@ -6,7 +6,7 @@
 #include <net/dst.h>
 
 #include "conn.h"
-#include "flow.h"
+#include "lookup.h"
 #include "net.h"
 #include "parse.h"
 #include "peers.h"
@@ -80,11 +80,48 @@ static inline bool slb_flow_routed(const struct slb_flow *flow)
 				    slb_flow6(flow)->cookie : 0);
 }
 
+struct slb_flow *slb_flow_find_mapped(const struct slb_cpu_data *d,
+				      const struct slb_pkt *pkt);
+
+/**
+ * slb_pkt_hash() - hash the key of a packet
+ * @d: this CPU's data
+ * @pkt: the packet, which has a key
+ *
+ * Context: any.
+ */
+static inline void slb_pkt_hash(const struct slb_cpu_data *d,
+				struct slb_pkt *pkt)
+{
+	pkt->hash = pkt->v6 ? slb_key6_hash(&pkt->key6, d->seed) :
+			      slb_key4_hash(&pkt->key4, d->seed);
+}
+
+/**
+ * slb_flow_find() - find the flow of a packet, of either size
+ * @d: this CPU's data
+ * @pkt: the packet, which has a key and its hash
+ *
+ * Context: BH off.
+ * Return: the flow, which is the caller's until BHs are on again, or NULL.
+ */
+static inline struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
+					     const struct slb_pkt *pkt)
+{
+	struct slb_flow *flow = NULL;
+
+	if (pkt->v6)
+		return d->wide.used ? slb_flow_lookup6(&d->wide, &pkt->key6,
+						       pkt->hash) : NULL;
+	if (d->narrow.used)
+		flow = slb_flow_lookup4(&d->narrow, &pkt->key4, pkt->hash);
+	if (flow || !d->wide.used)
+		return flow;
+	return slb_flow_find_mapped(d, pkt);
+}
+
 struct slb_cpu_data *slb_flows_alloc(struct slb_net *sn, int node);
 void slb_flows_free(struct slb_cpu_data *d);
-void slb_pkt_hash(const struct slb_cpu_data *d, struct slb_pkt *pkt);
-struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
-			       const struct slb_pkt *pkt);
 void slb_flow_begin(struct slb_cpu_data *d, const struct slb_flow *flow);
 bool slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 		     unsigned long now);

@@ -59,8 +59,8 @@ static enum slb_stat slb_parse_chunk(const struct sctp_chunkhdr *ch,
 }
 
 /* The transport header, of which avail bytes can be read and len are there. */
-static enum slb_stat slb_parse_transport(const void *data, u32 avail, u32 len,
-					 struct slb_pkt *pkt)
+static __always_inline enum slb_stat
+slb_parse_transport(const void *data, u32 avail, u32 len, struct slb_pkt *pkt)
 {
 	const struct udphdr *uh = data;
 	const struct tcphdr *th = data;

@@ -118,8 +118,9 @@ void slb_action_init6(struct slb_action6 *act, const struct slb_key6 *from,
  * are not part of; csum is then the sum of what changes there. That of SCTP is
  * another kind and for the caller to do.
  */
-static void slb_rewrite_ports(void *data, u8 proto, __be16 sport, __be16 dport,
-			      __wsum csum, bool partial)
+static __always_inline void slb_rewrite_ports(void *data, u8 proto, __be16 sport,
+					      __be16 dport, __wsum csum,
+					      bool partial)
 {
 	struct udphdr *uh = data;
 	__sum16 *check;

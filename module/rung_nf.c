@@ -36,10 +36,14 @@
 /* Does the packet carry what only the slow path knows how to treat? "notrack"
  * in the raw table is harmless: so does IPVS treat its packets.
  */
-static bool slb_skb_special(const struct sk_buff *skb, bool v6)
+static bool slb_skb_special(struct sk_buff *skb, bool v6)
 {
-	return skb->ipvs_property || skb_dst(skb) || skb->sk ||
-	       skb_sec_path(skb) || skb_nfct(skb) || slb_skb_bridged(skb) ||
+	unsigned long holds = (unsigned long)skb->sk | skb->_skb_refdst |
+			      (unsigned long)skb_nfct(skb);
+
+	return holds || skb->ipvs_property ||
+	       (skb_has_extensions(skb) &&
+		(skb_sec_path(skb) || slb_skb_bridged(skb))) ||
 	       slb_skb_traced(skb) || slb_skb_offloaded(skb) ||
 	       (v6 ? IP6CB(skb)->frag_max_size : IPCB(skb)->frag_max_size) ||
 	       (skb_is_gso(skb) && !skb_shinfo(skb)->gso_type);
@@ -67,7 +71,7 @@ static noinline enum slb_stat slb_parse_scattered(const struct sk_buff *skb,
 }
 
 /* What the parser says of a packet, or why it goes slow all the same. */
-static enum slb_stat slb_skb_check(const struct sk_buff *skb, u32 iif, bool v6,
+static enum slb_stat slb_skb_check(struct sk_buff *skb, u32 iif, bool v6,
 				   struct slb_pkt *pkt)
 {
 	u32 len = min_t(u32, skb->len, (v6 ? sizeof(struct ipv6hdr) :

@@ -120,7 +120,8 @@ static int slb_skb_prepare(struct sk_buff *skb, u32 hlen, u32 encap,
 {
 	u32 room = LL_RESERVED_SPACE(dev) + encap;
 
-	if (skb_ensure_writable(skb, hlen))
+	if (unlikely(skb_cloned(skb) || hlen > skb_headlen(skb)) &&
+	    skb_ensure_writable(skb, hlen))
 		return -ENOMEM;
 	/* what is pushed must not be a clone's, nor GSO's type */
 	if (encap && (skb_cow_head(skb, room) ||
@@ -153,8 +154,10 @@ static void slb_sctp_csum(struct sk_buff *skb, const struct slb_pkt *pkt,
 	}
 }
 
-static void slb_rewrite(const struct slb_flow *flow, struct sk_buff *skb,
-			const struct slb_pkt *pkt, unsigned int how)
+static __always_inline void slb_rewrite(const struct slb_flow *flow,
+					struct sk_buff *skb,
+					const struct slb_pkt *pkt,
+					unsigned int how)
 {
 	const struct slb_action6 *act6;
 	struct slb_action4 act4;
@@ -253,14 +256,20 @@ static void slb_skb_send(struct sk_buff *skb, struct net *net,
 }
 
 /* The longest packet that leaves whole. What path MTU discovery finds out later
- * may change a route that stays valid.
+ * changes a route that stays valid; otherwise an IPv4 route whose MTU changes is one
+ * no more (rt_cache_flush()), and dst_mtu() needs not be asked for each packet.
  */
 static u32 slb_flow_mtu(const struct slb_flow *flow)
 {
-	u32 mtu = flow->flags & SLB_FLOW_WIDE ? slb_flow6(flow)->act.mtu :
-						slb_flow4(flow)->act.mtu;
+	const struct dst_entry *dst = flow->dst;
+	u32 mtu;
 
-	return min(mtu, dst_mtu(flow->dst));
+	if (flow->flags & SLB_FLOW_WIDE)
+		return min_t(u32, slb_flow6(flow)->act.mtu, dst_mtu(dst));
+	mtu = min_t(u32, slb_flow4(flow)->act.mtu, READ_ONCE(dst->dev->mtu));
+	if (unlikely(container_of(dst, const struct rtable, dst)->rt_pmtu))
+		mtu = min(mtu, dst_mtu(dst));
+	return mtu;
 }
 
 /**

@@ -6,7 +6,7 @@
  *  operation      | locking
  * ----------------+---------------------------------------------------------
  *  slb_sync_fit   | RCU
- *  slb_sync_due   | RCU, BH off, the flow is the caller's
+ *  slb_sync_owed  | RCU, BH off, the flow is the caller's
  *
  * IPVS decides by the connection's count of packets (the n-th of each
  * net.ipv4.vs.sync_threshold), by time (sync_refresh_period), or both, in
@@ -101,22 +101,19 @@ static bool slb_sync_reserve(struct slb_cpu_data *d, struct slb_flow *flow,
 }
 
 /**
- * slb_sync_due() - may IPVS have to send a sync message for the next packet?
+ * slb_sync_owed() - slb_sync_due() where this director sends sync messages
  * @d: this CPU's data
- * @flow: its flow
+ * @flow: the flow, of requests
  * @now: jiffies
  *
  * Context: RCU, BH off, the flow is the caller's.
  * Return: true if the packet must go slow.
  */
-bool slb_sync_due(struct slb_cpu_data *d, struct slb_flow *flow,
-		  unsigned long now)
+bool slb_sync_owed(struct slb_cpu_data *d, struct slb_flow *flow,
+		   unsigned long now)
 {
 	const struct ip_vs_conn *cp = flow->conn;
 
-	/* of replies it sends none */
-	if (flow->flags & SLB_FLOW_OUT || likely(!slb_synced(cp->ipvs)))
-		return false;
 	if (cp->control &&
 	    (!slb_sync_fit(cp) || slb_sync_stale(cp->control, now)))
 		return true;

@@ -22,7 +22,25 @@ static inline bool slb_synced(const struct netns_ipvs *ipvs)
 }
 
 bool slb_sync_fit(const struct ip_vs_conn *cp);
-bool slb_sync_due(struct slb_cpu_data *d, struct slb_flow *flow,
-		  unsigned long now);
+bool slb_sync_owed(struct slb_cpu_data *d, struct slb_flow *flow,
+		   unsigned long now);
+
+/**
+ * slb_sync_due() - may IPVS have to send a sync message for the next packet?
+ * @d: this CPU's data
+ * @flow: its flow
+ * @now: jiffies
+ *
+ * Context: RCU, BH off, the flow is the caller's.
+ * Return: true if the packet must go slow.
+ */
+static inline bool slb_sync_due(struct slb_cpu_data *d, struct slb_flow *flow,
+				unsigned long now)
+{
+	/* of replies it sends none */
+	if (flow->flags & SLB_FLOW_OUT || likely(!slb_synced(flow->conn->ipvs)))
+		return false;
+	return slb_sync_owed(d, flow, now);
+}
 
 #endif /* _SLB_SYNC_H */
