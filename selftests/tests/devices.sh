@@ -6,7 +6,8 @@
 #
 # The devices and routes that directors have: every kind of device towards the clients
 # and towards the real servers, replies that come back by another way, routes chosen by
-# mark, multipath routes. HTTP and UDP through each: all is answered, and by flows.
+# mark, multipath routes, a path that is narrow. HTTP and UDP through each: all is answered, and
+# by flows.
 #
 # To the network of net.sh comes one more wire, with the kind's device on the director's
 # end of it:
@@ -276,6 +277,40 @@ slb_multipath_clients() {
 	ip -n slb-dir route flush 10.30.0.0/24
 }
 
+# Does the director know that so much arrives at the real server?
+slb_path_told() {
+	slb_in rs1 /usr/bin/python3 lib/pmtu.py tell 10.2.1.2 10.2.1.1 5555 "$1"
+	ip -n slb-dir route get 10.2.1.2 | grep -q "mtu $1"
+}
+
+# slb_path MTU SIZE WANT TEXT: packets of a flow
+slb_path() {
+	slb_is "path of $1: $4 packets of $2 that are answered" "$(slb_in client \
+		/usr/bin/python3 lib/pmtu.py send $SLB_VIP_NAT:7 6000 "$2" 10)" eq "$3"
+}
+
+# A path turns out to be narrow, and then narrower: the route stays as it is, but for its MTU.
+slb_path_case() {
+	local hold before
+
+	slb_services 10.2.1.2
+	slb_spawn dir /usr/bin/python3 lib/pmtu.py hold 10.2.1.2 5555
+	hold=$!
+	slb_path 1500 1400 10 'of a new flow,'
+	slb_must 'a path of 1300 is known' slb_wait 20 slb_path_told 1300
+	slb_path 1300 1400 0 'too long,'
+	before=$(slb_stat dir hits)
+	slb_path 1300 1200 10 short
+	slb_is 'path of 1300: hits' $(($(slb_stat dir hits) - before)) gt 10
+	slb_must 'a path of 1100 is known' slb_wait 20 slb_path_told 1100
+	before=$(slb_stat dir miss_mtu)
+	slb_path 1100 1200 0 'too long,'
+	slb_is 'path of 1100: packets that flows had not for their length' \
+		$(($(slb_stat dir miss_mtu) - before)) gt 0
+	slb_path 1100 1000 10 short
+	slb_stop $hold
+}
+
 modprobe shadowlb
 slb_net_up
 slb_http_up
@@ -298,5 +333,6 @@ done
 slb_out_case veth asym
 slb_multipath_server
 slb_multipath_clients
+slb_path_case
 slb_note "done after $SECONDS s"
 slb_done
