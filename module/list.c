@@ -15,9 +15,10 @@
  *
  * A position is a set, and a slot in it, in the order of the set's bits read
  * backwards: where a table becomes larger, the sets that come of one follow each other
- * and take its place. So a flow that is there from the first read to the last is
+ * and take its place. A set is copied whole, and copies that a read() had no room for
+ * are for the next one. So a flow that is there from the first read to the last is
  * listed once; one that comes or goes meanwhile may be. Where a table becomes smaller,
- * or a set is split in the midst of which a read ended, some are listed twice.
+ * some are listed twice.
  *
  * What may go away while the file is open or being read:
  *
@@ -50,7 +51,7 @@
 /* Chunks that one work item looks at, if it finds nothing. */
 #define SLB_LIST_CHUNKS	64
 
-/* Flows copied at a time: a page of text has less. */
+/* Room for flows that are copied at a time: about a page of text. */
 #define SLB_LIST_FLOWS	32
 
 /* A position less one: CPU, table, set backwards, slot. */
@@ -168,10 +169,9 @@ static void slb_list_flow(struct slb_list *l, const struct slb_table *t,
 }
 
 /* Copies flows of the set at the position, from its slot on, and moves the position
- * behind the last flow copied, or to the next set. Returns false if there is no room
- * for more copies.
+ * to the next set. There is room for a whole set.
  */
-static bool slb_list_set(struct slb_list *l, const struct slb_table *t)
+static void slb_list_set(struct slb_list *l, const struct slb_table *t)
 {
 	u32 at = (l->pos & SLB_LIST_SLOT) / SLB_WAYS, mask;
 	void *set = slb_table_set(t, bitrev32(at) >> (32 - ilog2(SLB_LIST_SETS)),
@@ -182,15 +182,17 @@ static bool slb_list_set(struct slb_list *l, const struct slb_table *t)
 
 	for (; way < SLB_WAYS; way++, l->pos++) {
 		flow = slb_set_at(t, set, way);
-		if (!flow->dst)
-			continue;
-		if (l->n == SLB_LIST_FLOWS)
-			return false;
-		slb_list_flow(l, t, flow);
+		if (flow->dst)
+			slb_list_flow(l, t, flow);
 	}
 	/* the position is one set on */
 	l->pos += (loff_t)(round_down(at, step) + step - at - 1) * SLB_WAYS;
-	return true;
+}
+
+/* Is there room for the flows of another set? */
+static bool slb_list_room(const struct slb_list *l)
+{
+	return l->n + SLB_WAYS <= SLB_LIST_FLOWS;
 }
 
 /* Copies flows from the position on, and moves it: behind the last set looked
@@ -207,9 +209,8 @@ static void slb_list_chunk(struct slb_list *l, const struct slb_cpu_data *d)
 		l->pos = next;
 		return;
 	}
-	for (i = 0; i < SLB_LIST_CHUNK && l->pos < next; i++)
-		if (!slb_list_set(l, t))
-			return;
+	for (i = 0; i < SLB_LIST_CHUNK && l->pos < next && slb_list_room(l); i++)
+		slb_list_set(l, t);
 }
 
 /* On the CPU that the position tells. */
@@ -225,7 +226,7 @@ static long slb_list_cpu(void *arg)
 	if (!d)
 		return -ENOENT;
 	for (i = 0; i < SLB_LIST_CHUNKS; i++) {
-		if (l->n == SLB_LIST_FLOWS ||
+		if (!slb_list_room(l) ||
 		    l->pos >> (SLB_LIST_SHIFT + 1) != cpu)
 			break;
 		local_bh_disable();
@@ -263,7 +264,14 @@ static struct slb_listed *slb_list_fill(struct seq_file *seq, loff_t *pos)
 
 static void *slb_list_start(struct seq_file *seq, loff_t *pos)
 {
-	return *pos ? (void *)slb_list_fill(seq, pos) : SEQ_START_TOKEN;
+	struct slb_list *l = seq->private;
+
+	if (!*pos)
+		return SEQ_START_TOKEN;
+	/* copied, but the read before had no room for it */
+	if (l->i < l->n && l->flow[l->i].pos == *pos)
+		return &l->flow[l->i];
+	return slb_list_fill(seq, pos);
 }
 
 static void *slb_list_next(struct seq_file *seq, void *v, loff_t *pos)

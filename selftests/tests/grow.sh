@@ -33,12 +33,18 @@ slb_pings() {
 	done
 }
 
+# The list of flows, read by the page: the table becomes larger between two reads.
+slb_read_slowly() {
+	slb_in dir sh -c 'exec </proc/net/shadowlb_flows
+		while dd bs=4096 count=1 status=none | grep .; do :; done'
+}
+
 # What a reader sees while flows come: each once on a CPU, each line whole.
 slb_read_loop() {
 	local n=0
 
 	until [ -e "$SLB_TMP/stop" ]; do
-		slb_in dir cat /proc/net/shadowlb_flows | tail -n +2 >"$SLB_TMP/list"
+		slb_read_slowly | tail -n +2 >"$SLB_TMP/list"
 		awk '{ print $1, $2, $3, $4, $12 }' "$SLB_TMP/list" | sort | uniq -d >>"$SLB_TMP/twice"
 		awk 'NF != 13' "$SLB_TMP/list" >>"$SLB_TMP/broken"
 		n=$((n + 1))
@@ -72,7 +78,7 @@ slb_pings 20000 3
 slb_pings 30000 5
 touch "$SLB_TMP/stop"
 wait $reader
-slb_is 'lists read meanwhile' "$(<"$SLB_TMP/reads")" ge 2
+slb_is 'lists read meanwhile' "$(<"$SLB_TMP/reads")" ge 1
 slb_same 'flows listed twice' "$(<"$SLB_TMP/twice")" ''
 slb_same 'lines that are not whole' "$(<"$SLB_TMP/broken")" ''
 slb_is 'flows in use' "$(slb_flows_used)" ge 4500
