@@ -154,7 +154,7 @@ static void slb_move_step(struct kunit *test, struct slb_mover *m,
 	slots = slb_table_moved(t);
 	if (!slots)
 		return;
-	vfree(slots);
+	slb_slots_free(slots, t->size, slb_table_old_size(t));
 	m->grown += grows;
 	m->shrunk += !grows;
 	slb_move_check_all(test, m);

@@ -7,7 +7,7 @@
  *  slb_flow_lookup, _place, _free,    | BH off, on the CPU that owns the
  *  slb_table_resize, _move, _moved    | table; after that CPU is dead, or
  *                                     | when no hook can run: anywhere
- *  slb_slots_alloc                    | process context
+ *  slb_slots_alloc, _free             | process context
  *  slb_table_init                     | process context, one at a time
  *  slb_table_exit                     | process context, nobody else has it
  *
@@ -131,23 +131,50 @@ u32 slb_flow_hash(const struct slb_flow *flow, u32 seed)
 #define SLB_CROWD	37
 #define SLB_SPARSE	6
 
+static size_t slb_slots_bytes(u32 size, u32 flows)
+{
+	return array_size(flows, size + sizeof(struct slb_tally));
+}
+
 /**
  * slb_slots_alloc() - allocate the slots of a table
  * @size: of a flow
  * @flows: how many, a power of two from SLB_FLOWS_MIN to SLB_FLOWS_MAX
  *
- * Of huge pages where there are, and on the memory node of the CPU that this runs on.
- * A cache is not worth that a process be killed for memory.
+ * Where large pages map them, so that a hit does not wait for page tables too: in one
+ * stretch of memory if there is such a one at hand, or else in huge pages where there
+ * are. On the memory node of the CPU that this runs on. A cache is not worth that a
+ * process be killed for memory.
  *
  * Context: process, may sleep.
- * Return: for slb_table_resize() or vfree(), all zero. NULL: no memory, which is not
- *	logged.
+ * Return: for slb_table_resize() or slb_slots_free(), all zero. NULL: no memory, which
+ *	is not logged.
  */
 void *slb_slots_alloc(u32 size, u32 flows)
 {
-	return vmalloc_huge(array_size(flows, size + sizeof(struct slb_tally)),
-			    GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN |
-			    __GFP_RETRY_MAYFAIL);
+	gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN;
+	size_t bytes = slb_slots_bytes(size, flows);
+	void *slot = NULL;
+
+	if (bytes <= KMALLOC_MAX_SIZE)
+		slot = alloc_pages_exact(bytes, gfp | __GFP_NORETRY);
+	return slot ?: vmalloc_huge(bytes, gfp | __GFP_RETRY_MAYFAIL);
+}
+
+/**
+ * slb_slots_free() - free slots
+ * @slot: of slb_slots_alloc(), or NULL
+ * @size: as it was told
+ * @flows: likewise
+ *
+ * Context: process, may sleep.
+ */
+void slb_slots_free(void *slot, u32 size, u32 flows)
+{
+	if (is_vmalloc_addr(slot))
+		vfree(slot);
+	else if (slot)
+		free_pages_exact(slot, slb_slots_bytes(size, flows));
 }
 
 static void slb_table_set_size(struct slb_table *t, u32 flows)
@@ -200,8 +227,8 @@ int slb_table_init(struct slb_table *t, u32 size, u32 flows)
 void slb_table_exit(struct slb_table *t)
 {
 	WARN_ON_ONCE(t->used);
-	vfree(t->slot);
-	vfree(t->old);
+	slb_slots_free(t->slot, t->size, slb_table_size(t));
+	slb_slots_free(t->old, t->size, slb_table_old_size(t));
 	t->slot = NULL;
 	t->old = NULL;
 }
@@ -296,7 +323,7 @@ struct slb_flow *slb_table_move(struct slb_table *t, u32 seed)
  * @t: a table that is being moved
  *
  * Context: BH off, on the CPU that owns the table.
- * Return: the slots that it had before, for vfree(), or NULL.
+ * Return: the slots that it had before, slb_table_old_size() of them, or NULL.
  */
 void *slb_table_moved(struct slb_table *t)
 {
@@ -325,7 +352,7 @@ struct slb_tally *slb_flow_tally(const struct slb_table *t,
 
 	if (at < slot || at >= slot + bytes) {
 		slot = t->old;
-		bytes = ((size_t)t->old_mask + 1) * SLB_WAYS * t->size;
+		bytes = (size_t)slb_table_old_size(t) * t->size;
 	}
 	return (struct slb_tally *)(slot + bytes) + (at - slot) / t->size;
 }

@@ -363,6 +363,15 @@ static inline u32 slb_table_size(const struct slb_table *t)
 }
 
 /**
+ * slb_table_old_size() - the same of what a table is or was last moved from
+ * @t: a table that has been resized
+ */
+static inline u32 slb_table_old_size(const struct slb_table *t)
+{
+	return (t->old_mask + 1) * SLB_WAYS;
+}
+
+/**
  * slb_table_slots() - how many slots a table has
  * @t: the table, which is ready
  *
@@ -370,7 +379,7 @@ static inline u32 slb_table_size(const struct slb_table *t)
  */
 static inline u32 slb_table_slots(const struct slb_table *t)
 {
-	u32 old = t->old ? (t->old_mask + 1) * SLB_WAYS : 0;
+	u32 old = t->old ? slb_table_old_size(t) : 0;
 
 	return slb_table_size(t) + old;
 }
@@ -417,6 +426,7 @@ struct slb_tally *slb_flow_tally(const struct slb_table *t,
 u32 slb_flow_hash(const struct slb_flow *flow, u32 seed);
 
 void *slb_slots_alloc(u32 size, u32 flows);
+void slb_slots_free(void *slot, u32 size, u32 flows);
 int slb_table_init(struct slb_table *t, u32 size, u32 flows);
 void slb_table_exit(struct slb_table *t);
 u32 slb_table_want(const struct slb_table *t, u32 max);

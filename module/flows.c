@@ -44,6 +44,7 @@ struct slb_cpu_data *slb_flows_alloc(struct slb_net *sn, int node)
 		return NULL;
 	}
 	d->seed = get_random_u32();
+	prandom_seed_state(&d->rnd, get_random_u64());
 	d->peers.missed = jiffies;
 	slb_timeouts_read(sn, &d->timeouts);
 	return d;

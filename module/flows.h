@@ -3,6 +3,7 @@
 #ifndef _SLB_FLOWS_H
 #define _SLB_FLOWS_H
 
+#include <linux/prandom.h>
 #include <net/dst.h>
 
 #include "conn.h"
@@ -39,6 +40,7 @@ struct slb_hint {
 /**
  * struct slb_cpu_data - what a CPU needs once IPVS is used in a namespace
  * @seed: of the hash of its keys; does not change
+ * @rnd: chance, that nobody needs to guess
  * @narrow: its narrow flows
  * @wide: its wide flows
  * @services: what became of the packets of services
@@ -56,6 +58,7 @@ struct slb_hint {
  */
 struct slb_cpu_data {
 	u32			seed;
+	struct rnd_state	rnd;
 	struct slb_table	narrow;
 	struct slb_table	wide;
 	struct slb_services	services;

@@ -12,7 +12,6 @@
  */
 #include <linux/hash.h>
 #include <linux/ktime.h>
-#include <linux/random.h>
 #include <net/dst.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
@@ -50,7 +49,7 @@ static bool slb_hint_seen(struct slb_cpu_data *d, u32 hash)
 
 	if (hint->seen == print)
 		return true;
-	chance = get_random_u32();
+	chance = prandom_u32_state(&d->rnd);
 	if (!hint->seen || chance & 1)
 		hint->seen = print;
 	return !((chance >> 1) % SLB_GUESS);

@@ -310,7 +310,7 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 	if (!slb_skb_fits(skb, mtu - e.hlen))
 		return SLB_MISS_MTU;
-	if (slb_sync_due(d, flow, now))
+	if (slb_sync_due(sn, d, flow, now))
 		return SLB_MISS_SYNC;
 	if (slb_verify_due(sn))
 		return SLB_MISS_VERIFY;

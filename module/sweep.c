@@ -221,7 +221,7 @@ static bool slb_sweep_resize(struct slb_cpu *c, struct slb_table *t)
 	}
 	do {
 		if (!slb_sweep_enter(c, false, &since)) {
-			vfree(slots);
+			slb_slots_free(slots, t->size, flows);
 			return false;
 		}
 		rcu_read_lock();
@@ -238,7 +238,7 @@ static bool slb_sweep_resize(struct slb_cpu *c, struct slb_table *t)
 		rcu_read_unlock();
 		slb_sweep_leave(c, since);
 	} while (!old);
-	vfree(old);
+	slb_slots_free(old, t->size, slb_table_old_size(t));
 	return true;
 }
 

@@ -27,6 +27,7 @@ bool slb_sync_owed(struct slb_cpu_data *d, struct slb_flow *flow,
 
 /**
  * slb_sync_due() - may IPVS have to send a sync message for the next packet?
+ * @sn: the namespace
  * @d: this CPU's data
  * @flow: its flow
  * @now: jiffies
@@ -34,11 +35,13 @@ bool slb_sync_owed(struct slb_cpu_data *d, struct slb_flow *flow,
  * Context: RCU, BH off, the flow is the caller's.
  * Return: true if the packet must go slow.
  */
-static inline bool slb_sync_due(struct slb_cpu_data *d, struct slb_flow *flow,
-				unsigned long now)
+static inline bool slb_sync_due(const struct slb_net *sn, struct slb_cpu_data *d,
+				struct slb_flow *flow, unsigned long now)
 {
-	/* of replies it sends none */
-	if (flow->flags & SLB_FLOW_OUT || likely(!slb_synced(flow->conn->ipvs)))
+	/* of replies it sends none; the connection would say which IPVS it is of, but in
+	 * a cache line that nothing else needs
+	 */
+	if (flow->flags & SLB_FLOW_OUT || likely(!slb_synced(net_ipvs(sn->net))))
 		return false;
 	return slb_sync_owed(d, flow, now);
 }
