@@ -11,6 +11,7 @@
 #   BENCH=hits           share of packets that flows serve, with a table of BENCH_TABLE places
 #                        at most (default 65536): more connections than that, used unevenly,
 #                        and a flood of UDP flows of two packets each
+#   BENCH=scale          one CPU and two at once, in time, on the first of BENCH_KERNELS
 #   BENCH=profile        the functions that a packet runs through, with their instructions:
 #                        WAY=nat4 WHAT=flow on the first of BENCH_KERNELS (default 6.12)
 #   BENCH_OUT=file       the figures, tab-separated (default $SHADOWLB_CACHE/bench/DATE.tsv)
@@ -41,7 +42,7 @@ for kernel in $kernels; do
 done
 out=${BENCH_OUT:-$SLB_CACHE/bench/$(date +%Y%m%d-%H%M%S).tsv}
 work=$(mktemp -d "${TMPDIR:-/tmp}/slb-bench.XXXXXX")
-trap 'slb_kill_children $$; rm -rf "$work"' EXIT
+trap 'slb_kill_children $$; if [ -d "$work/mem" ]; then umount "$work/mem" || :; fi; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -77,14 +78,26 @@ exact() {
 		bash selftests/bench/guest.sh | rows exact "$1"
 }
 
+# Memory of large pages for user-mode Linux, as a kernel's is on a machine of its own.
+huge_memory() {
+	mkdir "$work/mem"
+	if mount -t tmpfs -o huge=always shadowlb-bench "$work/mem" 2>/dev/null; then
+		export SLB_UML_MEMDIR=$work/mem
+		return
+	fi
+	rmdir "$work/mem"
+	slb_msg 'no memory of large pages (mount -t tmpfs -o huge=always, as root): all cycles are more'
+}
+
 # native BITS: with IPVS's table of that size. Flows of a connection are learned again for
 # each measurement, by packets that walk IPVS's table.
 native() {
 	slb_msg "cycles a packet, IPVS's table of 2^$1"
 	SLB_BENCH_TSC=1 SLB_BENCH_BITS=$1 SLB_BENCH_PROTO=t SLB_BENCH_WARM=2 \
-		SLB_BENCH_WAYS=${SLB_BENCH_WAYS:-nat4} SLB_BENCH_ROUNDS=${SLB_BENCH_ROUNDS:-3} \
+		SLB_BENCH_WAYS=${SLB_BENCH_WAYS:-nat4} \
+		SLB_BENCH_WHATS=${SLB_BENCH_WHATS:-ipvs flow drop forward} SLB_BENCH_ROUNDS=${SLB_BENCH_ROUNDS:-9} \
 		SLB_BENCH_FLOWS="${BENCH_FLOWS:-100 10000 100000 1000000}" \
-		SLB_BENCH_PACKETS=${SLB_BENCH_PACKETS:-200000} \
+		SLB_BENCH_PACKETS=${SLB_BENCH_PACKETS:-100000} \
 		SLB_BENCH_TABLE=${SLB_BENCH_TABLE:-33554432} SLB_UML_MEM=${SLB_UML_MEM:-4G} \
 		SLB_UML_LOG=$work/console slb_uml_run 7200 bash selftests/bench/guest.sh | rows native "2^$1"
 }
@@ -96,6 +109,13 @@ hit_rate() {
 		SLB_BENCH_FLOWS="${BENCH_FLOWS:-10000 30000 100000 300000}" \
 		SLB_BENCH_TABLE=${BENCH_TABLE:-65536} SLB_UML_MEM=${SLB_UML_MEM:-4G} \
 		SLB_UML_LOG=$work/console slb_uml_run 3600 bash selftests/bench/guest.sh | rows hits "${BENCH_TABLE:-65536}"
+}
+
+# scale KERNEL: emulated CPUs, each a thread of QEMU's: keep two CPUs quiet.
+scale() {
+	slb_msg "one CPU and two, Linux $(slb_kernel_release "$1")"
+	SLB_GUEST_CPUS=2 SLB_BENCH_WAYS='scale_1 scale_2' SLB_BENCH_ROUNDS=${SLB_BENCH_ROUNDS:-9} \
+		SLB_STOCK_LOG=$work/console slb_stock_run "$1" 3000 bash selftests/bench/guest.sh | rows scale "$1"
 }
 
 # One packet, instruction by instruction: QEMU logs what the guest executes for a moment.
@@ -126,6 +146,7 @@ case ${BENCH:-} in
 native | hits)
 	export SLB_UML=fast
 	slb_uml_prepare
+	huge_memory
 	;;
 *) slb_kernels_fetch ;;
 esac
@@ -152,6 +173,12 @@ hits)
 	kernels=uml
 	build uml
 	hit_rate || rc=1
+	;;
+scale)
+	kernels=${BENCH_KERNELS:-6.12}
+	kernels=${kernels%% *}
+	build "$kernels"
+	scale "$kernels" || rc=1
 	;;
 *)
 	for kernel in $kernels; do

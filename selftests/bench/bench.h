@@ -3,6 +3,7 @@
 #ifndef _SLB_BENCH_H
 #define _SLB_BENCH_H
 
+#include <linux/ktime.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
@@ -18,13 +19,17 @@
  * @SLB_BENCH_RECEIVE: the kernel does with it as it likes
  * @SLB_BENCH_DROP: dropped in the hook, where shadowlb's is
  * @SLB_BENCH_FORWARD: sent on from there, without asking for its flow or its route
+ * @SLB_BENCH_INGRESS: the same from netdev ingress, before the kernel looks at the packet
  * @SLB_BENCH_EMPTY: not even received: what measuring costs
+ * @SLB_BENCH_TRIP: as received, and an answer comes back (trip.c)
  */
 enum slb_bench_what {
 	SLB_BENCH_RECEIVE,
 	SLB_BENCH_DROP,
 	SLB_BENCH_FORWARD,
+	SLB_BENCH_INGRESS,
 	SLB_BENCH_EMPTY,
+	SLB_BENCH_TRIP,
 };
 
 /**
@@ -49,7 +54,18 @@ enum slb_bench_what {
  *	packets, one in a thousand a tenth
  * @tsc: cycles, or else nanoseconds
  * @what: what becomes of them
- * @time: what each packet took, ascending when the job is done
+ * @first: number of the first flow
+ * @cpus: so many CPUs do the job at once, each with flows of its own, and only @elapsed
+ *	tells; 0: one does, and times each packet
+ * @client: of a trip: the device behind @dev, held
+ * @server: the device behind the one that requests leave by, held
+ * @gap: mean time between two packets, in the unit of @time; 0: as fast as it goes
+ * @fresh: how many packets of 100 are the first of a flow
+ * @stamp: of the next packet, in its last bytes
+ * @due: when packets are to be received
+ * @back: how many came back
+ * @elapsed: time from the first packet to the last one, or to the last that came back
+ * @time: what each packet took, ascending when the job is done; U32_MAX: no answer
  * @sum: of all of them
  */
 struct slb_bench_job {
@@ -72,11 +88,42 @@ struct slb_bench_job {
 	bool			skew;
 	bool			tsc;
 	enum slb_bench_what	what;
+	u32			first;
+	u32			cpus;
+	struct net_device	*client;
+	struct net_device	*server;
+	u32			gap;
+	u32			fresh;
+	u32			stamp;
+	u64			*due;
+	u32			back;
+	u64			elapsed;
 	u32			*time;
 	u64			sum;
 };
 
+static inline u64 slb_bench_tsc(void)
+{
+	u32 low, high;
+
+	asm volatile("lfence; rdtsc; lfence" : "=a" (low), "=d" (high) :
+		     : "memory");
+	return (u64)high << 32 | low;
+}
+
+/**
+ * slb_bench_now() - a clock
+ * @tsc: of cycles, or else of nanoseconds
+ */
+static inline u64 slb_bench_now(bool tsc)
+{
+	return tsc ? slb_bench_tsc() : ktime_get_ns();
+}
+
 struct sk_buff *slb_bench_packet(const struct slb_bench_job *job, u32 flow);
 int slb_bench_load(struct slb_bench_job *job);
+int slb_bench_trips(struct slb_bench_job *job);
+int slb_bench_pass(struct slb_bench_job *job, u32 packets, u32 *time);
+int slb_bench_together(struct slb_bench_job *job);
 
 #endif /* _SLB_BENCH_H */

@@ -9,17 +9,28 @@
 #
 # in0 and out0 are dummy devices; all neighbours are permanent. For each way of IPVS the
 # same packets again and again, by turns: through IPVS alone, through flows, dropped in
-# shadowlb's place, and forwarded from there without asking anything. Prints
-# tab-separated lines, each behind "# row": way, what, flows, round, unit, share of packets
-# that flows served, and p50 p90 p99 p999 p9999 mean, less what measuring costs. Behind
-# "# table": flows, places in all tables, places taken, bytes, and how long a sweep takes and
-# holds up packets, in us (where cycles are measured).
+# shadowlb's place, forwarded from there without asking anything, and so from netdev
+# ingress. Prints tab-separated lines, each behind "# row": way, what, flows, round, unit,
+# share of packets that flows served, and p50 p90 p99 p999 p9999 mean, less what measuring
+# costs. Behind "# table": flows, places in all tables, places taken, bytes, and how long a
+# sweep takes and holds up packets, in us (where cycles are measured).
 #
 #   SLB_BENCH_WAYS     which ways             SLB_BENCH_FLOWS   how many flows, a list
-#   SLB_BENCH_PACKETS  packets measured       SLB_BENCH_ROUNDS  how often by turns
+#   SLB_BENCH_PACKETS  packets measured       SLB_BENCH_ROUNDS  how often by turns, a third of
+#                                             that with more than 100,000 flows
 #   SLB_BENCH_TSC      cycles, not ns         SLB_BENCH_WHATS   what is measured
 #   SLB_BENCH_BITS     of IPVS's table        SLB_BENCH_PROTO   t or u (default)
 #   SLB_BENCH_WARM     packets of each flow before those measured (default 16)
+# nat4_ct is nat4 with connection tracking (net.ipv4.vs.conntrack=1), nat4_nft with 100 rules in
+# a chain of input that packets pass. scale_N: nat4 on N CPUs at once; what a packet takes of
+# the time that all take.
+#
+# The ways trip_KIND are round trips (trip.c) through veth devices to a real server and back,
+# by masquerading. What a trip takes when they come as fast as they can (trip_KIND_max, the
+# mean in every column), and at 50, 80 and 95 % of the rate that IPVS alone can do, waiting
+# and all. KIND udp and tcp: 100 bytes; bulk: TCP, 1,400 bytes; mixed: UDP, and one packet in
+# ten is the first of a connection.
+#
 #   SLB_BENCH_PROFILE  print symbols, then do the first measurement until the guest is ended
 
 set -u
@@ -27,8 +38,8 @@ cd "$SLB_SRC/selftests" || exit 1
 . lib/stat.sh
 slb_in() { shift; "$@"; }
 
-ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 conn4}
-whats=${SLB_BENCH_WHATS:-ipvs flow drop forward}
+ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 nat4_ct nat4_nft conn4 trip_udp trip_tcp trip_bulk trip_mixed}
+whats=${SLB_BENCH_WHATS:-ipvs flow drop forward ingress}
 packets=${SLB_BENCH_PACKETS:-20000}
 rounds=${SLB_BENCH_ROUNDS:-1}
 tsc=${SLB_BENCH_TSC:-0}
@@ -81,11 +92,35 @@ job() {
 	eval "$(</proc/slb_bench)"
 }
 
+# rules WAY: what of netfilter the way is with.
+rules() {
+	local i
+
+	sysctl -qw net.ipv4.vs.conntrack=0
+	[ -z "${ruled:-}" ] || nft flush ruleset
+	ruled=
+	case $1 in
+	*_ct) sysctl -qw net.ipv4.vs.conntrack=1 && nft -f - <<<'table ip slb {
+			chain input { type filter hook input priority 0; ct state invalid drop; }
+		}' ;;
+	*_nft)
+		{
+			echo 'table ip slb { chain input { type filter hook input priority 0;'
+			for i in {1..100}; do echo "ip saddr 192.0.2.$i counter drop;"; done
+			echo '} }'
+		} | nft -f - ;;
+	*) return ;;
+	esac || die 'no rules: nft, or nf_tables'
+	ruled=y
+}
+
 # choose WAY: service, and the packets of the way: $request, $reply or nothing, $via. A
 # port of its own: connections outlive their service, and would serve the next one.
 choose() {
 	local options
 
+	rules "$1"
+	set -- "${1%_*}"
 	ipvsadm -C
 	port=$((port + 1))
 	reply=
@@ -127,11 +162,11 @@ table() {
 measure() {
 	local way=$1 what=$2 flows=$3 common hits scope=0 as=receive share=0 line=$request empty
 
-	common="len=${SLB_BENCH_LEN:-100} flows=$flows random=1 tsc=$tsc via=$via"
+	common="len=${SLB_BENCH_LEN:-100} flows=$flows random=1 tsc=$tsc via=$via flags=${SLB_BENCH_FLAGS:-16}"
 	[ $proto = u ] || common+=" proto=6"
 	case $what in
 	flow) scope=2 ;;
-	drop | forward) as=$what ;;
+	drop | forward | ingress) as=$what ;;
 	esac
 	sysctl -qw net.shadowlb.scope=$scope
 	if [ "$reply" ]; then
@@ -139,7 +174,8 @@ measure() {
 		job $line $common warm=3
 		line=$reply
 	fi
-	if [ $as = receive ]; then
+	# IPVS has its connections from the first round on; flows are ended by scope=0
+	if [ "$what" = flow ] || [ "$what:$4" = ipvs:1 ]; then
 		# shellcheck disable=SC2086
 		job $line $common warm="$warm"
 	fi
@@ -198,6 +234,100 @@ connections() {
 	printf '\n'
 }
 
+# Two more wires, whose far ends are client and real server.
+wires() {
+	[ -e /sys/class/net/cl ] || ip -batch - <<-IP || die 'no veth devices'
+		link add in1 address 02:00:0a:09:02:01 type veth peer name cl
+		link add out1 address 02:00:0a:09:03:01 type veth peer name rs
+		link set in1 up
+		link set cl up
+		link set out1 up
+		link set rs up
+		address add 10.9.2.1/24 dev in1
+		address add 10.9.3.1/24 dev out1
+		neighbour add 10.9.2.2 lladdr 02:00:0a:09:02:02 dev in1 nud permanent
+		neighbour add 10.9.3.2 lladdr 02:00:0a:09:03:02 dev out1 nud permanent
+		route add 10.7.0.0/16 via 10.9.2.2
+	IP
+}
+
+# trip WAY WHAT ROUND NAME=VALUE...: a job, its line and, in $took, the mean time for each.
+trip() {
+	local way=$1 what=$2 round=$3 hits share=0 values
+
+	shift 3
+	hits=$(slb_stat dir hits)
+	job "$@"
+	[ "$lost" = 0 ] || { echo "# $way, $what: $lost packets without an answer"; bad=1; }
+	[ "$what" != flow ] || share=$((($(slb_stat dir hits) - hits) * 500 / packets))
+	took=$((elapsed / packets))
+	values=("$p50" "$p90" "$p99" "$p999" "$p9999" "$mean")
+	[ "${way%_max}" = "$way" ] || values=("$took" "$took" "$took" "$took" "$took" "$took")
+	printf '# row\t%s\t%s\t1000\t%s\t%s\t%s' "$way" "$what" "$round" $unit $share
+	printf '\t%s' "${values[@]}"
+	printf '\n'
+}
+
+# trips KIND ROUND
+trips() {
+	local kind=$1 round=$2 proto=u line what load rate gap=0 scope
+
+	wires
+	case $kind in
+	udp) line='proto=17 len=100' ;;
+	tcp) line='proto=6 len=100' proto=t ;;
+	bulk) line='proto=6 len=1400' proto=t ;;
+	mixed) line='proto=17 len=100 fresh=10' ;;
+	*) die "no such trip: $kind" ;;
+	esac
+	ipvsadm -C
+	port=$((port + 1))
+	ipvsadm -A "-$proto" 10.9.2.1:$port -s rr
+	ipvsadm -a "-$proto" 10.9.2.1:$port -r 10.9.3.2:$port -m
+	line="what=trip dev=in1 client=cl server=rs src=10.7.0.1 dst=10.9.2.1 sport=1024 dport=$port flows=1000 tsc=$tsc $line"
+	for load in max 50 80 95; do
+		for what in ipvs flow; do
+			scope=0
+			[ $what = ipvs ] || scope=2
+			sysctl -qw net.shadowlb.scope=$scope
+			rate=0
+			[ $load = max ] || rate=$((gap * 100 / load))
+			# shellcheck disable=SC2086
+			{
+				# learned without haste, and again when a sweep has made room
+				job ${line% fresh*} packets=4000 gap=30000
+				slb_pause 2
+				job ${line% fresh*} packets=4000 gap=30000
+				trip "trip_${kind}_$load" $what "$round" $line packets="$packets" random=1 \
+					gap="$rate"
+			}
+			[ $load$what != maxipvs ] || gap=$took
+		done
+	done
+}
+
+# scale CPUS ROUND
+scale() {
+	local what scope
+
+	choose nat4
+	for what in ipvs flow; do
+		scope=0
+		[ $what = ipvs ] || scope=2
+		sysctl -qw net.shadowlb.scope=$scope
+		# shellcheck disable=SC2086
+		{
+			job $request len=100 flows=1000 cpus="$1" warm=16 packets=1000
+			slb_pause 2
+			hits job $request len=100 flows=1000 cpus="$1" warm=4 packets="$packets"
+		}
+		printf '# row\tscale_%s\t%s\t1000\t%s\t%s\t%s' "$1" "$what" "$2" $unit \
+			$((served * 1000 / ($1 * (packets + 4000))))
+		took=$((elapsed / ($1 * packets)))
+		printf '\t%s\t%s\t%s\t%s\t%s\t%s\n' $took $took $took $took $took $took
+	done
+}
+
 # hits COMMAND...: jobs; how many packets flows served meanwhile, in $served
 hits() {
 	local before
@@ -247,18 +377,35 @@ flooded() {
 	share flood4 "$1" $((40 * ($1 / 10))) "$all"
 }
 
+# A namespace's tables are allocated a sweep after its first packets.
+prime() {
+	choose nat4
+	sysctl -qw net.shadowlb.scope=2
+	# shellcheck disable=SC2086
+	job $request len=100 flows=10 packets=100 tsc=$tsc via=$via
+	slb_pause 3
+}
+
 setup
+prime
 [ -z "${SLB_BENCH_PROFILE:-}" ] || cat /proc/kallsyms
 for way in $ways; do
 	if [ "$way" = conn4 ]; then
 		for ((round = 1; round <= rounds; round++)); do
 			for what in ipvs flow; do
-				connections "$what" 10000 "$round"
+				connections "$what" 1000 "$round"
 			done
 		done
 		continue
 	fi
 	case $way in
+	scale_*) continue ;;
+	trip_*)
+		for ((round = 1; round <= rounds; round++)); do
+			trips "${way#trip_}" "$round"
+		done
+		continue
+		;;
 	skew4 | flood4)
 		for flows in ${SLB_BENCH_FLOWS:-1000}; do
 			if [ "$way" = skew4 ]; then skewed "$flows"; else flooded "$flows"; fi
@@ -268,11 +415,17 @@ for way in $ways; do
 	esac
 	choose "$way"
 	for flows in ${SLB_BENCH_FLOWS:-1000}; do
-		for ((round = 1; round <= rounds; round++)); do
+		for ((round = 1; round <= (flows > 100000 ? (rounds + 2) / 3 : rounds); round++)); do
 			for what in $whats; do
 				measure "$way" "$what" "$flows" "$round"
 			done
 		done
+	done
+done
+# by turns
+for ((round = 1; round <= rounds; round++)); do
+	for way in $ways; do
+		[ "${way#scale_}" = "$way" ] || scale "${way#scale_}" "$round"
 	done
 done
 exit $bad

@@ -22,7 +22,9 @@ static const char *const slb_bench_names[] = {
 	[SLB_BENCH_RECEIVE]	= "receive",
 	[SLB_BENCH_DROP]	= "drop",
 	[SLB_BENCH_FORWARD]	= "forward",
+	[SLB_BENCH_INGRESS]	= "ingress",
 	[SLB_BENCH_EMPTY]	= "empty",
+	[SLB_BENCH_TRIP]	= "trip",
 };
 
 static bool slb_bench_address(const char *text, bool v6,
@@ -32,15 +34,25 @@ static bool slb_bench_address(const char *text, bool v6,
 		    in4_pton(text, -1, (u8 *)addr, -1, NULL);
 }
 
+static int slb_bench_device(struct slb_bench_job *job, const char *name,
+			    struct net_device **dev)
+{
+	dev_put(*dev);
+	*dev = dev_get_by_name(job->net, name);
+	return *dev ? 0 : -ENODEV;
+}
+
 static int slb_bench_text(struct slb_bench_job *job, const char *name,
 			  const char *value)
 {
 	int i;
 
-	if (!strcmp(name, "dev")) {
-		job->dev = dev_get_by_name(job->net, value);
-		return job->dev ? 0 : -ENODEV;
-	}
+	if (!strcmp(name, "dev"))
+		return slb_bench_device(job, value, &job->dev);
+	if (!strcmp(name, "client"))
+		return slb_bench_device(job, value, &job->client);
+	if (!strcmp(name, "server"))
+		return slb_bench_device(job, value, &job->server);
 	if (!strcmp(name, "src"))
 		job->v6 = strchr(value, ':');
 	if (!strcmp(name, "src"))
@@ -90,6 +102,12 @@ static int slb_bench_number(struct slb_bench_job *job, const char *name,
 		job->skew = n;
 	else if (!strcmp(name, "tsc"))
 		job->tsc = n;
+	else if (!strcmp(name, "gap"))
+		job->gap = n;
+	else if (!strcmp(name, "fresh"))
+		job->fresh = n;
+	else if (!strcmp(name, "cpus"))
+		job->cpus = n;
 	else
 		return -EINVAL;
 	return 0;
@@ -144,12 +162,18 @@ static ssize_t slb_bench_write(struct file *file, const char __user *buf,
 	kfree(line);
 	if (!err) {
 		job.time = vmalloc(array_size(job.packets, sizeof(u32)));
-		err = job.time ? 0 : -ENOMEM;
+		if (job.what == SLB_BENCH_TRIP)
+			job.due = vmalloc(array_size(job.packets, sizeof(u64)));
+		if (!job.time || (job.what == SLB_BENCH_TRIP && !job.due))
+			err = -ENOMEM;
 	}
 	mutex_lock(&slb_bench_mutex);
 	if (!err)
 		err = slb_bench_load(&job);
 	dev_put(job.dev);
+	dev_put(job.client);
+	dev_put(job.server);
+	vfree(job.due);
 	if (!err)
 		swap(job, slb_bench_last);
 	mutex_unlock(&slb_bench_mutex);
@@ -169,12 +193,14 @@ static int slb_bench_show(struct seq_file *seq, void *v)
 
 	mutex_lock(&slb_bench_mutex);
 	if (job->time)
-		seq_printf(seq, "packets=%u mean=%llu min=%u p50=%u p90=%u p99=%u p999=%u p9999=%u max=%u\n",
+		seq_printf(seq, "packets=%u mean=%llu min=%u p50=%u p90=%u p99=%u p999=%u p9999=%u max=%u lost=%u elapsed=%llu\n",
 			   job->packets, div_u64(job->sum, job->packets),
 			   slb_bench_at(job, 0), slb_bench_at(job, 5000),
 			   slb_bench_at(job, 9000), slb_bench_at(job, 9900),
 			   slb_bench_at(job, 9990), slb_bench_at(job, 9999),
-			   slb_bench_at(job, 10000));
+			   slb_bench_at(job, 10000),
+			   job->what == SLB_BENCH_TRIP ?
+			   job->packets - job->back : 0, job->elapsed);
 	mutex_unlock(&slb_bench_mutex);
 	return 0;
 }

@@ -5,9 +5,8 @@
  * build one is not in the figure.
  *
  * Two floors stand where shadowlb's hook does: one drops, the other sends on to a
- * given neighbour without looking at the packet.
+ * given neighbour without looking at the packet. A third does that from netdev ingress.
  */
-#include <linux/ktime.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
 #include <linux/prandom.h>
@@ -22,20 +21,6 @@
 
 /* What the floor that forwards goes by; one job at a time. */
 static struct dst_entry *slb_bench_dst;
-
-static u64 slb_bench_tsc(void)
-{
-	u32 low, high;
-
-	asm volatile("lfence; rdtsc; lfence" : "=a" (low), "=d" (high) :
-		     : "memory");
-	return (u64)high << 32 | low;
-}
-
-static u64 slb_bench_now(bool tsc)
-{
-	return tsc ? slb_bench_tsc() : ktime_get_ns();
-}
 
 static unsigned int slb_bench_drop(void *priv, struct sk_buff *skb,
 				   const struct nf_hook_state *state)
@@ -52,7 +37,7 @@ static unsigned int slb_bench_forward(void *priv, struct sk_buff *skb,
 
 	skb->dev = dst->dev;
 	skb_dst_set_noref(skb, dst);
-	if (state->pf == NFPROTO_IPV6) {
+	if (skb->protocol == htons(ETH_P_IPV6)) {
 		ipv6_hdr(skb)->hop_limit--;
 		neigh = ip_neigh_gw6(dst->dev,
 				     rt6_nexthop(container_of(dst, struct
@@ -96,18 +81,27 @@ static u32 slb_bench_flow(const struct slb_bench_job *job,
 	u64 part;
 
 	if (!rnd)
-		return done % job->flows;
+		return job->first + done % job->flows;
 	part = prandom_u32_state(rnd);
 	/* the third power of a number from 0 to 1, in 32 bits */
 	if (job->skew)
 		part = (part * part >> 32) * part >> 32;
-	return part * job->flows >> 32;
+	return job->first + (part * job->flows >> 32);
 }
 
-/* One packet is built, received and gone before the next: its memory comes and goes by
+/**
+ * slb_bench_pass() - receive packets
+ * @job: of which kind
+ * @packets: how many
+ * @time: set to what each took, or NULL: not for the figures
+ *
+ * One packet is built, received and gone before the next: its memory comes and goes by
  * this CPU's lists, as with drivers that poll.
+ *
+ * Context: process.
+ * Return: 0, -ENOMEM or -EINTR.
  */
-static int slb_bench_pass(struct slb_bench_job *job, u32 packets, u32 *time)
+int slb_bench_pass(struct slb_bench_job *job, u32 packets, u32 *time)
 {
 	struct rnd_state rnd;
 	struct sk_buff *skb;
@@ -154,13 +148,18 @@ static int slb_bench_measure(struct slb_bench_job *job)
 	u32 i;
 	int err;
 
+	if (job->cpus)
+		return slb_bench_together(job);
 	for (i = 0; i < job->warm; i++) {
 		err = slb_bench_pass(job, job->flows, NULL);
 		if (err)
 			return err;
 	}
 	job->sum = 0;
-	err = slb_bench_pass(job, job->packets, job->time);
+	if (job->what == SLB_BENCH_TRIP)
+		err = slb_bench_trips(job);
+	else
+		err = slb_bench_pass(job, job->packets, job->time);
 	if (!err)
 		sort(job->time, job->packets, sizeof(*job->time),
 		     slb_bench_compare, NULL);
@@ -184,12 +183,18 @@ int slb_bench_load(struct slb_bench_job *job)
 		.priority	= job->v6 ? NF_IP6_PRI_RAW + 1 :
 					    NF_IP_PRI_RAW + 1,
 	};
-	bool hook = job->what == SLB_BENCH_DROP ||
-		    job->what == SLB_BENCH_FORWARD;
+	bool forward = job->what == SLB_BENCH_FORWARD ||
+		       job->what == SLB_BENCH_INGRESS;
+	bool hook = forward || job->what == SLB_BENCH_DROP;
 	int err;
 
+	if (job->what == SLB_BENCH_INGRESS) {
+		ops.pf = NFPROTO_NETDEV;
+		ops.hooknum = NF_NETDEV_INGRESS;
+		ops.dev = job->dev;
+	}
 	slb_bench_dst = NULL;
-	if (job->what == SLB_BENCH_FORWARD) {
+	if (forward) {
 		slb_bench_dst = slb_bench_route(job);
 		if (IS_ERR(slb_bench_dst))
 			return PTR_ERR(slb_bench_dst);

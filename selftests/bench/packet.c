@@ -109,6 +109,8 @@ struct sk_buff *slb_bench_packet(const struct slb_bench_job *job, u32 flow)
 	slb_bench_ip(skb, job, &src, &dst);
 	check = slb_bench_transport(skb, job, sport, dport, len);
 	skb_put_zero(skb, ETH_HLEN + job->len - skb->len);
+	memcpy(skb_tail_pointer(skb) - sizeof(job->stamp), &job->stamp,
+	       sizeof(job->stamp));
 	sum = csum_partial(skb->data + ETH_HLEN + iplen, len, 0);
 	*check = job->v6 ? csum_ipv6_magic(&src.in6, &dst.in6, len, job->proto,
 					   sum) :

@@ -42,8 +42,14 @@ slb_uml_deb() {
 # The lines that its configuration must hold.
 slb_uml_config() {
 	[ "${SLB_UML:-debug}" = fast ] || { cat "$slb_uml_lib/uml.config"; return; }
-	sed '/^# --- errors/,/^# --- seeing/d' "$slb_uml_lib/uml.config"
 	cat "$slb_uml_lib/uml-fast.config"
+	sed '/^# --- errors/,/^# --- seeing/d' "$slb_uml_lib/uml.config"
+}
+
+# What its source is patched with.
+slb_uml_patch() {
+	cat "$slb_uml_lib/uml.patch"
+	[ "${SLB_UML:-debug}" != fast ] || cat "$slb_uml_lib/uml-fast.patch"
 }
 
 # One directory for each source package, configuration and patch.
@@ -53,7 +59,7 @@ slb_uml_dir() {
 	deb=$(slb_uml_deb) || return 1
 	version=${deb##*/"${slb_uml_package}"_}
 	version=${version%_all.deb}
-	hash=$({ slb_uml_config; cat "$slb_uml_lib/uml.patch"; } | sha256sum)
+	hash=$({ slb_uml_config; slb_uml_patch; } | sha256sum)
 	printf '%s/uml-%s-%s\n' "$SLB_CACHE" "$version" "${hash:0:10}"
 }
 
@@ -70,7 +76,7 @@ slb_uml_unpack() {
 	dpkg-deb --fsys-tarfile "$(slb_uml_deb)" |
 		tar -xO "./usr/src/$slb_uml_package.tar.xz" |
 		tar -xJ --strip-components=1 -C "$tmp" || return 1
-	patch -s -p1 -d "$tmp" <"$slb_uml_lib/uml.patch" || return 1
+	slb_uml_patch | patch -s -p1 -d "$tmp" || return 1
 	mv "$tmp" "$dir/src"
 }
 
@@ -188,10 +194,12 @@ slb_uml_scripts() {
 	printf '%s/src/scripts\n' "$dir"
 }
 
-# Where its memory lives: a file, fast only in a tmpfs with room for it.
+# Where its memory lives: a file, fast only in a tmpfs with room for it. $SLB_UML_MEMDIR
+# is another one.
 slb_uml_memdir() {
 	local free
 
+	[ -z "${SLB_UML_MEMDIR:-}" ] || { echo "$SLB_UML_MEMDIR"; return; }
 	free=$(df --output=avail -k /dev/shm 2>/dev/null | tail -1)
 	if [ "${free:-0}" -gt $((2560 * 1024)) ] && [ -w /dev/shm ]; then
 		echo /dev/shm
