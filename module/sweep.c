@@ -33,7 +33,7 @@
 #include "sweep.h"
 
 /* Slots between two moments at which BHs are let in: some 10 us of them. */
-#define SLB_CHUNK	256u
+#define SLB_CHUNK	128u
 
 /* The same of sets of a table that is being moved, flow by flow to anywhere. */
 #define SLB_CHUNK_SETS	16u

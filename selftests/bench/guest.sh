@@ -105,9 +105,10 @@ rules() {
 		}' ;;
 	*_nft)
 		{
-			echo 'table ip slb { chain input { type filter hook input priority 0;'
+			echo 'table ip slb {'
+			echo 'chain input { type filter hook input priority 0;'
 			for i in {1..100}; do echo "ip saddr 192.0.2.$i counter drop;"; done
-			echo '} }'
+			printf '}\n}\n'
 		} | nft -f - ;;
 	*) return ;;
 	esac || die 'no rules: nft, or nf_tables'
@@ -306,20 +307,25 @@ trips() {
 	done
 }
 
-# scale CPUS ROUND
+# scale CPUS ROUND: what packets cost that are dropped tells how much the machine itself has
+# of a second CPU.
 scale() {
-	local what scope
+	local what scope as
 
 	choose nat4
-	for what in ipvs flow; do
+	for what in ipvs flow drop; do
 		scope=0
-		[ $what = ipvs ] || scope=2
+		as=receive
+		case $what in
+		flow) scope=2 ;;
+		drop) as=drop ;;
+		esac
 		sysctl -qw net.shadowlb.scope=$scope
 		# shellcheck disable=SC2086
 		{
 			job $request len=100 flows=1000 cpus="$1" warm=16 packets=1000
 			slb_pause 2
-			hits job $request len=100 flows=1000 cpus="$1" warm=4 packets="$packets"
+			hits job $request len=100 flows=1000 cpus="$1" what=$as warm=4 packets="$packets"
 		}
 		printf '# row\tscale_%s\t%s\t1000\t%s\t%s\t%s' "$1" "$what" "$2" $unit \
 			$((served * 1000 / ($1 * (packets + 4000))))
