@@ -144,7 +144,9 @@ choose() {
 		reply="dev=out0 src=$rs dst=$client sport=$port dport=1024 vary_src=0"
 		via=${vip%1}2
 	elif [ -z "$options" ]; then
-		# forwarded by the kernel, and none of IPVS's business
+		# forwarded by the kernel, and none of IPVS's business; addresses that IPVS has had
+		# something to do with are remembered for ten seconds
+		slb_pause 11
 		request="dev=in0 src=$client dst=$rs sport=1024 dport=9 vary_src=1"
 	fi
 	ipvsadm -A "-$proto" "$bvip:$port" -s rr

@@ -150,9 +150,11 @@ static int slb_trip_run(struct slb_bench_job *job, struct sk_buff_head *list)
 		job->due[i] += start;
 	for (i = 0; job->back < job->packets && idle < SLB_TRIP_PATIENCE;) {
 		local_bh_disable();
-		for (n = 0; n < SLB_TRIP_BATCH && i < job->packets &&
-			    job->due[i] <= slb_bench_now(job->tsc); n++, i++)
+		for (n = 0; n < SLB_TRIP_BATCH && i < job->packets; n++, i++) {
+			if (job->due[i] > slb_bench_now(job->tsc))
+				break;
 			netif_rx(__skb_dequeue(list));
+		}
 		local_bh_enable();
 		idle = i < job->packets ? 0 : idle + 1;
 		if (signal_pending(current))
