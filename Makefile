@@ -15,14 +15,32 @@ DKMS_FILES := $(wildcard Kbuild Makefile dkms.conf COPYING module include)
 KVER = $(shell sed -n 's/^.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
 
+# Where xdp-loader looks for objects
+BPFDIR ?= /usr/lib/bpf
+CLANG ?= clang
+BPF_OBJ := bpf/shadowlb_xdp.o
+
 all: check-kdir
 	+$(kbuild) modules
+
+# The program for XDP is the same for every kernel.
+bpf: $(BPF_OBJ)
+
+$(BPF_OBJ): bpf/shadowlb_xdp.bpf.c
+	@command -v $(CLANG) >/dev/null && [ -e /usr/include/bpf/bpf_helpers.h ] || \
+		{ echo 'error: no clang or libbpf: apt-get install clang libbpf-dev' >&2; exit 1; }
+	$(CLANG) -O2 -g -Wall -Wextra -target bpf \
+		-idirafter /usr/include/$(shell $(CC) -dumpmachine) -c $< -o $@
+
+bpf-install: $(BPF_OBJ)
+	install -D -m 644 $(BPF_OBJ) $(DESTDIR)$(BPFDIR)/shadowlb_xdp.o
 
 help:
 	@echo 'make                build shadowlb.ko for the running kernel'
 	@echo '  KDIR=<dir>          or for the kernel whose build directory this is'
 	@echo '  W=1                 with more warnings'
 	@echo 'make install        install it for that kernel, and run depmod'
+	@echo 'make bpf-install    install the program for XDP: docs/xdp.md'
 	@echo 'make uninstall      undo that'
 	@echo 'make dkms-install   have dkms build it, now and for each new kernel'
 	@echo 'make dkms-remove    undo that, leaving nothing behind'
@@ -71,6 +89,7 @@ modules_install: check-kdir
 
 uninstall: check-kdir
 	rm -f $(INSTALL_MOD_PATH)/lib/modules/$(KVER)/updates/shadowlb.ko*
+	rm -f $(DESTDIR)$(BPFDIR)/shadowlb_xdp.o
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(KVER)
 
 need-dkms:
@@ -122,5 +141,5 @@ clean:
 clean-cache:
 	rm -rf "$${SHADOWLB_CACHE:-$$HOME/.cache/shadowlb}"
 
-.PHONY: all help check-kdir install modules_install uninstall need-dkms dkms-install \
+.PHONY: all bpf bpf-install help check-kdir install modules_install uninstall need-dkms dkms-install \
 	dkms-remove test soak coherence bench demo clean clean-cache

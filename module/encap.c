@@ -180,22 +180,18 @@ bool slb_encap_seen(const struct slb_encap *e, const void *data, __be16 sport,
 /**
  * slb_encap_fits() - can this packet be tunnelled at all?
  * @e: the tunnel
- * @skb: the packet
+ * @len: its length, from its IP header, in bytes
  * @mtu: longest packet that the way out takes, outer headers and all
  *
  * Context: any.
  * Return: false if IPVS drops it, or writes a length that does not fit. How
  *	much longer than @mtu it may be is not asked.
  */
-bool slb_encap_fits(const struct slb_encap *e, const struct sk_buff *skb,
-		    u32 mtu)
+bool slb_encap_fits(const struct slb_encap *e, u32 len, u32 mtu)
 {
 	/* the least that __ip_vs_get_out_rt() and its sibling take */
-	if (mtu < e->hlen + (e->outer6 ? IPV6_MIN_MTU : 68))
-		return false;
-	if (skb->len + e->hlen > IP_MAX_MTU)
-		return false;
-	return !e->remcsum || skb_checksum_start_offset(skb) >= 0;
+	return mtu >= e->hlen + (e->outer6 ? IPV6_MIN_MTU : 68) &&
+	       len + e->hlen <= IP_MAX_MTU;
 }
 
 static int slb_gso_type(const struct slb_encap *e)
@@ -215,24 +211,68 @@ static int slb_gso_type(const struct slb_encap *e)
 	return type;
 }
 
+/* Without a checksum, but with room for it. */
+static void slb_gre_write(const struct slb_encap *e, struct gre_base_hdr *greh)
+{
+	greh->flags = e->csum ? GRE_CSUM : 0;
+	greh->protocol = htons(e->inner6 ? ETH_P_IPV6 : ETH_P_IP);
+	if (e->csum)
+		*(__be32 *)(greh + 1) = 0;
+}
+
+/* Without its optional part. */
+static void slb_gue_write(const struct slb_encap *e, struct guehdr *gueh)
+{
+	gueh->control = 0;
+	gueh->version = 0;
+	gueh->hlen = (slb_gue_len(e) - sizeof(*gueh)) >> 2;
+	gueh->flags = 0;
+	gueh->proto_ctype = e->inner6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+}
+
+/* The outer header; identification and checksum of IPv4 apart. @len is that of the
+ * whole packet.
+ */
+static void slb_outer_write(const struct slb_encap *e, void *outer, u32 len,
+			    const union slb_addr *saddr,
+			    const union slb_addr *daddr,
+			    u8 tos, u8 ttl, __be16 df)
+{
+	struct ipv6hdr *ip6h = outer;
+	struct iphdr *iph = outer;
+
+	if (e->outer6) {
+		ip6_flow_hdr(ip6h, tos, 0);
+		ip6h->payload_len = htons(len - sizeof(*ip6h));
+		ip6h->nexthdr = slb_outer_proto(e);
+		ip6h->hop_limit = ttl;
+		ip6h->saddr = saddr->in6;
+		ip6h->daddr = daddr->in6;
+		return;
+	}
+	iph->version = 4;
+	iph->ihl = sizeof(*iph) / 4;
+	iph->tos = tos;
+	iph->tot_len = htons(len);
+	iph->frag_off = df;
+	iph->ttl = ttl;
+	iph->protocol = slb_outer_proto(e);
+	iph->saddr = saddr->ip;
+	iph->daddr = daddr->ip;
+}
+
 static void slb_gre_push(const struct slb_encap *e, struct sk_buff *skb)
 {
-	__be16 proto = htons(e->inner6 ? ETH_P_IPV6 : ETH_P_IP);
 	struct gre_base_hdr *greh = skb_push(skb, slb_gre_len(e));
-	__be32 *csum = (__be32 *)(greh + 1);
 
-	skb_set_inner_protocol(skb, proto);
+	slb_gre_write(e, greh);
+	skb_set_inner_protocol(skb, greh->protocol);
 	skb_reset_transport_header(skb);
-	greh->flags = e->csum ? GRE_CSUM : 0;
-	greh->protocol = proto;
-	if (!e->csum)
-		return;
-	*csum = 0;
 	/* whoever splits the packet computes one for each part */
-	if (skb_is_gso(skb))
+	if (!e->csum || skb_is_gso(skb))
 		return;
 	if (skb->ip_summed == CHECKSUM_PARTIAL) {
-		*(__sum16 *)csum = csum_fold(lco_csum(skb));
+		*(__sum16 *)(greh + 1) = csum_fold(lco_csum(skb));
 	} else {
 		skb->ip_summed = CHECKSUM_PARTIAL;
 		skb->csum_start = skb_transport_header(skb) - skb->head;
@@ -266,11 +306,7 @@ static void slb_gue_push(const struct slb_encap *e, struct net *net,
 	struct guehdr *gueh = skb_push(skb, slb_gue_len(e));
 	struct udphdr *uh;
 
-	gueh->control = 0;
-	gueh->version = 0;
-	gueh->hlen = (slb_gue_len(e) - sizeof(*gueh)) >> 2;
-	gueh->flags = 0;
-	gueh->proto_ctype = e->inner6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	slb_gue_write(e, gueh);
 	if (e->remcsum) {
 		gueh->flags = GUE_FLAG_PRIV;
 		slb_remcsum_push(skb, gueh + 1);
@@ -295,34 +331,16 @@ static void slb_outer_push(const struct slb_encap *e, struct net *net,
 			   const union slb_addr *daddr,
 			   u8 tos, u8 ttl, __be16 df)
 {
-	struct ipv6hdr *ip6h;
-	struct iphdr *iph;
+	void *outer = skb_push(skb, slb_outer_len(e));
 
+	skb_reset_network_header(skb);
+	slb_outer_write(e, outer, skb->len, saddr, daddr, tos, ttl, df);
 	if (e->outer6) {
-		ip6h = skb_push(skb, sizeof(*ip6h));
-		skb_reset_network_header(skb);
-		ip6_flow_hdr(ip6h, tos, 0);
-		ip6h->payload_len = htons(skb->len - sizeof(*ip6h));
-		ip6h->nexthdr = slb_outer_proto(e);
-		ip6h->hop_limit = ttl;
-		ip6h->saddr = saddr->in6;
-		ip6h->daddr = daddr->in6;
 		skb->protocol = htons(ETH_P_IPV6);
 		return;
 	}
-	iph = skb_push(skb, sizeof(*iph));
-	skb_reset_network_header(skb);
-	iph->version = 4;
-	iph->ihl = sizeof(*iph) / 4;
-	iph->tos = tos;
-	iph->tot_len = htons(skb->len);
-	iph->frag_off = df;
-	iph->ttl = ttl;
-	iph->protocol = slb_outer_proto(e);
-	iph->saddr = saddr->ip;
-	iph->daddr = daddr->ip;
 	ip_select_ident(net, skb, NULL);
-	ip_send_check(iph);
+	ip_send_check(outer);
 	skb->protocol = htons(ETH_P_IP);
 }
 
@@ -359,4 +377,74 @@ void slb_encap_push(const struct slb_encap *e, struct net *net,
 	else if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GRE)
 		slb_gre_push(e, skb);
 	slb_outer_push(e, net, skb, saddr, daddr, tos, ttl, df);
+}
+
+static __sum16 slb_udp_csum(const struct slb_encap *e, const void *shim, u32 len,
+			    const union slb_addr *saddr,
+			    const union slb_addr *daddr)
+{
+	__wsum sum = csum_partial(shim, len, 0);
+	__sum16 csum;
+
+	if (e->outer6)
+		csum = csum_ipv6_magic(&saddr->in6, &daddr->in6, len,
+				       IPPROTO_UDP, sum);
+	else
+		csum = csum_tcpudp_magic(saddr->ip, daddr->ip, len,
+					 IPPROTO_UDP, sum);
+	return csum ? csum : CSUM_MANGLED_0;
+}
+
+/**
+ * slb_encap_write() - put a packet that is plain bytes into its tunnel
+ * @e: the tunnel, initialized for a packet without checksum offload
+ * @net: the namespace
+ * @inner: the packet, its time to live decremented; @e->hlen bytes before it are
+ *	written
+ * @len: its length, from its IP header, in bytes
+ * @saddr: outer source address
+ * @daddr: outer destination address
+ * @sport: source port of GUE
+ *
+ * What slb_encap_push() leaves to the device is computed here: checksums of GRE and
+ * of GUE's UDP.
+ *
+ * Context: RCU.
+ */
+void slb_encap_write(const struct slb_encap *e, struct net *net, void *inner,
+		     u32 len, const union slb_addr *saddr,
+		     const union slb_addr *daddr, __be16 sport)
+{
+	u32 shim_len = e->hlen - slb_outer_len(e);
+	void *shim = inner - shim_len;
+	void *outer = inner - e->hlen;
+	struct iphdr *iph = outer;
+	struct udphdr *uh = shim;
+	u8 tos, ttl;
+	__be16 df;
+
+	slb_inner_read(e, inner, &tos, &ttl, &df);
+	if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GUE) {
+		uh->source = sport;
+		uh->dest = e->port;
+		uh->len = htons(len + shim_len);
+		uh->check = 0;
+		slb_gue_write(e, (struct guehdr *)(uh + 1));
+		if (e->csum)
+			uh->check = slb_udp_csum(e, uh, len + shim_len, saddr,
+						 daddr);
+	} else if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GRE) {
+		slb_gre_write(e, shim);
+		if (e->csum)
+			*(__sum16 *)(shim + sizeof(struct gre_base_hdr)) =
+				csum_fold(csum_partial(shim, len + shim_len, 0));
+	}
+	slb_outer_write(e, outer, len + e->hlen, saddr, daddr, tos, ttl, df);
+	if (e->outer6)
+		return;
+	/* as ip_select_ident() */
+	iph->id = 0;
+	if (!df)
+		__ip_select_ident(net, iph, 1);
+	ip_send_check(iph);
 }

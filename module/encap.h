@@ -38,10 +38,12 @@ void slb_encap_init(struct slb_encap *e, const struct ip_vs_conn *cp,
 		    bool partial);
 bool slb_encap_seen(const struct slb_encap *e, const void *data, __be16 sport,
 		    union slb_addr *saddr, union slb_addr *daddr);
-bool slb_encap_fits(const struct slb_encap *e, const struct sk_buff *skb,
-		    u32 mtu);
+bool slb_encap_fits(const struct slb_encap *e, u32 len, u32 mtu);
 void slb_encap_push(const struct slb_encap *e, struct net *net,
 		    struct sk_buff *skb, const union slb_addr *saddr,
 		    const union slb_addr *daddr);
+void slb_encap_write(const struct slb_encap *e, struct net *net, void *inner,
+		     u32 len, const union slb_addr *saddr,
+		     const union slb_addr *daddr, __be16 sport);
 
 #endif /* _SLB_ENCAP_H */

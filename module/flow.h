@@ -89,7 +89,7 @@ struct slb_key6 {
  * struct slb_action4 - what is done to a packet, the time to live apart
  * @saddr: source address to write; of a tunnel, that of the outer header
  * @daddr: destination address to write, likewise
- * @sport: source port to write; unused by a tunnel
+ * @sport: source port to write; of a tunnel, what the slow path chose for GUE
  * @dport: destination port to write; unused by a tunnel
  * @csum: what the change of addresses and ports adds to the checksum of the
  *	transport header, folded; see slb_action_init4()

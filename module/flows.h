@@ -3,12 +3,14 @@
 #ifndef _SLB_FLOWS_H
 #define _SLB_FLOWS_H
 
+#include <linux/hash.h>
 #include <linux/prandom.h>
 #include <net/dst.h>
 
 #include "conn.h"
 #include "lookup.h"
 #include "net.h"
+#include "order.h"
 #include "parse.h"
 #include "peers.h"
 #include "service.h"
@@ -52,6 +54,9 @@ struct slb_hint {
  * @hint: by hash of the key
  * @watch: packets on their way through the slow path
  * @peers: which addresses IPVS has to do with
+ * @order: which packets may be between XDP and the hook
+ * @asked: hash of a key whose next packet XDP has left to the hook to verify, and one
+ *	bit that says so
  *
  * @timeouts: written by the sweep of this CPU, a word at a time; so is @tracked,
  * to false. All else: this CPU, BH off.
@@ -69,7 +74,52 @@ struct slb_cpu_data {
 	struct slb_hint		hint[SLB_HINTS];
 	struct slb_watches	watch;
 	struct slb_peers	peers;
+	struct slb_order	order;
+	u64			asked;
 };
+
+/* A fragment without ports cannot hold its flow back, and its datagram may be
+ * put together only when all packets that a driver handed over at once have
+ * passed the place where this one was met: for a moment, packets between these
+ * addresses go slow.
+ */
+static inline u32 *slb_frag(struct slb_cpu_data *d, __be32 saddr, __be32 daddr)
+{
+	return &d->frag[hash_32((__force u32)(saddr ^ daddr),
+				ilog2(SLB_FRAGS))];
+}
+
+/**
+ * slb_frag_note() - a fragment without ports was met
+ * @d: this CPU's data
+ * @saddr: its source address
+ * @daddr: its destination address
+ *
+ * Context: BH off.
+ */
+static inline void slb_frag_note(struct slb_cpu_data *d, __be32 saddr,
+				 __be32 daddr)
+{
+	d->frag_last = jiffies;
+	*slb_frag(d, saddr, daddr) = jiffies;
+}
+
+/**
+ * slb_frag_recent() - was one met a moment ago?
+ * @d: this CPU's data
+ * @saddr: source address of a packet
+ * @daddr: its destination address
+ *
+ * Context: BH off.
+ */
+static inline bool slb_frag_recent(struct slb_cpu_data *d, __be32 saddr,
+				   __be32 daddr)
+{
+	u32 now = jiffies;
+
+	return unlikely(now - d->frag_last <= 1) &&
+	       now - *slb_frag(d, saddr, daddr) <= 1;
+}
 
 /**
  * slb_flow_routed() - is the route of a flow still the right one?

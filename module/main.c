@@ -13,6 +13,7 @@
 
 #include "flow.h"
 #include "net.h"
+#include "rung_xdp.h"
 #include "sched.h"
 #include "sweep.h"
 
@@ -49,6 +50,7 @@ static int __init slb_init(void)
 	err = slb_sched_init();
 	if (err)
 		goto err_net_exit;
+	slb_xdp_init();
 	pr_info("version %s, up to %u flows per CPU\n", SLB_VERSION, slb_flows);
 	return 0;
 

@@ -335,6 +335,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 	if (flow) {
 		slb_flow_renew(flow, &p, now);
+		slb_order_hold(&d->order, w->pkt.hash);
 		slb_learn_count(d, w, p.cp, SLB_RENEWED);
 		return SLB_RENEWED;
 	}
@@ -343,6 +344,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		goto err_release;
 	slb_flow_write(flow, &p, now);
 	slb_flow_begin(d, flow);
+	slb_order_hold(&d->order, w->pkt.hash);
 	if (p.ct)
 		slb_ct_hand_over(p.ct);
 	trace_slb_learn(flow, &p.act, p.dst->ops->family == AF_INET6);

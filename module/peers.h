@@ -100,19 +100,22 @@ static inline u16 slb_peer6(const struct in6_addr *addr)
 
 /**
  * slb_pair() - the addresses of a packet
- * @skb: the packet, whose IP header is in its linear part
+ * @data: the packet, from its IP header, all of which can be read
  * @v6: an IPv6 packet
  */
-static inline struct slb_pair slb_pair(const struct sk_buff *skb, bool v6)
+static inline struct slb_pair slb_pair(const void *data, bool v6)
 {
+	const struct ipv6hdr *ip6h = data;
+	const struct iphdr *iph = data;
+
 	if (v6)
 		return (struct slb_pair){
-			.from = slb_peer6(&ipv6_hdr(skb)->saddr),
-			.to = slb_peer6(&ipv6_hdr(skb)->daddr),
+			.from = slb_peer6(&ip6h->saddr),
+			.to = slb_peer6(&ip6h->daddr),
 		};
 	return (struct slb_pair){
-		.from = slb_peer4(ip_hdr(skb)->saddr),
-		.to = slb_peer4(ip_hdr(skb)->daddr),
+		.from = slb_peer4(iph->saddr),
+		.to = slb_peer4(iph->daddr),
 	};
 }
 

@@ -218,10 +218,9 @@ static bool slb_tunnel_observe(struct slb_net *sn, struct slb_proof *p,
 		return false;
 	seen = skb_header_pointer(skb, 0, e.hlen + w->pkt.hlen, buf);
 	/* the hash of the skb is still that of the inner packet */
-	if (!seen ||
-	    !slb_encap_seen(&e, seen, udp_flow_src_port(sn->net, skb, 0, 0,
-							false),
-			    &p->act.saddr, &p->act.daddr))
+	p->act.sport = udp_flow_src_port(sn->net, skb, 0, 0, false);
+	if (!seen || !slb_encap_seen(&e, seen, p->act.sport, &p->act.saddr,
+				     &p->act.daddr))
 		return false;
 	memcpy(want, w->head, w->pkt.hlen);
 	if (w->pkt.v6)

@@ -18,7 +18,6 @@
  * overtakes it, also where a driver hands over many packets at once, which all
  * pass this hook before the first of them goes on.
  */
-#include <linux/hash.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/netfilter_ipv6.h>
@@ -91,31 +90,6 @@ static enum slb_stat slb_skb_check(struct sk_buff *skb, u32 iif, bool v6,
 	return why;
 }
 
-/* A fragment without ports cannot hold its flow back, and its datagram may be
- * put together only when all packets that a driver handed over at once have
- * passed this hook: for a moment, packets between these addresses go slow.
- */
-static u32 *slb_frag(struct slb_cpu_data *d, const struct sk_buff *skb)
-{
-	return &d->frag[hash_32((__force u32)(ip_hdr(skb)->saddr ^
-					      ip_hdr(skb)->daddr),
-				ilog2(SLB_FRAGS))];
-}
-
-static void slb_frag_note(struct slb_cpu_data *d, const struct sk_buff *skb)
-{
-	d->frag_last = jiffies;
-	*slb_frag(d, skb) = jiffies;
-}
-
-static bool slb_frag_recent(struct slb_cpu_data *d, const struct sk_buff *skb)
-{
-	u32 now = jiffies;
-
-	return unlikely(now - d->frag_last <= 1) &&
-	       now - *slb_frag(d, skb) <= 1;
-}
-
 /* The packet goes slow: what becomes of its flow? */
 static void slb_flow_miss(struct slb_net *sn, struct slb_cpu_data *d,
 			  struct slb_flow *flow, const struct slb_pkt *pkt,
@@ -139,7 +113,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	bool v6 = state->pf == NFPROTO_IPV6;
 	struct slb_cpu_data *d;
 	struct slb_flow *flow = NULL;
-	struct slb_pair pair = slb_pair(skb, v6);
+	struct slb_pair pair = slb_pair(skb_network_header(skb), v6);
 	/* not cleared for each packet: valid is what @has_key says */
 	struct slb_pkt pkt __uninitialized;
 	enum slb_stat why;
@@ -169,7 +143,8 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		flow = slb_flow_find(d, &pkt);
 	}
 
-	if (flow && !v6 && slb_frag_recent(d, skb))
+	if (flow && !v6 &&
+	    slb_frag_recent(d, ip_hdr(skb)->saddr, ip_hdr(skb)->daddr))
 		why = SLB_MISS_FRAGMENT;
 	if (flow && why == SLB_HIT) {
 		why = slb_serve(sn, d, flow, skb, &pkt);
@@ -182,7 +157,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	if (flow)
 		slb_flow_miss(sn, d, flow, &pkt, why);
 	else if (d && !v6 && why == SLB_MISS_FRAGMENT)
-		slb_frag_note(d, skb);
+		slb_frag_note(d, ip_hdr(skb)->saddr, ip_hdr(skb)->daddr);
 	if (d)
 		slb_note(sn, d, skb, &pkt, pair, why);
 	slb_count(sn, why);

@@ -56,54 +56,23 @@ static bool slb_csum_wrong(struct net *net, struct sk_buff *skb,
 	return !sh || sh->checksum != sctp_compute_cksum(skb, offset);
 }
 
-/* What only wide flows have. */
-static enum slb_stat slb_check_wide(const struct slb_flow *flow,
-				    const struct sk_buff *skb)
-{
-	const struct slb_flow6 *f6 = slb_flow6(flow);
-
-	if (skb->mark != (flow->flags & SLB_FLOW_MARKED ? f6->mark : 0))
-		return SLB_MISS_MARK;
-	if (!f6->ct)
-		return SLB_HIT;
-	if (!slb_ct_alive(f6->ct))
-		return SLB_MISS_STATE;
-	return slb_ct_due(f6->ct) ? SLB_MISS_LEASE : SLB_HIT;
-}
-
-/* May this flow be used now? Whatever ends with the connection ends the flow;
- * what the next packet may prove again suspends it.
- */
+/* May this flow be used now, for this packet? */
 static enum slb_stat slb_check(struct slb_net *sn,
 			       const struct slb_cpu_data *d,
 			       const struct slb_flow *flow,
 			       struct sk_buff *skb,
 			       const struct slb_pkt *pkt, unsigned long now)
 {
-	const struct ip_vs_conn *cp = flow->conn;
-	u16 lease = slb_ticks((unsigned long)READ_ONCE(sn->lease) * HZ);
-	enum slb_stat why;
+	enum slb_stat why = slb_flow_check(sn, d, flow, pkt, now);
 
-	if (!slb_conn_settled(cp, pkt->proto) ||
-	    slb_conn_marked(cp, pkt->proto, &d->timeouts))
-		return SLB_MISS_STATE;
-	if (!slb_dest_available(cp->dest))
-		return SLB_MISS_SERVER;
-	if (flow->flags & SLB_FLOW_SUSPENDED ||
-	    (u16)(slb_ticks(now) - flow->proved) >= lease)
-		return SLB_MISS_LEASE;
-	if (flow->tos != pkt->tos)
-		return SLB_MISS_TOS;
-	if (!slb_flow_routed(flow))
-		return SLB_MISS_ROUTE;
-	if (flow->flags & SLB_FLOW_WIDE)
-		why = slb_check_wide(flow, skb);
-	else
-		why = skb->mark ? SLB_MISS_MARK : SLB_HIT;
-	if (why == SLB_HIT && READ_ONCE(d->tracked[pkt->v6]) &&
-	    slb_csum_wrong(sn->net, skb, pkt))
-		why = SLB_MISS_CSUM;
-	return why;
+	if (why != SLB_HIT)
+		return why;
+	if (skb->mark != (flow->flags & SLB_FLOW_MARKED ?
+			  slb_flow6(flow)->mark : 0))
+		return SLB_MISS_MARK;
+	if (READ_ONCE(d->tracked[pkt->v6]) && slb_csum_wrong(sn->net, skb, pkt))
+		return SLB_MISS_CSUM;
+	return SLB_HIT;
 }
 
 static bool slb_skb_fits(const struct sk_buff *skb, u32 mtu)
@@ -154,31 +123,6 @@ static void slb_sctp_csum(struct sk_buff *skb, const struct slb_pkt *pkt,
 	}
 }
 
-static __always_inline void slb_rewrite(const struct slb_flow *flow,
-					struct sk_buff *skb,
-					const struct slb_pkt *pkt,
-					unsigned int how)
-{
-	const struct slb_action6 *act6;
-	struct slb_action4 act4;
-
-	if (!(flow->flags & SLB_FLOW_WIDE)) {
-		slb_rewrite_ipv4(skb->data, &slb_flow4(flow)->act, how);
-		return;
-	}
-	act6 = &slb_flow6(flow)->act;
-	if (pkt->v6) {
-		slb_rewrite_ipv6(skb->data, act6, how);
-		return;
-	}
-	act4.saddr = act6->saddr.ip;
-	act4.daddr = act6->daddr.ip;
-	act4.sport = act6->sport;
-	act4.dport = act6->dport;
-	act4.csum = act6->csum;
-	slb_rewrite_ipv4(skb->data, &act4, how);
-}
-
 static void slb_nat(const struct slb_flow *flow, struct sk_buff *skb,
 		    const struct slb_pkt *pkt, bool partial)
 {
@@ -187,7 +131,7 @@ static void slb_nat(const struct slb_flow *flow, struct sk_buff *skb,
 
 	if (flow->flags & SLB_FLOW_NAT)
 		how = SLB_REWRITE_NAT | (partial ? SLB_REWRITE_PARTIAL : 0);
-	slb_rewrite(flow, skb, pkt, how);
+	slb_flow_rewrite(flow, skb->data, pkt->v6, how);
 	if (how && pkt->proto == IPPROTO_SCTP) {
 		ports = pkt->v6 ? pkt->key6.ports : pkt->key4.ports;
 		slb_sctp_csum(skb, pkt,
@@ -205,18 +149,9 @@ static void slb_tunnel(const struct slb_flow *flow, struct net *net,
 		       const struct slb_encap *e)
 {
 	union slb_addr saddr, daddr;
-	const struct slb_flow6 *f6;
-	const struct slb_flow4 *f4;
 
-	slb_rewrite(flow, skb, pkt, 0);
-	if (flow->flags & SLB_FLOW_WIDE) {
-		f6 = slb_flow6(flow);
-		slb_encap_push(e, net, skb, &f6->act.saddr, &f6->act.daddr);
-		return;
-	}
-	f4 = slb_flow4(flow);
-	saddr.ip = f4->act.saddr;
-	daddr.ip = f4->act.daddr;
+	slb_flow_rewrite(flow, skb->data, pkt->v6, 0);
+	slb_flow_outer(flow, &saddr, &daddr);
 	slb_encap_push(e, net, skb, &saddr, &daddr);
 }
 
@@ -255,23 +190,6 @@ static void slb_skb_send(struct sk_buff *skb, struct net *net,
 		neigh_output(neigh, skb, is_v6gw);
 }
 
-/* The longest packet that leaves whole. What path MTU discovery finds out later
- * changes a route that stays valid; otherwise an IPv4 route whose MTU changes is one
- * no more (rt_cache_flush()), and dst_mtu() needs not be asked for each packet.
- */
-static u32 slb_flow_mtu(const struct slb_flow *flow)
-{
-	const struct dst_entry *dst = flow->dst;
-	u32 mtu;
-
-	if (flow->flags & SLB_FLOW_WIDE)
-		return min_t(u32, slb_flow6(flow)->act.mtu, dst_mtu(dst));
-	mtu = min_t(u32, slb_flow4(flow)->act.mtu, READ_ONCE(dst->dev->mtu));
-	if (unlikely(container_of(dst, const struct rtable, dst)->rt_pmtu))
-		mtu = min(mtu, dst_mtu(dst));
-	return mtu;
-}
-
 /**
  * slb_serve() - serve a packet by its flow
  * @sn: the namespace
@@ -305,14 +223,15 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	mtu = slb_flow_mtu(flow);
 	if (flags & SLB_FLOW_TUNNEL) {
 		slb_encap_init(&e, flow->conn, partial);
-		if (!slb_encap_fits(&e, skb, mtu))
+		if (!slb_encap_fits(&e, skb->len, mtu) ||
+		    (e.remcsum && skb_checksum_start_offset(skb) < 0))
 			return SLB_MISS_MTU;
 	}
 	if (!slb_skb_fits(skb, mtu - e.hlen))
 		return SLB_MISS_MTU;
 	if (slb_sync_due(sn, d, flow, now))
 		return SLB_MISS_SYNC;
-	if (slb_verify_due(sn))
+	if (slb_verify_due(sn) || slb_verify_asked(d, pkt->hash))
 		return SLB_MISS_VERIFY;
 	if (slb_skb_prepare(skb, pkt->hlen, e.hlen, dst->dev))
 		return SLB_MISS_NOMEM;
@@ -326,13 +245,7 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	if (flags & SLB_FLOW_WIDE)
 		skb->mark = slb_flow6(flow)->mark;
 
-	/* bits of packets and bytes could wrap between two sweeps */
-	if (unlikely(flow->bytes > SLB_BYTES_MAX))
-		slb_flow_settle(d, flow, now);
-	flow->packets++;
-	flow->bytes += len;
-	flow->last = now;
-	slb_count(sn, SLB_HIT);
+	slb_flow_served(sn, d, flow, len, now);
 	slb_skb_send(skb, sn->net, dst, flags);
 	return SLB_HIT;
 }

@@ -40,7 +40,7 @@ struct slb_service_key {
 struct slb_service {
 	struct slb_service_key	key;
 	bool			used;
-	unsigned long		stat[SLB_STAT_MAX];
+	unsigned long		stat[SLB_WHY_MAX];
 };
 
 /**
@@ -53,7 +53,7 @@ struct slb_service {
  */
 struct slb_services {
 	struct slb_service	*row;
-	unsigned long		others[SLB_STAT_MAX];
+	unsigned long		others[SLB_WHY_MAX];
 	u32			mask;
 	u32			taken;
 	u32			seed;

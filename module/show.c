@@ -19,6 +19,7 @@
 #include <net/netfilter/nf_tables.h>
 
 #include "flows.h"
+#include "rung_xdp.h"
 #include "show.h"
 
 /**
@@ -162,10 +163,13 @@ static int slb_show(struct seq_file *seq, void *v)
 	struct net *net = seq_file_single_net(seq);
 	struct slb_net *sn = slb_net(net);
 	bool hooked = READ_ONCE(sn->hooked);
+	const char *no_xdp = slb_xdp_missing();
 
 	seq_printf(seq, "scope  %d\nlease  %d\nverify %d\nhooked %d\nflows  %u\n",
 		   READ_ONCE(sn->scope), READ_ONCE(sn->lease),
 		   READ_ONCE(sn->verify), hooked, slb_flows);
+	seq_printf(seq, "xdp    %d%s%s\n", !no_xdp, no_xdp ? " " : "",
+		   no_xdp ?: "");
 	slb_cpus_show(seq, sn);
 	if (!hooked)
 		return 0;

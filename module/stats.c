@@ -51,9 +51,22 @@ const char *const slb_stat_names[SLB_STAT_MAX] = {
 	[SLB_SKIP_CHANGED]	= "skip_changed",
 	[SLB_SKIP_FULL]		= "skip_full",
 	[SLB_SKIP_TABLE]	= "skip_table",
+	[SLB_XDP_HIT]		= "xdp_hits",
+	[SLB_XDP_FOREIGN]	= "xdp_foreign",
+	[SLB_XDP_OTHER]		= "xdp_other",
+	[SLB_XDP_NONE]		= "xdp_none",
+	[SLB_XDP_FLOW]		= "xdp_flow",
+	[SLB_XDP_ORDER]		= "xdp_order",
+	[SLB_XDP_DEVICE]	= "xdp_device",
+	[SLB_XDP_VLAN]		= "xdp_vlan",
+	[SLB_XDP_NEIGH]		= "xdp_neigh",
+	[SLB_XDP_MTU]		= "xdp_mtu",
+	[SLB_XDP_CSUM]		= "xdp_csum",
+	[SLB_XDP_FRAGS]		= "xdp_frags",
+	[SLB_XDP_ROOM]		= "xdp_room",
 };
 
-static_assert(SLB_SKIP_TABLE + 1 == SLB_STAT_MAX,
+static_assert(SLB_XDP_ROOM + 1 == SLB_STAT_MAX,
 	      "name every reason in slb_stat_names");
 
 static struct slb_cpu *slb_stats_from(struct seq_file *seq, loff_t *pos)

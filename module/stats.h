@@ -57,11 +57,32 @@ struct net;
  *	an action can say
  * @SLB_SKIP_FULL: not learned, all flows of the set are in use
  * @SLB_SKIP_TABLE: not learned, the table is being allocated
+ * @SLB_WHY_MAX: how many of these are known of each service
+ * @SLB_XDP_HIT: packets served by a flow from XDP; they count as SLB_HIT too
+ * @SLB_XDP_FOREIGN: left to the hook, as SLB_MISS_FOREIGN
+ * @SLB_XDP_OTHER: left to the hook: nothing that has a flow (not IP, another
+ *	protocol, a fragment, for another host)
+ * @SLB_XDP_NONE: left to the hook: no flow for this packet
+ * @SLB_XDP_FLOW: left to the hook: the flow is not for this packet, or must be
+ *	proved again; the hook says why
+ * @SLB_XDP_ORDER: left to the hook, as the packet before it that may still be on its
+ *	way there
+ * @SLB_XDP_DEVICE: left to the hook: the device is part of another one (a bridge, a
+ *	bond, a VRF), or that of the way out takes no frames from XDP
+ * @SLB_XDP_VLAN: left to the hook: a VLAN tag may be where XDP does not see it, or is
+ *	none that a VLAN device takes
+ * @SLB_XDP_NEIGH: left to the hook: the neighbour is not known
+ * @SLB_XDP_MTU: left to the hook: longer than the path takes
+ * @SLB_XDP_CSUM: left to the hook: its checksum is left to hardware that XDP goes by,
+ *	or is wrong where conntrack sees packets
+ * @SLB_XDP_FRAGS: left to the hook: in more than one buffer
+ * @SLB_XDP_ROOM: left to the hook: no room for more headers
  * @SLB_STAT_MAX: how many there are
  *
- * Each time a packet meets a rung it is a SLB_HIT or one of SLB_MISS_*. SLB_SKIP_*
+ * Each time a packet meets the hook it is a SLB_HIT or one of SLB_MISS_*. SLB_SKIP_*
  * tells of the packets among the misses that IPVS forwarded, but that made no
- * flow.
+ * flow. Each time one meets XDP it is a SLB_XDP_HIT, and never meets the hook, or one of
+ * the others.
  */
 enum slb_stat {
 	SLB_HIT,
@@ -103,6 +124,20 @@ enum slb_stat {
 	SLB_SKIP_CHANGED,
 	SLB_SKIP_FULL,
 	SLB_SKIP_TABLE,
+	SLB_WHY_MAX,
+	SLB_XDP_HIT = SLB_WHY_MAX,
+	SLB_XDP_FOREIGN,
+	SLB_XDP_OTHER,
+	SLB_XDP_NONE,
+	SLB_XDP_FLOW,
+	SLB_XDP_ORDER,
+	SLB_XDP_DEVICE,
+	SLB_XDP_VLAN,
+	SLB_XDP_NEIGH,
+	SLB_XDP_MTU,
+	SLB_XDP_CSUM,
+	SLB_XDP_FRAGS,
+	SLB_XDP_ROOM,
 	SLB_STAT_MAX
 };
 

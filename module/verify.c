@@ -52,7 +52,9 @@ static bool slb_flow_tracked(const struct slb_flow *flow)
 	       slb_ct_fit(slb_flow6(flow)->ct);
 }
 
-/* The longest packet is left out: path MTU discovery changes it at any time. */
+/* The longest packet is left out: path MTU discovery changes it at any time. So is GUE's
+ * source port, which follows the hash that a packet comes with.
+ */
 static bool slb_flow_equal(const struct slb_flow *flow,
 			   const struct slb_proof *p)
 {
@@ -63,6 +65,8 @@ static bool slb_flow_equal(const struct slb_flow *flow,
 	    !slb_dst_equal(flow->dst, p->dst))
 		return false;
 	slb_flow_action(flow, &act);
+	if (flow->flags & SLB_FLOW_TUNNEL)
+		act.sport = p->act.sport;
 	if (memcmp(&act, &p->act, offsetof(struct slb_action6, mtu)))
 		return false;
 	if (!(flow->flags & SLB_FLOW_WIDE))

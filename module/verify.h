@@ -5,8 +5,7 @@
 
 #include <linux/random.h>
 
-#include "flow.h"
-#include "net.h"
+#include "flows.h"
 #include "prove.h"
 
 /**
@@ -23,6 +22,33 @@ static inline bool slb_verify_due(const struct slb_net *sn)
 	u32 n = READ_ONCE(sn->verify);
 
 	return unlikely(n) && reciprocal_scale(get_random_u32(), n) == 0;
+}
+
+/**
+ * slb_verify_ask() - let the hook verify a packet that XDP lets by for that
+ * @d: this CPU's data
+ * @hash: of the packet's key
+ *
+ * Context: BH off.
+ */
+static inline void slb_verify_ask(struct slb_cpu_data *d, u32 hash)
+{
+	d->asked = BIT_ULL(32) | hash;
+}
+
+/**
+ * slb_verify_asked() - has XDP let this packet by to be verified?
+ * @d: this CPU's data
+ * @hash: of the packet's key
+ *
+ * Context: BH off.
+ */
+static inline bool slb_verify_asked(struct slb_cpu_data *d, u32 hash)
+{
+	if (likely(d->asked != (BIT_ULL(32) | hash)))
+		return false;
+	d->asked = 0;
+	return true;
 }
 
 bool slb_verify(struct slb_net *sn, const struct slb_flow *flow,

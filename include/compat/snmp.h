@@ -3,6 +3,8 @@
 #ifndef _SLB_COMPAT_SNMP_H
 #define _SLB_COMPAT_SNMP_H
 
+#include <net/inet_ecn.h>
+#include <net/addrconf.h>
 #include <net/ip.h>
 #include <net/ip6_fib.h>
 #include <net/ipv6.h>
@@ -47,6 +49,32 @@ static inline void slb_snmp_out(struct net *net, struct dst_entry *dst, u32 len,
 		__IP_ADD_STATS(net, IPSTATS_MIB_OUTOCTETS, len);
 #endif
 	IP_UPD_PO_STATS(net, IPSTATS_MIB_OUT, len);
+}
+
+/**
+ * slb_snmp_in() - count a packet that came, as ip_rcv() and ipv6_rcv() count it
+ * @net: the namespace
+ * @dev: the device that it came by
+ * @len: its length, in bytes
+ * @v6: an IPv6 packet
+ * @tos: its type of service or traffic class
+ *
+ * Context: RCU, BH off.
+ */
+static inline void slb_snmp_in(struct net *net, const struct net_device *dev,
+			       u32 len, bool v6, u8 tos)
+{
+	u32 ecn = IPSTATS_MIB_NOECTPKTS + (tos & INET_ECN_MASK);
+	struct inet6_dev *idev;
+
+	if (v6) {
+		idev = __in6_dev_get(dev);
+		__IP6_UPD_PO_STATS(net, idev, IPSTATS_MIB_IN, len);
+		__IP6_ADD_STATS(net, idev, ecn, 1);
+		return;
+	}
+	__IP_UPD_PO_STATS(net, IPSTATS_MIB_IN, len);
+	__IP_ADD_STATS(net, ecn, 1);
 }
 
 #endif /* _SLB_COMPAT_SNMP_H */

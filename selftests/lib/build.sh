@@ -53,7 +53,7 @@ slb_build_make() {
 
 # slb_build_module KERNEL DEST: copies the sources to DEST and builds them there with
 # W=1: DEST/shadowlb.ko, DEST/build.log; for uml DEST/kunit/*.ko; for a stock kernel
-# the index of its modules with ours, for guest.sh's SLB_DEPMOD. A warning about our
+# DEST/bpf/shadowlb_xdp.o and the index of its modules with ours, for guest.sh's SLB_DEPMOD. A warning about our
 # code is a failure, but one that leaves the module to be tested.
 slb_build_module() {
 	local kernel=$1 dest=$2 args log=$2/build.log rc=0
@@ -63,6 +63,7 @@ slb_build_module() {
 	mapfile -t args < <(slb_build_kdir "$kernel")
 	slb_build_make "$log" -C "$dest" "${args[@]}" all || return 1
 	if [ "$kernel" != uml ]; then
+		slb_build_make "$log" -C "$dest" bpf || return 1
 		slb_build_depmod "$kernel" "$dest" || return 1
 	elif [ -e "$dest/kunit/Kbuild" ]; then
 		slb_build_make "$log" -C "${args[0]#KDIR=}" ARCH=um M="$dest/kunit" modules || rc=1

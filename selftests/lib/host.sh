@@ -19,6 +19,10 @@ flex|flex
 bison|bison
 /usr/include/gelf.h|libelf-dev
 pahole|pahole
+clang|clang
+/usr/include/bpf/bpf_helpers.h|libbpf-dev
+bpftool|bpftool
+xdp-loader|xdp-tools
 sparse|sparse
 shellcheck|shellcheck
 perl|perl

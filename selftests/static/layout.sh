@@ -16,7 +16,7 @@ complain() {
 
 # The top level, hidden files apart.
 allowed=' Kbuild Makefile README.md COPYING CHANGELOG.md MAINTAINERS module include'
-allowed+=' kunit selftests dkms.conf docs '
+allowed+=' bpf kunit selftests dkms.conf docs '
 while read -r entry; do
 	[[ $allowed == *" $entry "* ]] || complain "$entry: not a name for the top level"
 done < <(slb_static_files '*' | grep -v '^\.' | cut -d/ -f1 | sort -u)

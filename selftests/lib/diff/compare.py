@@ -4,8 +4,8 @@
 MASKS is all that may differ, each with its reason. A masked IPv4 header's checksum is
 verified before it is masked with the field.
 """
-from .pkt import (DATA_VALID, ETH, SCTP, TCP, UDP, VNET, add16, crc32c, packed, parse,
-                  pseudo)
+from .pkt import (DATA_VALID, ETH, NEEDS_CSUM, SCTP, TCP, UDP, VNET, add16, crc32c, csum,
+                  packed, parse, pseudo)
 
 MASKS = (
     ("virtio_net_hdr.hdr_len",
@@ -15,6 +15,10 @@ MASKS = (
      "be missing; where it was added, the checksum must be right"),
     ("IPv4 identification of packets that the director itself is the source of",
      "tunnel headers and ICMP: drawn by ip_select_ident() from a counter that time moves"),
+    ("a checksum that a device is to complete, of GRE and GUE with XDP",
+     "XDP completes it itself; it must be what the device would write"),
+    ("what makes a frame as long as Ethernet wants, with XDP",
+     "it came with the frame; without, a device adds it that has a wire"),
     ("IPv6 fragment identification",
      "drawn by ipv6_select_ident(), also where a reassembled packet is forwarded"),
 )
@@ -30,6 +34,7 @@ OWN6 = {packed(a) for a in ("fd00:1::1", "fd00:20::1", "fd00:21::1", "fd00:1::10
                             "fd00:20::77")}
 NOISE = {133, 134, 135, 136, 137, 143}
 IP = VNET + ETH
+ETH_ZLEN = 60
 
 
 def noise(raw):
@@ -55,6 +60,20 @@ def transport(packet):
     if proto == SCTP:
         return crc32c(data[:8] + bytes(4) + data[12:]) == int.from_bytes(data[8:12], "little")
     return proto in (TCP, UDP) and add16(pseudo(src, dst, proto, len(data)) + data) == 0xffff
+
+
+def by_xdp(a, b):
+    """What the other director sends, with the checksum that a device would complete; and
+    what XDP sends, without padding that the other frame has not."""
+    if a and b and a[0] & NEEDS_CSUM and not (b[0] & NEEDS_CSUM or a[1]):
+        start, offset = (int.from_bytes(a[n:n + 2], "little") for n in (6, 8))
+        at = VNET + start + offset
+        sum16 = csum(a[VNET + start:]) or 0xffff
+        a = bytes((a[0] & ~NEEDS_CSUM,)) + a[1:6] + bytes(4) + a[VNET:at] + \
+            sum16.to_bytes(2, "big") + a[at + 2:]
+    if a and b and len(a) < len(b) == VNET + ETH_ZLEN:
+        b = b[:len(a)]
+    return a, b
 
 
 def same(a, b, tunnel):
@@ -110,6 +129,8 @@ def first_difference(a, b, topo):
         for i in range(max(len(fa), len(fb))):
             x = fa[i] if i < len(fa) else None
             y = fb[i] if i < len(fb) else None
+            if topo.xdp:
+                x, y = by_xdp(x, y)
             if not same(x, y, topo.tunnel):
                 return dev, i, x, y
     return None

@@ -50,7 +50,8 @@ class Events:
         self.names = ["neighbour", "client-neighbour", "route", "client-route", "mtu", "weight",
                       "server-gone", "server-back", "raw-rule", "late-rule", "pause", "clear",
                       "zero"]
-        if topo.conntrack:  # what it does not see is acknowledged all the same
+        # what conntrack does not see is acknowledged all the same; XDP comes before rules
+        if topo.conntrack or topo.xdp:
             self.names.remove("raw-rule")
         if topo.snat:       # a connection without its server is rescheduled and masqueraded
             self.names.remove("server-gone")    # anew, by a source port drawn at random

@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import struct
+import subprocess
 import time
 
 from . import nl
@@ -63,6 +64,7 @@ class Director:
     def __init__(self, name):
         self.name = name
         self.fd = {}
+        self.lo = None
         self.noise = {}                 # multicast that left: {device: [packets, bytes]}
         if Director.home is None:
             Director.home = here()
@@ -74,6 +76,8 @@ class Director:
         for fd in self.fd.values():
             os.close(fd)
         self.fd = {}
+        if self.lo is not None:
+            self.lo.close()
         os.close(self.ns)
 
     def __enter__(self):
@@ -114,6 +118,24 @@ class Director:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             fcntl.ioctl(s, SIOCETHTOOL, struct.pack("16sP", name.encode(),
                                                     ctypes.addressof(value)) + bytes(16))
+
+    @staticmethod
+    def xdp(name, mode):
+        """Inside the namespace: attaches shadowlb's program; mode: native or generic."""
+        words = ["ip", "link", "set", "dev", name, "xdp" if mode == "native" else "xdpgeneric",
+                 "obj", os.environ["SLB_XDP_OBJ"], "sec", "xdp"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Fail("%s: %s" % (" ".join(words), done.stderr))
+
+    def turn(self):
+        """Has the kernel run the receive softirq, between whose runs XDP holds back what may
+        overtake a packet that it let by: what is written here comes without it."""
+        if self.lo is None:
+            with self:
+                self.lo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                self.lo.bind(("127.0.0.1", 9))
+        self.lo.sendto(b"", ("127.0.0.1", 9))
 
     def ready(self):
         """Waits for the workers of the kernel that tell IPv6 that a wire is up, and make

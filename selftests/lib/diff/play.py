@@ -115,7 +115,11 @@ class Play:
             if self.topo.batch:
                 out.append(director.batch(shots[0].dev, shots))
             else:
-                taken = [director.inject(s.dev, s.data) for s in shots]
+                taken = []
+                for s in shots:
+                    taken.append(director.inject(s.dev, s.data))
+                    if self.topo.xdp:
+                        director.turn()
                 out.append((director.drain(), taken))
         self.shots += len(shots)
         self.fair += sum(s.fair for s in shots)
@@ -135,9 +139,9 @@ class Play:
         yield 2.2
         while True:
             with self.a:
-                a = State(self.a, self.topo.conntrack)
+                a = State(self.a, self.topo.conntrack, self.topo.xdp)
             with self.b:
-                b = State(self.b, self.topo.conntrack)
+                b = State(self.b, self.topo.conntrack, self.topo.xdp)
             found = differences(a, b, self.revived)
             if not found:
                 break
@@ -147,7 +151,8 @@ class Play:
             yield .5
         self.flows = b.flows
         # served, or compared with what the slow path did
-        self.hits = b.flows.get("hits", 0) + b.flows.get("miss_verify", 0)
+        self.hits = b.flows.get("xdp_hits" if self.topo.xdp else "hits", 0) + \
+            b.flows.get("miss_verify", 0)
         if b.flows.get("differs"):
             self.problem = self.problem or ["flows differ from the slow path"]
         if a.flows.get("hits"):

@@ -24,21 +24,22 @@ SNMP = re.compile(r"^(IcmpMsg|Icmp\.Out|Ip\.(ForwDatagrams|OutDiscards|OutNoRout
 class State:
     """Inside the director's namespace. conntrack: whether its entries belong to the
     connections (net.ipv4.vs.conntrack=1). Without, they are made by rules that ask
-    conntrack, which does not see the packets that flows serve."""
+    conntrack, which does not see the packets that flows serve. xdp: whether a device
+    counts what XDP takes, and with what length, is its driver's affair."""
 
-    def __init__(self, director, conntrack):
+    def __init__(self, director, conntrack, xdp=""):
         self.stats = ipvs_stats()
         # before the servers' counts: one that ends in between is known to be about to
         self.conns = self.timed(proc("ip_vs_conn").splitlines()[1:], self.conn)
         self.servers = proc("ip_vs")
         self.tracked = self.timed(proc("nf_conntrack").splitlines(), self.entry) \
             if conntrack else {}
-        self.devices = self.counted(director.noise)
+        self.devices = self.counted(director.noise, xdp)
         self.snmp = self.counters()
         self.flows = stat()
 
     @staticmethod
-    def counted(noise):
+    def counted(noise, xdp):
         """/proc/net/dev, without the multicast that the devices sent."""
         out = []
         for line in proc("dev").splitlines():
@@ -47,6 +48,8 @@ class State:
             if name in noise:
                 for i in (0, 1):
                     words[9 - i] = str(int(words[9 - i]) - noise[name][i])
+                if xdp:
+                    words[0] = words[1] = words[8] = "-"
                 out.append(" ".join([name] + words))
         return "\n".join(sorted(out))
 

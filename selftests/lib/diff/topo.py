@@ -100,6 +100,7 @@ class Topology:
         self.egress = self.mark or random.Random(-self.seed).random() < .2
         if "SLB_VERIFY" in os.environ:
             self.verify = int(os.environ["SLB_VERIFY"])
+        self.xdp = ""                   # or native, or generic
 
     def settle_options(self):
         """What does not go together."""
@@ -118,6 +119,8 @@ class Topology:
         if self.proto == "sctp":        # some states last for 2 s, and servers change then
             self.threshold = False
         self.reuse = not self.threshold     # of ports: the old connection ends at a tick
+        if self.xdp:                    # frames from XDP meet no egress hook
+            self.egress = False
         self.mark_route = self.mark_route and self.mark and self.method == "nat" and not self.snat
         if self.onearm:
             self.gateway = False
@@ -160,7 +163,8 @@ class Topology:
                                  ("snat", self.snat), ("anyport", self.service == "anyport"),
                                  ("persistent", self.persistent), ("mark", self.mark),
                                  ("dscp-rule", self.dscp_rule), ("ct-rules", self.ct_rules),
-                                 ("onearm", self.onearm), ("batch", self.batch))
+                                 ("onearm", self.onearm), ("batch", self.batch),
+                                 ("xdp-offload", self.xdp and self.offload))
                  if on]
         return have
 
@@ -316,6 +320,10 @@ class Topology:
             if nft:
                 nl.nft(nft)
             nl.ipvsadm(self.ipvs())
+            # in both: any program has the stack copy packets, which shows in how it
+            # fragments them; without flows it lets all of them by
+            for dev in MACS if self.xdp else ():
+                director.xdp(dev, self.xdp)
             director.sysctl({"shadowlb/scope": scope})
 
 
@@ -326,6 +334,6 @@ PLAIN = {"method": "nat", "fam": 4, "ofam": 4, "proto": "tcp", "service": "addr"
          "onearm": False, "gateway": False, "offload": False, "batch": False, "nodest": False,
          "sloppy": False, "schedule_icmp": False, "lease": 10, "spice": 0, "mtu_c": 1500,
          "mtu_s": 1500, "events": False, "conns": 3, "vport": 80, "rport": 80, "verify": 0,
-         "egress": False, "mark_route": False, "netmask": False}
+         "egress": False, "mark_route": False, "netmask": False, "xdp": ""}
 
 MACS = {dev: mac("02:00:00:00:00:%02x" % (n + 1)) for n, dev in enumerate(("c0", "s0", "s1"))}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Packets on their way from XDP to the netfilter hook: those behind them must not be
+ * served by XDP and overtake them.
+ *
+ * A driver runs XDP on many packets, and hands those that XDP let by to the stack later,
+ * when it is done or enough have come together. That is over when this run of the
+ * receive softirq is; where there is none (threaded NAPI), after a sixteenth of a
+ * second at most. So a key is held from when XDP lets a packet of it by, or the slow path
+ * makes it a flow, until the next run. Keys share bits: one held for another's sake only goes
+ * the slower way.
+ */
+#ifndef _SLB_ORDER_H
+#define _SLB_ORDER_H
+
+#include <linux/bitmap.h>
+#include <linux/interrupt.h>
+#include <linux/kernel_stat.h>
+
+#include "flow.h"
+
+/* A run of the softirq has some 300 packets. */
+#define SLB_ORDER_KEYS	512
+
+/**
+ * struct slb_order - the keys that are held
+ * @run: since when
+ * @held: by hash
+ *
+ * All: this CPU, BH off.
+ */
+struct slb_order {
+	u32	run;
+	DECLARE_BITMAP(held, SLB_ORDER_KEYS);
+};
+
+static inline u32 slb_order_run(void)
+{
+	return this_cpu_read(kstat.softirqs[NET_RX_SOFTIRQ]) +
+	       slb_ticks(jiffies);
+}
+
+/**
+ * slb_order_hold() - XDP shall let packets of this key by for now
+ * @o: this CPU's
+ * @hash: of the key
+ *
+ * Context: BH off.
+ */
+static inline void slb_order_hold(struct slb_order *o, u32 hash)
+{
+	u32 run = slb_order_run();
+
+	if (o->run != run) {
+		bitmap_zero(o->held, SLB_ORDER_KEYS);
+		o->run = run;
+	}
+	__set_bit(hash % SLB_ORDER_KEYS, o->held);
+}
+
+/**
+ * slb_order_held() - must XDP let packets of this key by?
+ * @o: this CPU's
+ * @hash: of the key
+ *
+ * Context: BH off.
+ */
+static inline bool slb_order_held(const struct slb_order *o, u32 hash)
+{
+	return unlikely(o->run == slb_order_run()) &&
+	       test_bit(hash % SLB_ORDER_KEYS, o->held);
+}
+
+#endif /* _SLB_ORDER_H */

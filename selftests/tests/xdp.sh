@@ -1,0 +1,262 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: 6.1 6.12
+# slb-timeout: 900
+#
+# Rung 2 on a network of veth pairs, native and generic: it serves what the hook has had
+# learned, leaves the rest to the hook and says why, and is safe to misuse.
+
+set -u
+. lib/stat.sh
+. lib/net.sh
+. lib/methods.sh
+. lib/xdp.sh
+trap slb_net_down EXIT
+
+slb_xdp_need
+
+# slb_xdp_served TEXT DIFF: did XDP serve 90 % of the established flows' packets?
+slb_xdp_served() {
+	local hits all
+
+	hits=$(slb_xdp_stat "$2" xdp_hits)
+	all=$(awk '/^(hits|miss_[a-z]*) / && !/foreign/ { n += $2 } END { print n + 0 }' <<<"$2")
+	slb_check "$1: $hits of $all packets served by XDP (want > 90 %)" test $((hits * 10)) -gt $((all * 9))
+	[ $((hits * 10)) -gt $((all * 9)) ] || slb_show_diff "$2"
+}
+
+# slb_xdp_says TEXT REASON MIN: a UDP exchange works, though XDP leaves it to the hook.
+slb_xdp_says() {
+	local before diff
+
+	before=$(slb_stat_get dir)
+	slb_ping "$1"
+	diff=$(slb_since "$before")
+	slb_is "$1: $2" "$(slb_xdp_stat "$diff" "$2")" ge 40
+	[ "$(slb_xdp_stat "$diff" "$2")" -ge 40 ] || slb_show_diff "$diff"
+}
+
+# slb_ping TEXT [VIP [COUNT]]: 4 sockets, 30 datagrams each, there and back
+slb_ping() {
+	slb_check "$1: datagrams come back as they went" slb_echo "${2:-$SLB_VIP_NAT}" "${3:-30}"
+}
+
+slb_echo() {
+	slb_in client /usr/bin/python3 lib/udp.py ping "$1:7" 4 "$2" >"$SLB_TMP/ping" && return
+	slb_note "$(<"$SLB_TMP/ping")"
+	return 1
+}
+
+slb_traffic() {
+	local before vip
+
+	for vip in $SLB_VIP_NAT $SLB_VIP_DR; do
+		before=$(slb_stat_get dir)
+		slb_in client curl -sS -o "$SLB_TMP/small" "http://$vip/?[1-200]"
+		slb_same "$1: 3 MB arrive as they are ($vip)" \
+			"$(slb_in client curl -sS "http://$vip/big" | sha256sum)" \
+			"$(sha256sum <"$SLB_TMP/www/big")"
+		slb_xdp_served "$1: TCP, $vip" "$(slb_since "$before")"
+		before=$(slb_stat_get dir)
+		slb_ping "$1: UDP, $vip" "$vip" 100
+		slb_xdp_served "$1: UDP, $vip" "$(slb_since "$before")"
+	done
+}
+
+# What the hook verifies are packets that XDP left to it for that.
+slb_verify_test() {
+	local before diff
+
+	slb_in dir sysctl -qw net.shadowlb.verify=2
+	before=$(slb_stat_get dir)
+	slb_in client /usr/bin/python3 lib/udp.py ping "$SLB_VIP_NAT:7" 4 100 >/dev/null
+	diff=$(slb_since "$before")
+	slb_is "$1: compared with the slow path" "$(slb_xdp_stat "$diff" verified)" gt 200
+	slb_is "$1: other than the slow path" "$(slb_xdp_stat "$diff" differs)" eq 0
+	slb_is "$1: served by XDP between them" "$(slb_xdp_stat "$diff" xdp_hits)" gt 50
+	slb_in dir sysctl -qw net.shadowlb.verify=0
+}
+
+# slb_vlan_up: clients are in VLAN 10, real server 1 in VLAN 20 of its wire.
+slb_vlan_up() {
+	slb_in client ip -batch - <<-IP
+		link add link c0 name c0.10 type vlan id 10
+		link set c0.10 up
+		address add 10.9.0.2/24 dev c0.10
+	IP
+	slb_in dir ip -batch - <<-IP
+		link add link dc name dc.10 type vlan id 10 egress-qos-map 0:5
+		link set dc.10 address 02:00:00:00:09:01 up
+		address add 10.9.0.1/24 dev dc.10
+		address add 10.9.0.100/32 dev dc.10
+		link add link dr1 name dr1.20 type vlan id 20
+		link set dr1.20 up
+		address add 10.9.1.1/24 dev dr1.20
+	IP
+	slb_in rs1 ip -batch - <<-IP
+		link add link d0 name d0.20 type vlan id 20
+		link set d0.20 up
+		address add 10.9.1.2/24 dev d0.20
+		route add 10.9.0.0/24 via 10.9.1.1
+	IP
+	slb_in dir ipvsadm -R <<-IPVS
+		-A -u 10.9.0.100:7 -s shadow
+		-a -u 10.9.0.100:7 -r 10.9.1.2:7 -m
+	IPVS
+	slb_spawn rs1 /usr/bin/python3 lib/udp.py serve 10.9.1.2:7
+	slb_wait 20 slb_vlan_bound
+}
+
+slb_vlan_bound() { slb_in rs1 ss -Hlnu | grep -q '10.9.1.2:7 '; }
+
+slb_vlan_test() {
+	local before
+
+	slb_vlan_up || slb_bail "$1: no VLANs"
+	slb_in client nft -f - <<-NFT
+		table netdev tags {
+			chain in {
+				type filter hook ingress device c0 priority 0
+				vlan id 10 vlan pcp 5 counter
+			}
+		}
+	NFT
+	before=$(slb_stat_get dir)
+	slb_ping "$1: VLANs" 10.9.0.100 100
+	slb_xdp_served "$1: VLANs" "$(slb_since "$before")"
+	slb_is "$1: VLANs: replies with the priority that the VLAN device gives" \
+		"$(slb_in client nft list table netdev tags | sed -n 's/.*packets \([0-9]*\) .*/\1/p')" ge 400
+	slb_in dir ipvsadm -D -u 10.9.0.100:7
+	slb_in dir ip link del dc.10
+	slb_in dir ip link del dr1.20
+	slb_in client ip link del c0.10
+	slb_in client nft delete table netdev tags
+	slb_in rs1 ip link del d0.20
+}
+
+# What XDP cannot do, and does not try.
+slb_left_test() {
+	local mode=$1 i
+
+	slb_in client ethtool -K c0 tx on >/dev/null
+	slb_xdp_says "$mode: checksums left to hardware" xdp_csum
+	slb_in client ethtool -K c0 tx off >/dev/null
+
+	slb_in client ethtool -K c0 txvlan on >/dev/null
+	slb_xdp_says "$mode: VLAN tags left to hardware" xdp_vlan
+	slb_in client ethtool -K c0 txvlan off >/dev/null
+
+	slb_in dir ip link add br0 address 02:00:00:00:0b:00 type bridge
+	slb_in dir ip link set br0 up
+	slb_in dir ip link set dr2 master br0
+	slb_in dir ip address add 10.2.2.1/24 dev br0
+	slb_in dir ip address del 10.2.2.1/24 dev dr2
+	slb_in dir ip neighbour replace 10.2.2.2 lladdr "$(slb_mac 10.2.2.2)" dev br0
+	slb_in rs2 ip neighbour replace 10.2.2.1 lladdr 02:00:00:00:0b:00 dev d0
+	slb_xdp_says "$mode: a server behind a bridge" xdp_device
+	slb_in dir ip link del br0
+	slb_in dir ip address add 10.2.2.1/24 dev dr2
+	slb_in dir ip neighbour replace 10.2.2.2 lladdr "$(slb_mac 10.2.2.2)" dev dr2 nud permanent
+	slb_in rs2 ip neighbour replace 10.2.2.1 lladdr "$(slb_mac 10.2.2.1)" dev d0 nud permanent
+
+	[ "$mode" = native ] || return 0
+	for i in $SLB_SERVERS; do
+		slb_in "rs$i" ethtool -K d0 gro off >/dev/null
+	done
+	slb_xdp_set off dr1 dr2 dr3
+	slb_xdp_says "$mode: devices that take no frames" xdp_device
+	slb_xdp_set "$mode" dr1 dr2 dr3
+	for i in $SLB_SERVERS; do
+		slb_in "rs$i" ethtool -K d0 gro on >/dev/null
+	done
+}
+
+# A neighbour that is not permanent is asked again before it is forgotten, though no
+# packet but XDP's goes to it.
+slb_neigh_test() {
+	local before diff t0
+
+	slb_in dir sysctl -qw net.ipv4.neigh.dr1.base_reachable_time_ms=1000 \
+		net.ipv4.neigh.dr1.delay_first_probe_time=1 net.ipv4.neigh.dr1.gc_stale_time=1
+	slb_in dir ipvsadm -A -u "$SLB_VIP_NAT:8" -s shadow
+	slb_in dir ipvsadm -a -u "$SLB_VIP_NAT:8" -r 10.2.1.2:7 -m
+	slb_in dir ip neighbour replace 10.2.1.2 lladdr "$(slb_mac 10.2.1.2)" dev dr1 nud stale
+	slb_spawn client /usr/bin/python3 lib/udp.py ping "$SLB_VIP_NAT:8" 1 100000 slow >"$SLB_TMP/neigh"
+	t0=$!
+	slb_wait 20 slb_reachable || slb_fail "$1: a stale neighbour is asked"
+	before=$(slb_stat_get dir)
+	slb_pause 6
+	diff=$(slb_since "$before")
+	slb_xdp_served "$1: a neighbour that changes its state" "$diff"
+	slb_check "$1: and is known after 6 s, 1 s being its time" slb_neigh_known
+	kill -INT $t0
+	wait $t0
+	slb_check "$1: and no datagram was lost" grep -q 'bad=0 lost=[01]$' "$SLB_TMP/neigh"
+	slb_in dir ipvsadm -D -u "$SLB_VIP_NAT:8"
+	slb_in dir ip neighbour replace 10.2.1.2 lladdr "$(slb_mac 10.2.1.2)" dev dr1 nud permanent
+}
+
+slb_reachable() { slb_in dir ip neighbour show 10.2.1.2 dev dr1 | grep -q REACHABLE; }
+slb_neigh_known() { slb_in dir ip neighbour show 10.2.1.2 dev dr1 | grep -Eq 'REACHABLE|DELAY|PROBE|STALE'; }
+
+slb_misuse_test() {
+	local before out
+
+	slb_check "$1: rmmod is refused while a program is attached" bash -c '! rmmod shadowlb 2>/dev/null'
+
+	# another namespace, in which there are no flows
+	slb_check "$1: another namespace has a program too" \
+		slb_in rs3 ip link set dev d0 "$2" obj "$SLB_XDP_OBJ" sec xdp
+	before=$(slb_stat_get rs3)
+	slb_ping "$1: two namespaces"
+	slb_is "$1: hits in the one without flows" \
+		"$(slb_xdp_stat "$(slb_stat_diff "$before" "$(slb_stat_get rs3)")" xdp_hits)" eq 0
+	slb_in rs3 ip link set dev d0 "$2" off
+
+	slb_spawn client /usr/bin/python3 lib/udp.py ping "$SLB_VIP_NAT:7" 6 100000 slow >/dev/null
+	out=$!
+	slb_pause 1
+	slb_in dir ip link del dr3
+	slb_pause 1
+	slb_stop $out
+	slb_in dir ipvsadm -d -u "$SLB_VIP_NAT:7" -r 10.2.3.2
+	slb_ping "$1: a device is gone"
+}
+
+slb_gone() { rmmod shadowlb 2>/dev/null; }
+
+slb_no_module_test() {
+	local out
+
+	slb_in dir ipvsadm -C
+	slb_check 'the module goes when programs and services are gone' slb_wait 10 slb_gone
+	out=$(slb_in dir ip link set dev dc xdp obj "$SLB_XDP_OBJ" sec xdp 2>&1)
+	slb_check 'without the module the program is refused' test -n "$out"
+	slb_check 'and the message names what is missing' grep -q slb_xdp <<<"$out"
+	slb_note "$out"
+	slb_check 'and nothing is attached' bash -c '! nsenter --net=/run/netns/slb-dir ip link show dc | grep -q xdp'
+}
+
+for mode in native generic; do
+	slb_net_up
+	slb_http_up
+	slb_udp_up
+	slb_service t m 80 shadow 8080
+	slb_service u m 7 shadow
+	slb_service t g 80 shadow
+	slb_service u g 7 shadow
+	slb_xdp_wires
+	slb_must "$mode: the program is attached" slb_xdp_set "$mode"
+	slb_traffic "$mode"
+	slb_verify_test "$mode"
+	slb_vlan_test "$mode"
+	slb_neigh_test "$mode"
+	slb_left_test "$mode"
+	flag=xdp
+	[ $mode = native ] || flag=xdpgeneric
+	slb_misuse_test "$mode" $flag
+	slb_xdp_set off dc dr1 dr2
+	[ $mode = native ] || slb_no_module_test
+	slb_net_down
+done
+slb_done
