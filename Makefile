@@ -26,7 +26,7 @@ all: check-kdir
 # The program for XDP is the same for every kernel.
 bpf: $(BPF_OBJ)
 
-$(BPF_OBJ): bpf/shadowlb_xdp.bpf.c
+%.o: %.bpf.c
 	@command -v $(CLANG) >/dev/null && [ -e /usr/include/bpf/bpf_helpers.h ] || \
 		{ echo 'error: no clang or libbpf: apt-get install clang libbpf-dev' >&2; exit 1; }
 	$(CLANG) -O2 -g -Wall -Wextra -target bpf \

@@ -231,7 +231,8 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 		return SLB_MISS_MTU;
 	if (slb_sync_due(sn, d, flow, now))
 		return SLB_MISS_SYNC;
-	if (slb_verify_due(sn) || slb_verify_asked(d, pkt->hash))
+	if (unlikely(READ_ONCE(sn->verify)) &&
+	    (slb_verify_due(sn) || slb_verify_asked(d, pkt->hash)))
 		return SLB_MISS_VERIFY;
 	if (slb_skb_prepare(skb, pkt->hlen, e.hlen, dst->dev))
 		return SLB_MISS_NOMEM;

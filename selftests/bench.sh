@@ -56,6 +56,8 @@ build() {
 	mapfile -t args < <(slb_build_kdir "$1")
 	slb_build_make "$SLB_SRC/build.log" -C "${args[0]#KDIR=}" "${args[@]:1}" \
 		M="$SLB_SRC/selftests/bench" modules || slb_die 'the load does not build, see above'
+	[ "$1" = uml ] || slb_build_make "$SLB_SRC/build.log" -C "$SLB_SRC" selftests/bench/programs.o ||
+		slb_die 'the programs for XDP do not build, see above'
 	SLB_DEPMOD=$(slb_build_depmod_dir "$1" "$SLB_SRC")
 	export SLB_DEPMOD
 }

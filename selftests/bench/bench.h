@@ -22,6 +22,7 @@
  * @SLB_BENCH_INGRESS: the same from netdev ingress, before the kernel looks at the packet
  * @SLB_BENCH_EMPTY: not even received: what measuring costs
  * @SLB_BENCH_TRIP: as received, and an answer comes back (trip.c)
+ * @SLB_BENCH_XDP: the program attached to @dev is run, and no more (xdp.c)
  */
 enum slb_bench_what {
 	SLB_BENCH_RECEIVE,
@@ -30,6 +31,7 @@ enum slb_bench_what {
 	SLB_BENCH_INGRESS,
 	SLB_BENCH_EMPTY,
 	SLB_BENCH_TRIP,
+	SLB_BENCH_XDP,
 };
 
 /**
@@ -67,6 +69,7 @@ enum slb_bench_what {
  * @elapsed: time from the first packet to the last one, or to the last that came back
  * @time: what each packet took, ascending when the job is done; U32_MAX: no answer
  * @sum: of all of them
+ * @passed: frames that a program let by
  */
 struct slb_bench_job {
 	struct net		*net;
@@ -100,6 +103,7 @@ struct slb_bench_job {
 	u64			elapsed;
 	u32			*time;
 	u64			sum;
+	u32			passed;
 };
 
 static inline u64 slb_bench_tsc(void)
@@ -121,6 +125,7 @@ static inline u64 slb_bench_now(bool tsc)
 }
 
 struct sk_buff *slb_bench_packet(const struct slb_bench_job *job, u32 flow);
+u64 slb_bench_xdp(struct slb_bench_job *job, struct sk_buff *skb);
 int slb_bench_load(struct slb_bench_job *job);
 int slb_bench_trips(struct slb_bench_job *job);
 int slb_bench_pass(struct slb_bench_job *job, u32 packets, u32 *time);

@@ -10,7 +10,9 @@
 # in0 and out0 are dummy devices; all neighbours are permanent. For each way of IPVS the
 # same packets again and again, by turns: through IPVS alone, through flows, dropped in
 # shadowlb's place, forwarded from there without asking anything, and so from netdev
-# ingress. Prints tab-separated lines, each behind "# row": way, what, flows, round, unit,
+# ingress. With XDP: shadowlb's program, one that swaps MAC addresses, and one that does in
+# BPF what direct routing is at the least (IPv4 only), each less what it costs to run one that
+# does nothing. Prints tab-separated lines, each behind "# row": way, what, flows, round, unit,
 # share of packets that flows served, and p50 p90 p99 p999 p9999 mean, less what measuring
 # costs. Behind "# table": flows, places in all tables, places taken, bytes, and how long a
 # sweep takes and holds up packets, in us (where cycles are measured).
@@ -36,10 +38,11 @@
 set -u
 cd "$SLB_SRC/selftests" || exit 1
 . lib/stat.sh
+. bench/xdp.sh
 slb_in() { shift; "$@"; }
 
 ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 nat4_ct nat4_nft conn4 trip_udp trip_tcp trip_bulk trip_mixed}
-whats=${SLB_BENCH_WHATS:-ipvs flow drop forward ingress}
+whats=${SLB_BENCH_WHATS:-ipvs flow drop forward ingress xdp xdp_swap xdp_plain}
 packets=${SLB_BENCH_PACKETS:-20000}
 rounds=${SLB_BENCH_ROUNDS:-1}
 tsc=${SLB_BENCH_TSC:-0}
@@ -396,6 +399,7 @@ prime() {
 
 setup
 prime
+have_xdp=$(sed -n 's/^xdp    1/y/p' /proc/net/shadowlb)
 [ -z "${SLB_BENCH_PROFILE:-}" ] || cat /proc/kallsyms
 for way in $ways; do
 	if [ "$way" = conn4 ]; then
@@ -425,7 +429,11 @@ for way in $ways; do
 	for flows in ${SLB_BENCH_FLOWS:-1000}; do
 		for ((round = 1; round <= (flows > 100000 ? (rounds + 2) / 3 : rounds); round++)); do
 			for what in $whats; do
-				measure "$way" "$what" "$flows" "$round"
+				case $what:$way in
+				xdp_*:*6 | xdp*:*_*) ;;
+				xdp*) [ ! "$have_xdp" ] || xdp "$way" "$what" "$flows" "$round" ;;
+				*) measure "$way" "$what" "$flows" "$round" ;;
+				esac
 			done
 		done
 	done

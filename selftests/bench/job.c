@@ -25,6 +25,7 @@ static const char *const slb_bench_names[] = {
 	[SLB_BENCH_INGRESS]	= "ingress",
 	[SLB_BENCH_EMPTY]	= "empty",
 	[SLB_BENCH_TRIP]	= "trip",
+	[SLB_BENCH_XDP]		= "xdp",
 };
 
 static bool slb_bench_address(const char *text, bool v6,
@@ -193,14 +194,15 @@ static int slb_bench_show(struct seq_file *seq, void *v)
 
 	mutex_lock(&slb_bench_mutex);
 	if (job->time)
-		seq_printf(seq, "packets=%u mean=%llu min=%u p50=%u p90=%u p99=%u p999=%u p9999=%u max=%u lost=%u elapsed=%llu\n",
+		seq_printf(seq, "packets=%u mean=%llu min=%u p50=%u p90=%u p99=%u p999=%u p9999=%u max=%u lost=%u elapsed=%llu passed=%u\n",
 			   job->packets, div_u64(job->sum, job->packets),
 			   slb_bench_at(job, 0), slb_bench_at(job, 5000),
 			   slb_bench_at(job, 9000), slb_bench_at(job, 9900),
 			   slb_bench_at(job, 9990), slb_bench_at(job, 9999),
 			   slb_bench_at(job, 10000),
 			   job->what == SLB_BENCH_TRIP ?
-			   job->packets - job->back : 0, job->elapsed);
+			   job->packets - job->back : 0, job->elapsed,
+			   job->passed);
 	mutex_unlock(&slb_bench_mutex);
 	return 0;
 }

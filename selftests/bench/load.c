@@ -116,12 +116,16 @@ int slb_bench_pass(struct slb_bench_job *job, u32 packets, u32 *time)
 		skb = slb_bench_packet(job, flow);
 		if (!skb)
 			break;
-		start = slb_bench_now(job->tsc);
-		if (job->what != SLB_BENCH_EMPTY)
-			netif_receive_skb(skb);
-		start = slb_bench_now(job->tsc) - start;
-		if (job->what == SLB_BENCH_EMPTY)
-			kfree_skb(skb);
+		if (job->what == SLB_BENCH_XDP) {
+			start = slb_bench_xdp(job, skb);
+		} else {
+			start = slb_bench_now(job->tsc);
+			if (job->what != SLB_BENCH_EMPTY)
+				netif_receive_skb(skb);
+			start = slb_bench_now(job->tsc) - start;
+			if (job->what == SLB_BENCH_EMPTY)
+				kfree_skb(skb);
+		}
 		if (time)
 			time[done] = min_t(u64, start, U32_MAX);
 		job->sum += start;
@@ -156,6 +160,7 @@ static int slb_bench_measure(struct slb_bench_job *job)
 			return err;
 	}
 	job->sum = 0;
+	job->passed = 0;
 	if (job->what == SLB_BENCH_TRIP)
 		err = slb_bench_trips(job);
 	else

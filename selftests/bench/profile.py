@@ -4,7 +4,8 @@
 
 SYMBOLS is /proc/kallsyms of the guest, TRACE what QEMU logs of it (-d exec, one
 instruction a block). Prints functions and their instructions for one packet, of the
-most frequent number of instructions, from netif_receive_skb() to its return.
+most frequent number of instructions, from netif_receive_skb() to its return; of XDP, from
+slb_xdp() to the return of the program.
 """
 import bisect
 import collections
@@ -25,12 +26,14 @@ def read_symbols(path):
 def main(symbols, trace):
     table = read_symbols(symbols)
     starts = [a for a, _ in table]
-    entry = dict((name, a) for a, name in table)["netif_receive_skb"]
+    entries = dict((name, a) for a, name in table)
     with open(trace, errors="replace") as f:
         pcs = [int(m.group(1), 16) for m in re.finditer(r"\[[0-9a-f]+/([0-9a-f]+)/", f.read())]
     names = [table[bisect.bisect_right(starts, pc) - 1][1] for pc in pcs]
-    packets = [(a, next((b for b in range(a, len(pcs)) if names[b] == "slb_bench_pass"), 0))
-               for a, pc in enumerate(pcs) if pc == entry]
+    packets = []
+    for entry, end in (("netif_receive_skb", "slb_bench_pass"), ("slb_xdp", "slb_bench_xdp")):
+        packets += [(a, next((b for b in range(a, len(pcs)) if names[b] == end), 0))
+                    for a, pc in enumerate(pcs) if pc == entries.get(entry)]
     packets = [(a, b) for a, b in packets if b]
     if not packets:
         sys.exit("error: no packet in a trace of %d instructions: try again" % len(pcs))
