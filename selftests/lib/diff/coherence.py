@@ -33,16 +33,17 @@ LEASE = 1000        # ms
 # By which a lease may be late: it is counted in ticks of 1/8 s, and read by another process.
 LATE = 400
 IP = VNET + ETH
+XDP = os.environ.get("SLB_XDP", "")     # native or generic: flows serve there
 
 
 class Row:
     """event: commands, or a function that is told the Bench and returns them; old: is this
     packet, behind the event, one by the old decision? keeps: none may be missing; lease:
-    the bound is one; topo: as a Topology has it."""
+    the bound is one; xdp: promised of XDP too; topo: as a Topology has it."""
 
-    def __init__(self, name, event, old=None, keeps=False, lease=False, **topo):
+    def __init__(self, name, event, old=None, keeps=False, lease=False, xdp=True, **topo):
         self.name, self.event, self.old = name, event, old
-        self.keeps, self.lease, self.topo = keeps, lease, topo
+        self.keeps, self.lease, self.xdp, self.topo = keeps, lease, xdp, topo
 
     def bound(self):
         return "one lease" if self.lease else "0 packets"
@@ -95,7 +96,7 @@ class Bench:
 
     def __init__(self, row, proto):
         self.topo = Topology(1, {**PLAIN, "conns": 4, "proto": proto,
-                                 "lease": 1 if row.lease else 10, **row.topo})
+                                 "lease": 1 if row.lease else 10, "xdp": XDP, **row.topo})
         self.director = Director(row.name)
         self.out = []                           # (when, device, number, frame)
         self.stream = None
@@ -151,7 +152,8 @@ class Bench:
         """Nothing, if the module is gone."""
         with self.director:
             rows = [line.split() for line in proc("stat/shadowlb").splitlines()]
-        return sum(int(row[rows[0].index("hits")], 16) for row in rows[1:])
+        name = "xdp_hits" if XDP else "hits"
+        return sum(int(row[rows[0].index(name)], 16) for row in rows[1:])
 
     def sent(self):
         return self.stream.get(0)
@@ -285,9 +287,10 @@ ROWS = (
     Row("neighbour's MAC changed", lambda b: "ip neigh replace %s lladdr 02:00:00:00:99:99 dev s0 "
         "nud permanent" % SERVER0, to_mac(512)),
     Row("rule added to raw", rule("table ip t { chain c { type filter hook prerouting priority "
-                                  "raw; meta l4proto PROTO drop; }; }"), anything),
+                                  "raw; meta l4proto PROTO drop; }; }"), anything, xdp=False),
     Row("rule added to ingress", rule("table netdev t { chain c { type filter hook ingress device "
-                                      "c0 priority 0; meta l4proto PROTO drop; }; }"), anything),
+                                      "c0 priority 0; meta l4proto PROTO drop; }; }"), anything,
+        xdp=False),
     Row("rule added to INPUT", late("input"), anything, lease=True),
     Row("rule added to POST_ROUTING", late("postrouting", 'oifname "s*" meta l4proto PROTO'),
         anything, lease=True),
@@ -296,7 +299,8 @@ ROWS = (
     Row("conntrack entry deleted", forgotten, anything, conntrack=True, ct_rules=True),
     Row("scope switched off: hits behind it", lambda b: "sysctl -qw net.shadowlb.scope=0",
         keeps=True),
-    Row("module removed: packets missing", lambda b: "rmmod shadowlb", keeps=True),
+    Row("module removed: packets missing", lambda b: "rmmod shadowlb", keeps=True,
+        xdp=False),         # its program holds it
 )
 
 
@@ -346,7 +350,8 @@ def load_module():
 
 
 def main(repeat, part, names):
-    rows = [r for r in ROWS if not names or any(n in r.name for n in names)]
+    rows = [r for r in ROWS if (not names or any(n in r.name for n in names)) and
+            (r.xdp or not XDP)]
     first, step = (int(n) for n in part.split("/"))
     rows = rows[first - 1::step]
     for n, row in enumerate(rows):
