@@ -199,6 +199,26 @@ slb_neigh_test() {
 slb_reachable() { slb_in dir ip neighbour show 10.2.1.2 dev dr1 | grep -q REACHABLE; }
 slb_neigh_known() { slb_in dir ip neighbour show 10.2.1.2 dev dr1 | grep -Eq 'REACHABLE|DELAY|PROBE|STALE'; }
 
+# Beside other programs, by libxdp's dispatcher.
+slb_loader_test() {
+	local dev before
+
+	slb_xdp_set off
+	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
+	for dev in dc dr1 dr2 dr3; do
+		slb_in dir xdp-loader load -m native -s xdp "$dev" "$SLB_XDP_OBJ" ||
+			slb_fail "$1: xdp-loader at $dev"
+	done
+	slb_in dir xdp-loader status dc | sed 's/^/# /'
+	before=$(slb_stat_get dir)
+	slb_ping "$1: xdp-loader" "$SLB_VIP_NAT" 100
+	slb_xdp_served "$1: xdp-loader" "$(slb_since "$before")"
+	for dev in dc dr1 dr2 dr3; do
+		slb_in dir xdp-loader unload -a "$dev"
+	done
+	slb_xdp_set "$1"
+}
+
 slb_misuse_test() {
 	local before out
 
@@ -252,6 +272,7 @@ for mode in native generic; do
 	slb_vlan_test "$mode"
 	slb_neigh_test "$mode"
 	slb_left_test "$mode"
+	[ "$mode" != native ] || slb_loader_test native
 	flag=xdp
 	[ $mode = native ] || flag=xdpgeneric
 	slb_misuse_test "$mode" $flag
