@@ -21,7 +21,6 @@ bison|bison
 pahole|pahole
 clang|clang
 /usr/include/bpf/bpf_helpers.h|libbpf-dev
-bpftool|bpftool
 xdp-loader|xdp-tools
 sparse|sparse
 shellcheck|shellcheck
