@@ -53,7 +53,8 @@ class Stream:
     """A process that sends frames, numbered."""
 
     def __init__(self, fd, frames):
-        self.shared = mmap.mmap(-1, 32)
+        # struct.pack_into() would write it as zero first, and be read meanwhile
+        self.shared = memoryview(mmap.mmap(-1, 32)).cast("Q")
         self.put(1, AHEAD)
         self.pid = os.fork()
         if not self.pid:
@@ -63,10 +64,10 @@ class Stream:
                 os._exit(0)
 
     def get(self, i):
-        return struct.unpack_from("=Q", self.shared, i * 8)[0]
+        return self.shared[i]
 
     def put(self, i, value):
-        struct.pack_into("=Q", self.shared, i * 8, value)
+        self.shared[i] = value
 
     def run(self, fd, frames):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -317,31 +318,36 @@ def once(row, proto):
         before = bench.hits()
         bench.command(row.event(bench))
         number, start = bench.sent(), time.monotonic()
-        hits = bench.hits()         # none, if the module is gone
+        at = bench.hits()           # none, if the module is gone
         if row.lease:
             while time.monotonic() < start + (LEASE + LATE) / 1000 + .3:
                 time.sleep(.05)
         bench.go_on(BEHIND)
-        hits = bench.hits() - hits if "scope" in row.name else 0
+        hits = bench.hits() - at if "scope" in row.name else 0
         last = bench.sent() - AHEAD
-        return judge(row, bench, number, start, last, hits) + (before,)
+        return judge(row, bench, number, start, last, hits, at) + (before,)
     finally:
         bench.close()
 
 
-def judge(row, bench, number, start, last, hits):
+def judge(row, bench, number, start, last, hits, at):
     behind = [o for o in bench.out if o[2] > number]
-    old, latest = hits, 0.0
+    old, latest, wrong = hits, 0.0, []
     if row.keeps:
         got = {o[2] for o in behind}
-        old += sum(n not in got for n in range(number + 1, last - AHEAD))
+        wrong = [n for n in range(number + 1, last - AHEAD) if n not in got]
     if row.old:
-        for when, dev, _, raw in behind:
+        for when, dev, n, raw in behind:
             if row.old(bench, dev, raw):
                 ms = (when - start) * 1000
                 latest = max(latest, ms)
-                old += not row.lease or ms > LEASE + LATE
-    return old, latest, bench.sent() - number
+                if not row.lease or ms > LEASE + LATE:
+                    wrong.append(n)
+    if wrong:
+        print("# %s, %s: packets %d to %d behind the event, of connections %s; %d by flows" %
+              (row.name, bench.topo.proto, wrong[0] - number, wrong[-1] - number,
+               sorted({n % len(bench.trace.conns) for n in wrong}), bench.hits() - at))
+    return old + len(wrong), latest, bench.sent() - number
 
 
 def load_module():
