@@ -62,7 +62,9 @@ static bool slb_tag_hidden(struct net_device *dev)
 					  NETIF_F_HW_VLAN_STAG_TX);
 }
 
-/* The VLAN device that a tagged frame is for. */
+/* The VLAN device that a tagged frame is for. It may be another namespace's, where the
+ * frame is none of ours, and its number may be that of a device here.
+ */
 static enum slb_stat slb_frame_untag(struct slb_frame *f)
 {
 	const struct vlan_hdr *vh = f->ip;
@@ -74,6 +76,7 @@ static enum slb_stat slb_frame_untag(struct slb_frame *f)
 					  f->tci & VLAN_VID_MASK);
 	if (!f->dev || !(f->tci & VLAN_VID_MASK) ||
 	    vlan_dev_priv(f->dev)->real_dev != f->xdp->rxq->dev ||
+	    !net_eq(dev_net(f->dev), dev_net(f->xdp->rxq->dev)) ||
 	    !(f->dev->flags & IFF_UP))
 		return SLB_XDP_VLAN;
 	f->proto = vh->h_vlan_encapsulated_proto;

@@ -41,7 +41,7 @@ static inline u32 slb_order_run(void)
 }
 
 /**
- * slb_order_hold() - XDP shall let packets of this key by for now
+ * slb_order_hold() - XDP shall let packets of this key by until this run is over
  * @o: this CPU's
  * @hash: of the key
  *

@@ -190,9 +190,12 @@ __bpf_kfunc int slb_xdp(struct xdp_md *ctx)
 	struct slb_cpu_data *d;
 	int to = SLB_XDP_UP;
 
-	if (!READ_ONCE(sn->hooked) || READ_ONCE(sn->scope) == SLB_SCOPE_OFF ||
-	    !in_softirq())
+	if (!READ_ONCE(sn->hooked) || READ_ONCE(sn->scope) == SLB_SCOPE_OFF)
 		return to;
+	if (unlikely(!in_softirq())) {
+		slb_count(sn, SLB_XDP_OTHER);
+		return to;
+	}
 	/* pairs with slb_sweep_work() */
 	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
 	if (!d) {

@@ -77,7 +77,8 @@ slb_verify_test() {
 	slb_in dir sysctl -qw net.shadowlb.verify=0
 }
 
-# slb_vlan_up: clients are in VLAN 10, real server 1 in VLAN 20 of its wire.
+# slb_vlan_up: clients are in VLAN 10, real server 1 in VLAN 20 of its wire. VLAN 30 of the
+# clients' wire is another namespace's, in which its device has the number of VLAN 10's.
 slb_vlan_up() {
 	slb_in client ip -batch - <<-IP
 		link add link c0 name c0.10 type vlan id 10
@@ -85,7 +86,9 @@ slb_vlan_up() {
 		address add 10.9.0.2/24 dev c0.10
 	IP
 	slb_in dir ip -batch - <<-IP
-		link add link dc name dc.10 type vlan id 10 egress-qos-map 0:5
+		link add link dc name dc.30 index 5000 address 02:00:00:00:09:01 type vlan id 30
+		link set dc.30 netns slb-rs3
+		link add link dc name dc.10 index 5000 type vlan id 10 egress-qos-map 0:5
 		link set dc.10 address 02:00:00:00:09:01 up
 		address add 10.9.0.1/24 dev dc.10
 		address add 10.9.0.100/32 dev dc.10
@@ -107,6 +110,28 @@ slb_vlan_up() {
 	slb_wait 20 slb_vlan_bound
 }
 
+# The same packets, to the other namespace.
+slb_vlan_other_test() {
+	local before diff
+
+	slb_in rs3 ip link set dc.30 up
+	slb_in client /usr/bin/python3 lib/udp.py ping 10.9.0.100:7 1 60 from=40000 >/dev/null
+	slb_in client ip -batch - <<-IP
+		link del c0.10
+		link add link c0 name c0.30 type vlan id 30
+		link set c0.30 up
+		address add 10.9.0.2/24 dev c0.30
+		neighbour add 10.9.0.100 lladdr 02:00:00:00:09:01 dev c0.30 nud permanent
+	IP
+	before=$(slb_stat_get dir)
+	slb_in client timeout -s INT 2 /usr/bin/python3 lib/udp.py ping 10.9.0.100:7 1 1 from=40000 >/dev/null
+	diff=$(slb_since "$before")
+	slb_is "$1: VLAN of another namespace: left to it" "$(slb_xdp_stat "$diff" xdp_vlan)" ge 1
+	slb_is "$1: VLAN of another namespace: served" "$(slb_xdp_stat "$diff" xdp_hits)" eq 0
+	slb_in rs3 ip link del dc.30
+	slb_in client ip link del c0.30
+}
+
 slb_vlan_bound() { slb_in rs1 ss -Hlnu | grep -q '10.9.1.2:7 '; }
 
 slb_vlan_test() {
@@ -126,10 +151,10 @@ slb_vlan_test() {
 	slb_xdp_served "$1: VLANs" "$(slb_since "$before")"
 	slb_is "$1: VLANs: replies with the priority that the VLAN device gives" \
 		"$(slb_in client nft list table netdev tags | sed -n 's/.*packets \([0-9]*\) .*/\1/p')" ge 400
+	slb_vlan_other_test "$1"
 	slb_in dir ipvsadm -D -u 10.9.0.100:7
 	slb_in dir ip link del dc.10
 	slb_in dir ip link del dr1.20
-	slb_in client ip link del c0.10
 	slb_in client nft delete table netdev tags
 	slb_in rs1 ip link del d0.20
 }
