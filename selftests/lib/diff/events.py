@@ -2,6 +2,7 @@
 """What happens to a director while traffic goes on, and must hold from the next packet on
 (docs/design.md, Bounds on a stale decision)."""
 from . import nl
+from .pkt import packed
 from .topo import MACS, lladdr
 
 # What flows have served is counted a sweep later at most, and IPVS sums up every 2 s before
@@ -10,9 +11,11 @@ from .topo import MACS, lladdr
 SWEEP = 1.2
 COUNTED = 3.4
 # With expire_nodest_conn the client's next packet ends a connection whose server is gone, and
-# IPVS does so by a timer, at the next tick. Where that packet has no flow, one for answers
-# may hold the connection for a sweep: the test goes on when both know the same ones.
-TICK = .02
+# a worker of IPVS's ends all of them, at the next tick. Where that packet has no flow, one
+# for answers may hold the connection for a sweep: the test goes on when neither director
+# knows one any more. Which comes first, packet or worker, is chance. It matters where the
+# packet is dropped for its conntrack entry: then none is sent; and where the server comes
+# back at once.
 # jiffies, by which flows count leases, may stay behind on a busy machine
 LATE = 1
 
@@ -20,14 +23,16 @@ LATE = 1
 class Event:
     """Commands for both directors, in this order; pause, rest: seconds before and behind
     them; agree: the counters of both must be equal before; hush: each client sends one packet
-    before the rest, and then both must know the same connections; revives: real servers come
-    back."""
+    behind them; ends: real servers (ALL) to which then there must be no connection any more;
+    then: an event that follows without a packet between; revives: real servers come back."""
+
+    ALL = b""
 
     def __init__(self, name, ip="", ipvs="", nft="", pause=0.0, rest=0.0, agree=False,
-                 hush=False, revives=False):
+                 hush=False, ends=None, then=None, revives=False):
         self.name, self.ip, self.ipvs, self.nft = name, ip, ipvs, nft
         self.pause, self.rest, self.agree = pause, rest, agree
-        self.hush, self.revives = hush, revives
+        self.hush, self.ends, self.then, self.revives = hush, ends, then, revives
 
     def apply(self, director):
         with director:
@@ -39,7 +44,8 @@ class Event:
                 nl.nft(self.nft)
 
     def __str__(self):
-        return "event: %s %s" % (self.name, (self.ip + self.ipvs + self.nft).replace("\n", "; "))
+        text = "event: %s %s" % (self.name, (self.ip + self.ipvs + self.nft).replace("\n", "; "))
+        return text + ("then, " + str(self.then) if self.then else "")
 
 
 class Events:
@@ -110,8 +116,9 @@ class Events:
             return None
         self.gone.add(i)
         where = self.topo.real(i, 1, "-d").split(" -w ")[0]
-        return Event("server-gone", ipvs=where + "\n", hush=self.topo.nodest,
-                     rest=TICK * self.topo.nodest)
+        nodest = self.topo.nodest
+        return Event("server-gone", ipvs=where + "\n", hush=nodest and not self.topo.conntrack,
+                     ends=packed(self.topo.rs[i][0]) if nodest else None)
 
     def server_back(self):
         if not self.gone:
@@ -143,9 +150,12 @@ class Events:
         return Event("pause", pause=self.rnd.choice((1.2, 2.3)))
 
     def clear(self):
-        """All services go; new ones come at once."""
+        """All services go; new ones come at once, or when the connections have ended."""
         if self.rnd.random() < .5:
             return None
         self.gone.clear()
+        if self.topo.nodest:
+            return Event("clear", ipvs="-C\n", pause=COUNTED, agree=True, ends=Event.ALL,
+                         then=Event("anew", ipvs=self.topo.ipvs(), revives=True))
         return Event("clear", ipvs="-C\n" + self.topo.ipvs(), pause=COUNTED, agree=True,
-                     hush=self.topo.nodest, rest=TICK * self.topo.nodest, revives=True)
+                     revives=True)

@@ -152,9 +152,12 @@ def counts(a, b):
     return ["ipvsadm -Ln:"] + out if out else []
 
 
-def connections():
-    """Inside a director's namespace: those it knows, whatever time they have left."""
-    return "\n".join(sorted(State.conn(line)[0] for line in proc("ip_vs_conn").splitlines()[1:]))
+def connections(server):
+    """Inside a director's namespace: those to this real server, or to all for b"",
+    whatever time they have left."""
+    conns = sorted(State.conn(line)[0] for line in proc("ip_vs_conn").splitlines()[1:])
+    return "\n".join(c for c in conns
+                     if server.hex() in c.split()[5].replace(":", "").lower())
 
 
 def services(stats):
