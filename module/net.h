@@ -122,6 +122,18 @@ static inline struct slb_net *slb_net(const struct net *net)
 }
 
 /**
+ * slb_net_rcu() - the same, where net_generic() needs not enter RCU
+ * @net: the namespace
+ *
+ * Context: RCU.
+ * Return: as slb_net().
+ */
+static inline struct slb_net *slb_net_rcu(const struct net *net)
+{
+	return rcu_dereference(net->gen)->ptr[slb_net_id];
+}
+
+/**
  * slb_count() - count a packet or a flow
  * @sn: the namespace
  * @stat: what

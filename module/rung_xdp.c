@@ -4,8 +4,8 @@
  *
  *  operation            | locking
  * ----------------------+----------------------------------------------------
- *  slb_xdp              | BH off, takes RCU itself; its flow table is this CPU's.
- *                       | Where BHs are on, no flow is looked at
+ *  slb_xdp              | BH off, and so RCU; its flow table is this CPU's. Where
+ *                       | BHs are on, no flow is looked at
  *
  * A kfunc, called by the BPF program of bpf/shadowlb_xdp.bpf.c, which turns what it
  * returns into the action of XDP. The program holds the module as long as it is loaded.
@@ -40,69 +40,79 @@
 #define SLB_XDP_UP	(-1)
 #define SLB_XDP_BACK	0
 
-static void slb_frame_nat(const struct slb_flow *flow, void *ip,
-			  const struct slb_pkt *pkt)
+static __always_inline void slb_frame_nat(const struct slb_flow *flow, void *ip,
+					  const struct slb_pkt *pkt, bool v6)
 {
-	struct sctphdr *sh = ip + slb_iphlen(pkt);
-	__be32 ports = pkt->v6 ? pkt->key6.ports : pkt->key4.ports;
+	struct sctphdr *sh = ip + slb_iphlen(v6);
+	__be32 ports = v6 ? pkt->key6.ports : pkt->key4.ports;
 	bool nat = flow->flags & SLB_FLOW_NAT;
 
-	slb_flow_rewrite(flow, ip, pkt->v6, nat ? SLB_REWRITE_NAT : 0);
+	slb_flow_rewrite(flow, ip, v6, nat ? SLB_REWRITE_NAT : 0);
 	/* anew where a port changed, as IPVS does */
 	if (nat && pkt->proto == IPPROTO_SCTP &&
 	    memcmp(sh, &ports, sizeof(ports)))
-		sh->checksum = slb_sctp_crc(sh, pkt->len - slb_iphlen(pkt));
+		sh->checksum = slb_sctp_crc(sh, pkt->len - slb_iphlen(v6));
 }
 
-static void slb_frame_tunnel(const struct slb_net *sn,
-			     const struct slb_flow *flow,
-			     const struct slb_encap *e, void *ip,
-			     const struct slb_pkt *pkt)
+/* Apart, so that others need no room for two addresses. */
+static noinline void slb_frame_tunnel(const struct slb_net *sn,
+				      const struct slb_flow *flow,
+				      const struct slb_encap *e, void *ip,
+				      u32 len, bool v6)
 {
-	union slb_addr saddr, daddr;
+	union slb_addr saddr __uninitialized, daddr __uninitialized;
 
-	slb_flow_rewrite(flow, ip, pkt->v6, 0);
+	slb_flow_rewrite(flow, ip, v6, 0);
 	slb_flow_outer(flow, &saddr, &daddr);
-	slb_encap_write(e, sn->net, ip, pkt->len, &saddr, &daddr,
+	slb_encap_write(e, sn->net, ip, len, &saddr, &daddr,
 			flow->flags & SLB_FLOW_WIDE ?
 			slb_flow6(flow)->act.sport : slb_flow4(flow)->act.sport);
 }
 
-static enum slb_stat slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d,
-				   struct slb_flow *flow,
-				   const struct slb_frame *f,
-				   const struct slb_pkt *pkt, int *to)
+/* Apart, so that the packet needs not be in memory for others. */
+static noinline bool slb_xdp_csum_wrong(const struct slb_net *sn,
+					const void *ip, struct slb_pkt pkt)
 {
+	return slb_frame_csum_wrong(sn, ip, &pkt);
+}
+
+static __always_inline enum slb_stat
+slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
+	      const struct slb_frame *f, const struct slb_pkt *pkt, bool v6,
+	      int *to)
+{
+	struct slb_encap e __uninitialized;
+	struct slb_way way __uninitialized;
 	struct dst_entry *dst = flow->dst;
-	struct slb_encap e = { .hlen = 0 };
+	const u8 flags = flow->flags;
 	unsigned long now = jiffies;
-	struct slb_way way;
+	u32 mtu, len = pkt->len;
 	enum slb_stat why;
 	void *ip = f->ip;
-	u32 mtu;
+	u32 hlen = 0;
 
 	if (slb_flow_check(sn, d, flow, pkt, now) != SLB_HIT ||
-	    flow->flags & SLB_FLOW_MARKED ||
-	    (flow->flags & SLB_FLOW_NAT && pkt->nocsum))
+	    flags & SLB_FLOW_MARKED || (flags & SLB_FLOW_NAT && pkt->nocsum))
 		return SLB_XDP_FLOW;
-	if (slb_csum_partial(ip, pkt) ||
-	    (READ_ONCE(d->tracked[pkt->v6]) &&
-	     slb_frame_csum_wrong(sn, ip, pkt)))
+	if (slb_csum_partial(ip, pkt, v6) ||
+	    (unlikely(READ_ONCE(d->tracked[v6])) &&
+	     slb_xdp_csum_wrong(sn, ip, *pkt)))
 		return SLB_XDP_CSUM;
 	mtu = slb_flow_mtu(flow);
-	if (flow->flags & SLB_FLOW_TUNNEL) {
+	if (flags & SLB_FLOW_TUNNEL) {
 		slb_encap_init(&e, flow->conn, false);
-		if (!slb_encap_fits(&e, pkt->len, mtu))
+		if (!slb_encap_fits(&e, len, mtu))
 			return SLB_XDP_MTU;
+		hlen = e.hlen;
 	}
-	if (pkt->len + e.hlen > mtu)
+	if (len + hlen > mtu)
 		return SLB_XDP_MTU;
 	why = slb_way_find(&way, f, flow);
 	if (why != SLB_XDP_HIT)
 		return why;
 	/* a frame that another device is to send is described where it begins */
 	if (ip - f->xdp->data_hard_start <
-	    e.hlen + VLAN_ETH_HLEN + sizeof(struct xdp_frame))
+	    hlen + VLAN_ETH_HLEN + sizeof(struct xdp_frame))
 		return SLB_XDP_ROOM;
 	if (slb_sync_due(sn, d, flow, now))
 		return SLB_XDP_FLOW;
@@ -112,65 +122,94 @@ static enum slb_stat slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 
 	/* from here on nothing fails */
-	trace_slb_hit(flow, pkt->len);
-	slb_snmp_in(sn->net, f->dev, pkt->len, pkt->v6,
-		    pkt->v6 ? ipv6_get_dsfield(ip) :
-			      ((const struct iphdr *)ip)->tos);
-	if (flow->flags & SLB_FLOW_TUNNEL)
-		slb_frame_tunnel(sn, flow, &e, ip, pkt);
+	if (trace_slb_hit_enabled())
+		trace_slb_hit(flow, len);
+	slb_snmp_in(sn->net, f->dev, len, v6,
+		    v6 ? ipv6_get_dsfield(ip) : ((const struct iphdr *)ip)->tos);
+	if (flags & SLB_FLOW_TUNNEL)
+		slb_frame_tunnel(sn, flow, &e, ip, len, v6);
 	else
-		slb_frame_nat(flow, ip, pkt);
-	ip -= e.hlen;
-	slb_frame_close(f->xdp, &way, ip, pkt->len + e.hlen,
+		slb_frame_nat(flow, ip, pkt, v6);
+	ip -= hlen;
+	slb_frame_close(f->xdp, &way, ip, len + hlen,
 			htons(dst->ops->family == AF_INET6 ? ETH_P_IPV6 :
 							     ETH_P_IP));
-	slb_snmp_out(sn->net, dst, pkt->len + e.hlen,
-		     flow->flags & SLB_FLOW_OUT, flow->flags & SLB_FLOW_TUNNEL);
-	slb_flow_served(sn, d, flow, pkt->len, now);
+	slb_snmp_out(sn->net, dst, len + hlen, flags & SLB_FLOW_OUT,
+		     flags & SLB_FLOW_TUNNEL);
+	slb_flow_served(sn, d, flow, len, now);
 	*to = way.dev == f->xdp->rxq->dev ? SLB_XDP_BACK : way.dev->ifindex;
 	return SLB_XDP_HIT;
 }
 
-static enum slb_stat slb_xdp_meet(struct slb_net *sn, struct slb_cpu_data *d,
-				  struct xdp_buff *xdp, int *to)
+/* In the table of wide flows, for an IPv4 packet. */
+static noinline struct slb_flow *slb_xdp_find_mapped(const struct slb_cpu_data *d,
+						     struct slb_pkt pkt)
 {
-	struct slb_pkt pkt __uninitialized;
-	struct slb_flow *flow;
-	struct slb_frame f;
-	enum slb_stat why;
-	const struct iphdr *iph;
-	bool v6;
+	return slb_flow_find_mapped(d, &pkt);
+}
 
-	why = slb_frame_open(&f, xdp);
-	if (why != SLB_XDP_HIT)
-		return why;
-	v6 = f.proto == htons(ETH_P_IPV6);
-	iph = f.ip;
-	if (slb_peers_foreign(&d->peers, slb_pair(f.ip, v6)))
+/* A packet of either family: for each of them code of its own. */
+static __always_inline enum slb_stat
+slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
+	       const struct slb_frame *f, bool v6, int *to)
+{
+	u32 avail = f->xdp->data_end - f->ip, iif = f->dev->ifindex;
+	struct slb_pkt pkt __uninitialized;
+	const struct iphdr *iph = f->ip;
+	struct slb_flow *flow = NULL;
+	enum slb_stat why;
+
+	if (unlikely(f->ip + slb_iphlen(v6) > f->xdp->data_end))
+		return SLB_XDP_OTHER;
+	if (slb_peers_foreign(&d->peers, slb_pair(f->ip, v6)))
 		return SLB_XDP_FOREIGN;
-	why = v6 ? slb_parse_ipv6(f.ip, xdp->data_end - f.ip, f.dev->ifindex,
-				  &pkt) :
-		   slb_parse_ipv4(f.ip, xdp->data_end - f.ip, f.dev->ifindex,
-				  &pkt);
+	why = v6 ? slb_parse_ipv6(f->ip, avail, iif, &pkt) :
+		   slb_parse_ipv4(f->ip, avail, iif, &pkt);
 	if (!pkt.has_key) {
 		if (!v6 && why == SLB_MISS_FRAGMENT)
 			slb_frag_note(d, iph->saddr, iph->daddr);
 		return SLB_XDP_OTHER;
 	}
+	pkt.v6 = v6;
 	slb_pkt_hash(d, &pkt);
-	flow = slb_flow_find(d, &pkt);
+	if (v6) {
+		if (d->wide.used)
+			flow = slb_flow_lookup6(&d->wide, &pkt.key6, pkt.hash);
+	} else {
+		if (d->narrow.used)
+			flow = slb_flow_lookup4(&d->narrow, &pkt.key4, pkt.hash);
+		if (!flow && d->wide.used)
+			flow = slb_xdp_find_mapped(d, pkt);
+	}
 	if (!flow)
 		return SLB_XDP_NONE;
-	if (why != SLB_HIT || !slb_frame_whole(&f, &pkt))
+	if (why != SLB_HIT || !slb_frame_whole(f, &pkt, v6))
 		why = SLB_XDP_FLOW;
 	else if (slb_order_held(&d->order, pkt.hash) ||
 		 (!v6 && slb_frag_recent(d, iph->saddr, iph->daddr)))
 		why = SLB_XDP_ORDER;
 	else
-		why = slb_xdp_serve(sn, d, flow, &f, &pkt, to);
-	if (why != SLB_XDP_HIT)
+		why = slb_xdp_serve(sn, d, flow, f, &pkt, v6, to);
+	if (unlikely(why != SLB_XDP_HIT))
 		slb_order_hold(&d->order, pkt.hash);
 	return why;
+}
+
+static __always_inline enum slb_stat
+slb_xdp_meet(struct slb_net *sn, struct slb_cpu_data *d, struct xdp_buff *xdp,
+	     int *to)
+{
+	struct slb_frame f __uninitialized;
+	enum slb_stat why;
+
+	why = slb_frame_open(&f, xdp);
+	if (unlikely(why != SLB_XDP_HIT))
+		return why;
+	if (f.proto == htons(ETH_P_IP))
+		return slb_xdp_packet(sn, d, &f, false, to);
+	if (f.proto == htons(ETH_P_IPV6))
+		return slb_xdp_packet(sn, d, &f, true, to);
+	return SLB_XDP_OTHER;
 }
 
 __bpf_kfunc_start_defs();
@@ -186,25 +225,24 @@ __bpf_kfunc_start_defs();
 __bpf_kfunc int slb_xdp(struct xdp_md *ctx)
 {
 	struct xdp_buff *xdp = (struct xdp_buff *)ctx;
-	struct slb_net *sn = slb_net(dev_net(xdp->rxq->dev));
 	struct slb_cpu_data *d;
 	int to = SLB_XDP_UP;
+	struct slb_net *sn;
 
-	if (!READ_ONCE(sn->hooked) || READ_ONCE(sn->scope) == SLB_SCOPE_OFF)
-		return to;
 	if (unlikely(!in_softirq())) {
-		slb_count(sn, SLB_XDP_OTHER);
+		slb_count(slb_net(dev_net(xdp->rxq->dev)), SLB_XDP_OTHER);
 		return to;
 	}
+	/* BHs are off, which is within RCU: only lockdep has to be told */
+	rcu_lock_acquire(&rcu_lock_map);
+	sn = slb_net_rcu(dev_net(xdp->rxq->dev));
+	if (!READ_ONCE(sn->hooked) || READ_ONCE(sn->scope) == SLB_SCOPE_OFF)
+		goto out;
 	/* pairs with slb_sweep_work() */
 	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
-	if (!d) {
-		slb_count(sn, SLB_XDP_NONE);
-		return to;
-	}
-	rcu_read_lock();
-	slb_count(sn, slb_xdp_meet(sn, d, xdp, &to));
-	rcu_read_unlock();
+	slb_count(sn, d ? slb_xdp_meet(sn, d, xdp, &to) : SLB_XDP_NONE);
+out:
+	rcu_lock_release(&rcu_lock_map);
 	return to;
 }
 

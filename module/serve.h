@@ -27,11 +27,10 @@
  * Context: RCU, BH off.
  * Return: SLB_HIT, or why the packet must go slow.
  */
-static inline enum slb_stat slb_flow_check(const struct slb_net *sn,
-					   const struct slb_cpu_data *d,
-					   const struct slb_flow *flow,
-					   const struct slb_pkt *pkt,
-					   unsigned long now)
+static __always_inline enum slb_stat
+slb_flow_check(const struct slb_net *sn, const struct slb_cpu_data *d,
+	       const struct slb_flow *flow, const struct slb_pkt *pkt,
+	       unsigned long now)
 {
 	const struct ip_vs_conn *cp = flow->conn;
 	u16 lease = slb_ticks((unsigned long)READ_ONCE(sn->lease) * HZ);
@@ -66,7 +65,7 @@ static inline enum slb_stat slb_flow_check(const struct slb_net *sn,
  * Context: RCU, the flow is the caller's.
  * Return: bytes.
  */
-static inline u32 slb_flow_mtu(const struct slb_flow *flow)
+static __always_inline u32 slb_flow_mtu(const struct slb_flow *flow)
 {
 	const struct dst_entry *dst = flow->dst;
 	u32 mtu;

@@ -61,8 +61,9 @@ static inline void slb_snmp_out(struct net *net, struct dst_entry *dst, u32 len,
  *
  * Context: RCU, BH off.
  */
-static inline void slb_snmp_in(struct net *net, const struct net_device *dev,
-			       u32 len, bool v6, u8 tos)
+static __always_inline void slb_snmp_in(struct net *net,
+					const struct net_device *dev, u32 len,
+					bool v6, u8 tos)
 {
 	u32 ecn = IPSTATS_MIB_NOECTPKTS + (tos & INET_ECN_MASK);
 	struct inet6_dev *idev;
