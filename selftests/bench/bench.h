@@ -21,7 +21,7 @@
  * @SLB_BENCH_FORWARD: sent on from there, without asking for its flow or its route
  * @SLB_BENCH_INGRESS: the same from netdev ingress, before the kernel looks at the packet
  * @SLB_BENCH_EMPTY: not even received: what measuring costs
- * @SLB_BENCH_TRIP: as received, and an answer comes back (trip.c)
+ * @SLB_BENCH_TRIP: sent by the client, and an answer comes back (trip.c)
  * @SLB_BENCH_XDP: the program attached to @dev is run, and no more (xdp.c)
  */
 enum slb_bench_what {

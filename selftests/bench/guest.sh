@@ -28,10 +28,12 @@
 # the time that all take.
 #
 # The ways trip_KIND are round trips (trip.c) through veth devices to a real server and back,
-# by masquerading. What a trip takes when they come as fast as they can (trip_KIND_max, the
-# mean in every column), and at 50, 80 and 95 % of the rate that IPVS alone can do, waiting
-# and all. KIND udp and tcp: 100 bytes; bulk: TCP, 1,400 bytes; mixed: UDP, and one packet in
-# ten is the first of a connection.
+# by masquerading: IPVS alone, flows by the hook, and flows by XDP (native). What a trip takes
+# when they come as fast as they can (trip_KIND_max, the mean in every column), and at 50, 80
+# and 95 % of the rate that IPVS alone can do, waiting and all. KIND udp and tcp: 100 bytes;
+# bulk: TCP, 1,400 bytes; mixed: UDP, and one packet in ten is the first of a connection. With
+# XDP the ends are programs too, so that frames stay frames, as a network card's do, until
+# the client looks at the clock.
 #
 #   SLB_BENCH_PROFILE  print symbols, then do the first measurement until the guest is ended
 
@@ -240,9 +242,12 @@ connections() {
 	printf '\n'
 }
 
-# Two more wires, whose far ends are client and real server.
+# Two more wires, whose far ends are client and real server: no VLAN tags but in frames.
 wires() {
-	[ -e /sys/class/net/cl ] || ip -batch - <<-IP || die 'no veth devices'
+	local dev
+
+	[ ! -e /sys/class/net/cl ] || return 0
+	ip -batch - <<-IP || die 'no veth devices'
 		link add in1 address 02:00:0a:09:02:01 type veth peer name cl
 		link add out1 address 02:00:0a:09:03:01 type veth peer name rs
 		link set in1 up
@@ -255,17 +260,45 @@ wires() {
 		neighbour add 10.9.3.2 lladdr 02:00:0a:09:03:02 dev out1 nud permanent
 		route add 10.7.0.0/16 via 10.9.2.2
 	IP
+	for dev in cl rs; do
+		ethtool -K $dev txvlan off tx-vlan-stag-hw-insert off || die 'no ethtool'
+	done
+}
+
+# ends on|off: programs for XDP at all four of the wires' ends. They turn GRO on.
+ends() {
+	local dev
+
+	if [ "$1" = off ]; then
+		for dev in in1 out1 cl rs; do
+			program $dev off
+		done
+		return
+	fi
+	for dev in in1 out1; do
+		program $dev bpf/shadowlb_xdp.o shadowlb xdpdrv
+	done
+	program cl selftests/bench/programs.o client xdpdrv
+	program rs selftests/bench/programs.o server xdpdrv
+	for dev in in1 out1 cl rs; do
+		ethtool -K $dev gro off || die 'no ethtool'
+	done
 }
 
 # trip WAY WHAT ROUND NAME=VALUE...: a job, its line and, in $took, the mean time for each.
 trip() {
-	local way=$1 what=$2 round=$3 hits share=0 values
+	local way=$1 what=$2 round=$3 hits share=0 values counter=hits
 
 	shift 3
-	hits=$(slb_stat dir hits)
+	[ "$what" != xdp ] || counter=xdp_hits
+	hits=$(slb_stat dir $counter)
 	job "$@"
 	[ "$lost" = 0 ] || { echo "# $way, $what: $lost packets without an answer"; bad=1; }
-	[ "$what" != flow ] || share=$((($(slb_stat dir hits) - hits) * 500 / packets))
+	if [ "$what" != ipvs ]; then
+		share=$((($(slb_stat dir $counter) - hits) * 500 / packets))
+		[ "${way#trip_mixed}" != "$way" ] || [ $share -ge 900 ] ||
+			{ echo "# $way, $what: flows served only $share of 1000"; bad=1; }
+	fi
 	took=$((elapsed / packets))
 	values=("$p50" "$p90" "$p99" "$p999" "$p9999" "$mean")
 	[ "${way%_max}" = "$way" ] || values=("$took" "$took" "$took" "$took" "$took" "$took")
@@ -292,10 +325,11 @@ trips() {
 	ipvsadm -a "-$proto" 10.9.2.1:$port -r 10.9.3.2:$port -m
 	line="what=trip dev=in1 client=cl server=rs src=10.7.0.1 dst=10.9.2.1 sport=1024 dport=$port flows=1000 tsc=$tsc $line"
 	for load in max 50 80 95; do
-		for what in ipvs flow; do
+		for what in ipvs flow ${have_xdp:+xdp}; do
 			scope=0
 			[ $what = ipvs ] || scope=2
 			sysctl -qw net.shadowlb.scope=$scope
+			[ $what != xdp ] || ends on
 			rate=0
 			[ $load = max ] || rate=$((gap * 100 / load))
 			# shellcheck disable=SC2086
@@ -308,6 +342,7 @@ trips() {
 					gap="$rate"
 			}
 			[ $load$what != maxipvs ] || gap=$took
+			[ $what != xdp ] || ends off
 		done
 	done
 }

@@ -2,7 +2,9 @@
 /*
  * What shadowlb's program is compared with: one that does nothing, which stands for what it
  * costs to run any, one that swaps MAC addresses, and one that does in BPF the least that a
- * balancer by direct routing does: parse, look up, write the MAC addresses.
+ * balancer by direct routing does: parse, look up, write the MAC addresses. And the ends of
+ * a round trip by XDP: the client's, which lets packets by, and the real server's, which
+ * sends them back.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -33,17 +35,52 @@ int nothing(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
+static __always_inline void swap_mac(struct ethhdr *eth)
+{
+	unsigned char mac[ETH_ALEN];
+
+	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
+}
+
 SEC("xdp")
 int swap(struct xdp_md *ctx)
 {
 	struct ethhdr *eth = (void *)(long)ctx->data;
-	unsigned char mac[ETH_ALEN];
 
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
 		return XDP_PASS;
-	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
-	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
+	swap_mac(eth);
+	return XDP_TX;
+}
+
+SEC("xdp")
+int client(struct xdp_md *ctx)
+{
+	return XDP_PASS;
+}
+
+/* The checksums stay right; ports are at the same place for TCP. */
+SEC("xdp")
+int server(struct xdp_md *ctx)
+{
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	struct iphdr *iph = (void *)(eth + 1);
+	struct udphdr *uh = (void *)(iph + 1);
+	__be32 addr;
+	__be16 port;
+
+	if ((void *)(uh + 1) > (void *)(long)ctx->data_end ||
+	    eth->h_proto != bpf_htons(ETH_P_IP) || iph->ihl != 5)
+		return XDP_DROP;
+	swap_mac(eth);
+	addr = iph->saddr;
+	iph->saddr = iph->daddr;
+	iph->daddr = addr;
+	port = uh->source;
+	uh->source = uh->dest;
+	uh->dest = port;
 	return XDP_TX;
 }
 

@@ -11,7 +11,7 @@
  * server turns a packet round; the client looks at the clock.
  *
  * Packets are due at moments chosen before. A loop stands for the interrupts of a network
- * device: it hands over what is due whenever the CPU is done with what it had. A trip is
+ * device: the client sends what is due whenever the CPU is done with what it had. A trip is
  * timed from the moment that its packet was due, so that waiting for others is in it.
  *
  * The handlers run in softirq on the CPU of the loop, which lets them run when it turns
@@ -141,6 +141,13 @@ static int slb_trip_prepare(struct slb_bench_job *job, struct sk_buff_head *list
 	return 0;
 }
 
+static void slb_trip_send(const struct slb_bench_job *job, struct sk_buff *skb)
+{
+	skb_push(skb, ETH_HLEN);
+	skb->dev = job->client;
+	dev_queue_xmit(skb);
+}
+
 static int slb_trip_run(struct slb_bench_job *job, struct sk_buff_head *list)
 {
 	u64 start = slb_bench_now(job->tsc) + job->gap;
@@ -153,7 +160,7 @@ static int slb_trip_run(struct slb_bench_job *job, struct sk_buff_head *list)
 		for (n = 0; n < SLB_TRIP_BATCH && i < job->packets; n++, i++) {
 			if (job->due[i] > slb_bench_now(job->tsc))
 				break;
-			netif_rx(__skb_dequeue(list));
+			slb_trip_send(job, __skb_dequeue(list));
 		}
 		local_bh_enable();
 		idle = i < job->packets ? 0 : idle + 1;

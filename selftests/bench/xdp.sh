@@ -3,12 +3,13 @@
 #
 # What XDP costs a frame: sourced by guest.sh.
 
-# program DEVICE off | DEVICE OBJECT PROGRAM: attached, but no packet comes by that way.
+# program DEVICE off | DEVICE OBJECT PROGRAM [xdpdrv]: attached to a device without a wire
+# (xdpgeneric) no packet comes by that way.
 program() {
 	if [ "$2" = off ]; then
-		ip link set dev "$1" xdpgeneric off
+		ip link set dev "$1" xdp off
 	else
-		ip link set dev "$1" xdpgeneric obj "$SLB_SRC/$2" program "$3"
+		ip link set dev "$1" "${4:-xdpgeneric}" obj "$SLB_SRC/$2" program "$3"
 	fi || die "no XDP at $1"
 }
 
