@@ -23,6 +23,9 @@
 #                   what they send from it goes straight to the client, by c0 and sN
 #
 # All neighbours are permanent: every packet on a wire is one of the traffic's.
+#
+# With SLB_WIRES=virtio the director's wires are between network cards of the guest, and not
+# veth pairs: slb_cards, every two of them joined (stock.sh).
 
 SLB_VIP_NAT=10.1.0.100
 SLB_VIP_DR=10.1.0.200
@@ -81,11 +84,24 @@ slb_end() {
 	"
 }
 
+# slb_card NS DEVICE ADDRESS: one end of a wire becomes the next of slb_cards.
+slb_card() {
+	[ ${#slb_cards[@]} -gt 0 ] || slb_bail 'the guest has too few network cards'
+	slb_batch[root]+="link set ${slb_cards[0]} netns slb-$1 name $2"$'\n'
+	slb_batch[$1]+="link set $2 address $(slb_mac "$3")"$'\n'
+	slb_cards=("${slb_cards[@]:1}")
+}
+
 # slb_link NS DEVICE ADDRESS NS DEVICE ADDRESS: a wire.
 slb_link() {
-	slb_batch[root]+="link add $2 netns slb-$1 address $(slb_mac "$3") type veth \
-		peer name $5 netns slb-$4 address $(slb_mac "$6")
-	"
+	if [ "${SLB_WIRES:-}" = virtio ] && [[ " $1 $4 " == *' dir '* ]]; then
+		slb_card "$1" "$2" "$3"
+		slb_card "$4" "$5" "$6"
+	else
+		slb_batch[root]+="link add $2 netns slb-$1 address $(slb_mac "$3") type veth \
+			peer name $5 netns slb-$4 address $(slb_mac "$6")
+		"
+	fi
 	slb_end "$1" "$2" "$3" "$6"
 	slb_end "$4" "$5" "$6" "$3"
 }
@@ -102,15 +118,28 @@ slb_net_server() {
 	"
 }
 
+# The guest's virtio network cards, by their place.
+slb_find_cards() {
+	local dev
+
+	modprobe virtio_net || return 1
+	for dev in /sys/class/net/*; do
+		[ "$(basename "$(readlink -f "$dev/device/driver")")" != virtio_net ] ||
+			printf '%s %s\n' "$(readlink -f "$dev/device")" "${dev##*/}"
+	done | sort | cut -d ' ' -f 2
+}
+
 # slb_net_up: all of it, with the devices' offloads as they come.
 slb_net_up() {
 	local -A slb_batch=()
+	local slb_cards=()
 	local ns vip all=net.ipv4.conf.all new=net.ipv4.conf.default
 
 	for ns in $SLB_NETNS; do
 		slb_batch[root]+="netns add slb-$ns"$'\n'
 		slb_batch[$ns]+="link set lo up"$'\n'
 	done
+	[ "${SLB_WIRES:-}" != virtio ] || mapfile -t slb_cards < <(slb_find_cards)
 	slb_link client c0 10.1.0.2 dir dc 10.1.0.1
 	for ns in $SLB_SERVERS; do
 		slb_net_server "$ns"

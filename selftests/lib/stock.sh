@@ -22,6 +22,19 @@ slb_stock_share() {
 	printf -- '-device\nvirtio-9p-pci,fsdev=%s,mount_tag=%s\n' "$1" "$1"
 }
 
+# slb_stock_wires N: QEMU options for N wires, each between two of the guest's own virtio
+# network cards. The guest sees nothing of the host's network.
+slb_stock_wires() {
+	local i end
+
+	for ((i = 1; i <= $1; i++)); do
+		for end in a b; do
+			printf -- '-netdev hubport,id=wire%d%s,hubid=%d ' "$i" $end "$i"
+			printf -- '-device virtio-net-pci,netdev=wire%d%s,romfile= ' "$i" $end
+		done
+	done
+}
+
 # Runs CMD as root in a fresh guest, in this directory, with this shell's SLB_*
 # variables. Its output goes to stdout while it runs. Returns CMD's exit code; 124
 # when time ran out, 125 when the guest died: then the last lines of its console

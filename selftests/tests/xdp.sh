@@ -15,16 +15,6 @@ trap slb_net_down EXIT
 
 slb_xdp_need
 
-# slb_xdp_served TEXT DIFF: did XDP serve 90 % of the established flows' packets?
-slb_xdp_served() {
-	local hits all
-
-	hits=$(slb_xdp_stat "$2" xdp_hits)
-	all=$(awk '/^(hits|miss_[a-z]*) / && !/foreign/ { n += $2 } END { print n + 0 }' <<<"$2")
-	slb_check "$1: $hits of $all packets served by XDP (want > 90 %)" test $((hits * 10)) -gt $((all * 9))
-	[ $((hits * 10)) -gt $((all * 9)) ] || slb_show_diff "$2"
-}
-
 # slb_xdp_says TEXT REASON MIN: a UDP exchange works, though XDP leaves it to the hook.
 slb_xdp_says() {
 	local before diff
@@ -34,47 +24,6 @@ slb_xdp_says() {
 	diff=$(slb_since "$before")
 	slb_is "$1: $2" "$(slb_xdp_stat "$diff" "$2")" ge 40
 	[ "$(slb_xdp_stat "$diff" "$2")" -ge 40 ] || slb_show_diff "$diff"
-}
-
-# slb_ping TEXT [VIP [COUNT]]: 4 sockets, 30 datagrams each, there and back
-slb_ping() {
-	slb_check "$1: datagrams come back as they went" slb_echo "${2:-$SLB_VIP_NAT}" "${3:-30}"
-}
-
-slb_echo() {
-	slb_in client /usr/bin/python3 lib/udp.py ping "$1:7" 4 "$2" >"$SLB_TMP/ping" && return
-	slb_note "$(<"$SLB_TMP/ping")"
-	return 1
-}
-
-slb_traffic() {
-	local before vip
-
-	for vip in $SLB_VIP_NAT $SLB_VIP_DR; do
-		before=$(slb_stat_get dir)
-		slb_in client curl -sS -o "$SLB_TMP/small" "http://$vip/?[1-200]"
-		slb_same "$1: 3 MB arrive as they are ($vip)" \
-			"$(slb_in client curl -sS "http://$vip/big" | sha256sum)" \
-			"$(sha256sum <"$SLB_TMP/www/big")"
-		slb_xdp_served "$1: TCP, $vip" "$(slb_since "$before")"
-		before=$(slb_stat_get dir)
-		slb_ping "$1: UDP, $vip" "$vip" 100
-		slb_xdp_served "$1: UDP, $vip" "$(slb_since "$before")"
-	done
-}
-
-# What the hook verifies are packets that XDP left to it for that.
-slb_verify_test() {
-	local before diff
-
-	slb_in dir sysctl -qw net.shadowlb.verify=2
-	before=$(slb_stat_get dir)
-	slb_in client /usr/bin/python3 lib/udp.py ping "$SLB_VIP_NAT:7" 4 100 >/dev/null
-	diff=$(slb_since "$before")
-	slb_is "$1: compared with the slow path" "$(slb_xdp_stat "$diff" verified)" gt 200
-	slb_is "$1: other than the slow path" "$(slb_xdp_stat "$diff" differs)" eq 0
-	slb_is "$1: served by XDP between them" "$(slb_xdp_stat "$diff" xdp_hits)" gt 50
-	slb_in dir sysctl -qw net.shadowlb.verify=0
 }
 
 # slb_vlan_up: clients are in VLAN 10, real server 1 in VLAN 20 of its wire. VLAN 30 of the
