@@ -11,6 +11,7 @@
 
 #define SLB_MOVE_KEYS	6000u
 #define SLB_MOVE_STEPS	200000u
+#define SLB_MOVE_WALKS	100u
 #define SLB_MOVE_MAX	(16 * SLB_FLOWS_MIN)
 
 /**
@@ -160,6 +161,26 @@ static void slb_move_step(struct kunit *test, struct slb_mover *m,
 	slb_move_check_all(test, m);
 }
 
+static void slb_mover_init(struct kunit *test, struct slb_mover *m, bool wide,
+			   struct rnd_state *rnd)
+{
+	u32 i;
+
+	*m = (struct slb_mover){
+		.t = slb_table(test, wide, SLB_FLOWS_MIN),
+		.wide = wide,
+		.seed = prandom_u32_state(rnd),
+		.keys = kunit_kcalloc(test, SLB_MOVE_KEYS, sizeof(*m->keys),
+				      GFP_KERNEL),
+		.live = kunit_kcalloc(test, SLB_MOVE_KEYS, sizeof(*m->live),
+				      GFP_KERNEL),
+	};
+	KUNIT_ASSERT_NOT_NULL(test, m->keys);
+	KUNIT_ASSERT_NOT_NULL(test, m->live);
+	for (i = 0; i < SLB_MOVE_KEYS; i++)
+		slb_move_key(m, i, rnd);
+}
+
 /**
  * slb_moves() - use a table at random while its size changes
  * @test: the test
@@ -168,22 +189,11 @@ static void slb_move_step(struct kunit *test, struct slb_mover *m,
  */
 void slb_moves(struct kunit *test, bool wide, struct rnd_state *rnd)
 {
-	struct slb_mover m = {
-		.t = slb_table(test, wide, SLB_FLOWS_MIN),
-		.wide = wide,
-		.seed = prandom_u32_state(rnd),
-		.keys = kunit_kcalloc(test, SLB_MOVE_KEYS, sizeof(*m.keys),
-				      GFP_KERNEL),
-		.live = kunit_kcalloc(test, SLB_MOVE_KEYS, sizeof(*m.live),
-				      GFP_KERNEL),
-	};
 	struct slb_flow *flow;
+	struct slb_mover m;
 	u32 i, step;
 
-	KUNIT_ASSERT_NOT_NULL(test, m.keys);
-	KUNIT_ASSERT_NOT_NULL(test, m.live);
-	for (i = 0; i < SLB_MOVE_KEYS; i++)
-		slb_move_key(&m, i, rnd);
+	slb_mover_init(test, &m, wide, rnd);
 	for (step = 0; step < SLB_MOVE_STEPS; step++) {
 		i = slb_rnd(rnd, SLB_MOVE_KEYS);
 		flow = slb_move_check(test, &m, i);
@@ -201,6 +211,62 @@ void slb_moves(struct kunit *test, bool wide, struct rnd_state *rnd)
 	KUNIT_ASSERT_GT(test, m.grown, 4);
 	KUNIT_ASSERT_GT(test, m.shrunk, 4);
 	KUNIT_ASSERT_GT(test, m.lost, 4);
+}
+
+/* Walk through a table while it is moved on: each flow that stays is met. */
+static void slb_walk_moved(struct kunit *test, struct slb_mover *m, u8 *met,
+			   struct rnd_state *rnd)
+{
+	u32 at, next, hash, mask, way, i, shrunk = m->shrunk;
+	struct slb_flow *flow;
+	void *set;
+
+	memset(met, 0, SLB_MOVE_KEYS);
+	for (at = 0; at < SLB_WALK_SETS; at = next) {
+		set = slb_table_walk(m->t, at, &hash, &mask, &next);
+		KUNIT_ASSERT_GT(test, next, at);
+		for (way = 0; way < SLB_WAYS; way++) {
+			flow = slb_set_at(m->t, set, way);
+			if (flow->dst &&
+			    (slb_flow_hash(flow, m->seed) & mask) == hash)
+				met[slb_move_which(flow)]++;
+		}
+		while (slb_once_in(rnd, 2))
+			slb_move_step(test, m, rnd);
+	}
+	for (i = 0; i < SLB_MOVE_KEYS; i++) {
+		if (!m->live[i])
+			continue;
+		KUNIT_ASSERT_GE_MSG(test, met[i], 1, "key %u", i);
+		if (m->shrunk == shrunk)
+			KUNIT_ASSERT_EQ_MSG(test, met[i], 1, "key %u", i);
+	}
+}
+
+/**
+ * slb_walks() - walks through tables whose size changes
+ * @test: the test
+ * @wide: of wide flows
+ * @rnd: what is done
+ */
+void slb_walks(struct kunit *test, bool wide, struct rnd_state *rnd)
+{
+	struct slb_mover m;
+	u32 i, walk;
+	u8 *met;
+
+	slb_mover_init(test, &m, wide, rnd);
+	met = kunit_kcalloc(test, SLB_MOVE_KEYS, sizeof(*met), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, met);
+	for (walk = 0; walk < SLB_MOVE_WALKS; walk++) {
+		for (i = 0; i < SLB_MOVE_KEYS; i++) {
+			if (!m.live[i] && slb_once_in(rnd, 4))
+				slb_move_place(test, &m, i, walk);
+		}
+		slb_walk_moved(test, &m, met, rnd);
+	}
+	KUNIT_ASSERT_GT(test, m.grown, 4);
+	KUNIT_ASSERT_GT(test, m.shrunk, 4);
 }
 
 /**

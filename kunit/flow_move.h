@@ -8,6 +8,7 @@
 #include "rnd.h"
 
 void slb_moves(struct kunit *test, bool wide, struct rnd_state *rnd);
+void slb_walks(struct kunit *test, bool wide, struct rnd_state *rnd);
 void slb_test_want(struct kunit *test);
 
 #endif /* _SLB_KUNIT_FLOW_MOVE_H */

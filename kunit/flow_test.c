@@ -378,6 +378,22 @@ static void slb_test_moves(struct kunit *test)
 	slb_run_seeds(test, slb_moves6);
 }
 
+static void slb_walks4(struct kunit *test, struct rnd_state *rnd)
+{
+	slb_walks(test, false, rnd);
+}
+
+static void slb_walks6(struct kunit *test, struct rnd_state *rnd)
+{
+	slb_walks(test, true, rnd);
+}
+
+static void slb_test_walks(struct kunit *test)
+{
+	slb_run_seeds(test, slb_walks4);
+	slb_run_seeds(test, slb_walks6);
+}
+
 static void slb_eviction4(struct kunit *test, struct rnd_state *rnd)
 {
 	slb_eviction(test, false, rnd);
@@ -449,6 +465,7 @@ static struct kunit_case slb_flow_cases[] = {
 	KUNIT_CASE(slb_test_spread),
 	KUNIT_CASE(slb_test_want),
 	KUNIT_CASE(slb_test_moves),
+	KUNIT_CASE(slb_test_walks),
 	KUNIT_CASE(slb_test_twin_small4),
 	KUNIT_CASE(slb_test_twin_small6),
 	KUNIT_CASE(slb_test_twin_large4),

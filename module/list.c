@@ -13,10 +13,8 @@
  * are off for SLB_LIST_CHUNK slots at a time, and packets are not held up for
  * longer than that. A read() returns a page at most, and a signal ends it.
  *
- * A position is a set, and a slot in it, in the order of the set's bits read
- * backwards: where a table becomes larger, the sets that come of one follow each other
- * and take its place. A set is copied whole, and copies that a read() had no room for
- * are for the next one. So a flow that is there from the first read to the last is
+ * A position is a stop of slb_table_walk(), and a slot in its set. What belongs to it is
+ * copied whole, and copies that a read() had no room for are for the next one. So a flow that is there from the first read to the last is
  * listed once; one that comes or goes meanwhile may be. Where a table becomes smaller,
  * some are listed twice.
  *
@@ -32,7 +30,6 @@
  * (slb_net_exit_one()), and a read ends only when its work has ended. Nothing of
  * a flow is followed after its chunk: what is printed was copied.
  */
-#include <linux/bitrev.h>
 #include <linux/cpumask.h>
 #include <linux/ktime.h>
 #include <linux/netdevice.h>
@@ -57,7 +54,6 @@
 /* A position less one: CPU, table, set backwards, slot. */
 #define SLB_LIST_SHIFT	ilog2(SLB_FLOWS_MAX)
 #define SLB_LIST_SLOT	(SLB_FLOWS_MAX - 1)
-#define SLB_LIST_SETS	(SLB_FLOWS_MAX / SLB_WAYS)
 
 /**
  * struct slb_listed - a copy of a flow
@@ -171,22 +167,21 @@ static void slb_list_flow(struct slb_list *l, const struct slb_table *t,
 /* Copies flows of the set at the position, from its slot on, and moves the position
  * to the next set. There is room for a whole set.
  */
-static void slb_list_set(struct slb_list *l, const struct slb_table *t)
+static void slb_list_set(struct slb_list *l, const struct slb_table *t, u32 seed)
 {
-	u32 at = (l->pos & SLB_LIST_SLOT) / SLB_WAYS, mask;
-	void *set = slb_table_set(t, bitrev32(at) >> (32 - ilog2(SLB_LIST_SETS)),
-				  t->size, &mask);
-	u32 step = SLB_LIST_SETS / (mask + 1);
+	u32 at = (l->pos & SLB_LIST_SLOT) / SLB_WAYS, hash, mask, next;
+	void *set = slb_table_walk(t, at, &hash, &mask, &next);
 	u32 way = l->pos & (SLB_WAYS - 1);
 	struct slb_flow *flow;
 
 	for (; way < SLB_WAYS; way++, l->pos++) {
 		flow = slb_set_at(t, set, way);
-		if (flow->dst)
+		if (flow->dst &&
+		    (!t->old || (slb_flow_hash(flow, seed) & mask) == hash))
 			slb_list_flow(l, t, flow);
 	}
 	/* the position is one set on */
-	l->pos += (loff_t)(round_down(at, step) + step - at - 1) * SLB_WAYS;
+	l->pos += (loff_t)(next - at - 1) * SLB_WAYS;
 }
 
 /* Is there room for the flows of another set? */
@@ -210,7 +205,7 @@ static void slb_list_chunk(struct slb_list *l, const struct slb_cpu_data *d)
 		return;
 	}
 	for (i = 0; i < SLB_LIST_CHUNK && l->pos < next && slb_list_room(l); i++)
-		slb_list_set(l, t);
+		slb_list_set(l, t, d->seed);
 }
 
 /* On the CPU that the position tells. */

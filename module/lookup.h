@@ -3,7 +3,9 @@
 #ifndef _SLB_LOOKUP_H
 #define _SLB_LOOKUP_H
 
+#include <linux/bitrev.h>
 #include <linux/jhash.h>
+#include <linux/log2.h>
 #include <net/ipv6.h>
 
 #include "flow.h"
@@ -29,6 +31,37 @@ static inline void *slb_table_set(const struct slb_table *t, u32 hash, u32 size,
 		slot = t->old;
 	}
 	return slot + (size_t)(hash & *mask) * SLB_WAYS * size;
+}
+
+/* Stops of a walk through all flows of a table, whatever its size. */
+#define SLB_WALK_SETS	(SLB_FLOWS_MAX / SLB_WAYS)
+
+/**
+ * slb_table_walk() - a stop of a walk through all flows
+ * @t: the table, which is ready
+ * @at: which stop, below SLB_WALK_SETS; the first one is 0
+ * @hash: set to what the bits @mask of a flow's hash are here
+ * @mask: set to which bits these are
+ * @next: set to the next stop; SLB_WALK_SETS: there is none
+ *
+ * The order is that of the bits of a set's number read backwards: where a table becomes
+ * larger, the sets that come of one follow each other and take its place. While a table is
+ * moved a stop is one of its smaller sets, or the part of a larger one that would be one:
+ * the flows of the set with other hashes have their own stop.
+ *
+ * Context: BH off, on the CPU that owns the table.
+ * Return: the set.
+ */
+static inline void *slb_table_walk(const struct slb_table *t, u32 at, u32 *hash,
+				   u32 *mask, u32 *next)
+{
+	u32 step, set_mask;
+
+	*mask = t->old ? max(t->set_mask, t->old_mask) : t->set_mask;
+	*hash = (bitrev32(at) >> (32 - ilog2(SLB_WALK_SETS))) & *mask;
+	step = SLB_WALK_SETS / (*mask + 1);
+	*next = round_down(at, step) + step;
+	return slb_table_set(t, *hash, t->size, &set_mask);
 }
 
 /**
