@@ -144,7 +144,7 @@ static size_t slb_slots_bytes(u32 size, u32 flows)
  * Where large pages map them, so that a hit does not wait for page tables too: in one
  * stretch of memory if there is such a one at hand, or else in huge pages where there
  * are. On the memory node of the CPU that this runs on. A cache is not worth that a
- * process be killed for memory.
+ * process be killed for memory, or wait for it.
  *
  * Context: process, may sleep.
  * Return: for slb_table_resize() or slb_slots_free(), all zero. NULL: no memory, which
@@ -158,7 +158,7 @@ void *slb_slots_alloc(u32 size, u32 flows)
 
 	if (bytes <= KMALLOC_MAX_SIZE)
 		slot = alloc_pages_exact(bytes, gfp | __GFP_NORETRY);
-	return slot ?: vmalloc_huge(bytes, gfp | __GFP_RETRY_MAYFAIL);
+	return slot ?: vmalloc_huge(bytes, gfp | __GFP_NORETRY);
 }
 
 /**

@@ -13,12 +13,13 @@
  *
  * It accounts what flows have served, so that IPVS's counters and timers lag
  * by a sweep at most, and ends the flows that no packet will end: idle ones,
- * and those whose connection, real server or service has gone its own way. Before, it
- * gives tables another size where they have too many flows, or few.
+ * and those whose connection, real server or service has gone its own way. Behind that,
+ * so that no accounting waits for memory, it gives tables another size where they have
+ * too many flows, or few; a large one is moved on by several sweeps.
  *
  * Only the CPU that owns a flow touches it, so the work checks where it runs:
  * the workqueue moves the work of a CPU that has gone offline, whose flows
- * slb_sweep_dead() ends.
+ * slb_sweep_dead() ends. One that does not go after all is swept on.
  */
 #include <linux/cpu.h>
 #include <linux/ktime.h>
@@ -46,6 +47,9 @@
  */
 #define SLB_RETRY	(10 * HZ)
 
+/* For how long a sweep may move a table on, and a bit longer. */
+#define SLB_MOVE	(HZ / 4)
+
 static struct workqueue_struct *slb_wq;
 
 /* Allocate what this CPU wants and does not have yet. */
@@ -70,7 +74,7 @@ static void slb_cpu_alloc(struct slb_cpu *c)
 	return;
 
 err_retry:
-	WRITE_ONCE(c->retry, jiffies + HZ);
+	c->retry = get_jiffies_64() + HZ;
 }
 
 /**
@@ -83,7 +87,7 @@ err_retry:
 void slb_sweep_kick(struct slb_cpu *c, u8 want)
 {
 	WRITE_ONCE(c->want, c->want | want);
-	if (time_after_eq(jiffies, READ_ONCE(c->retry)))
+	if (time_after_eq64(get_jiffies_64(), c->retry))
 		mod_delayed_work_on(c->cpu, slb_wq, &c->work, 0);
 }
 
@@ -199,45 +203,56 @@ static bool slb_table_unfit(const struct slb_table *t)
 	return slb_table_want(t, slb_flows) != slb_table_size(t);
 }
 
-/* Give a table the size that is right for it. Packets are let in all the time. */
+/* Begin to give a table another size, if that is right for it now; in the time that it
+ * took to get memory it may have filled up.
+ */
 static bool slb_sweep_resize(struct slb_cpu *c, struct slb_table *t)
 {
-	void *slots = NULL, *old;
-	struct slb_flow *flow;
-	u32 flows = 0, i;
+	u32 flows = slb_table_want(t, slb_flows);
+	void *slots;
 	u64 since;
+	bool here;
 
-	/* one that this work was kept from moving to its end goes on */
-	if (!t->old) {
-		flows = slb_table_want(t, slb_flows);
-		if (flows == slb_table_size(t) ||
-		    time_before(jiffies, READ_ONCE(c->retry)))
-			return true;
-		slots = slb_slots_alloc(t->size, flows);
-		if (!slots) {
-			WRITE_ONCE(c->retry, jiffies + SLB_RETRY);
-			return true;
-		}
+	if (t->old || flows == slb_table_size(t) ||
+	    time_before64(get_jiffies_64(), c->resize))
+		return true;
+	slots = slb_slots_alloc(t->size, flows);
+	if (!slots) {
+		c->resize = get_jiffies_64() + SLB_RETRY;
+		return true;
 	}
-	do {
-		if (!slb_sweep_enter(c, false, &since)) {
-			slb_slots_free(slots, t->size, flows);
-			return false;
-		}
-		rcu_read_lock();
-		if (slots)
-			slb_table_resize(t, slots, flows);
+	here = slb_sweep_enter(c, false, &since);
+	if (here && slb_table_want(t, slb_flows) == flows) {
+		slb_table_resize(t, slots, flows);
 		slots = NULL;
-		for (i = 0; i < SLB_CHUNK_SETS; i++) {
+	}
+	if (here)
+		slb_sweep_leave(c, since);
+	slb_slots_free(slots, t->size, flows);
+	return here;
+}
+
+/* Move a table on to its new size. Packets are let in all the time. */
+static bool slb_sweep_move(struct slb_cpu *c, struct slb_table *t)
+{
+	unsigned long end = jiffies + SLB_MOVE;
+	struct slb_flow *flow;
+	void *old = NULL;
+	u64 since;
+	u32 i;
+
+	while (t->old && time_before(jiffies, end)) {
+		if (!slb_sweep_enter(c, false, &since))
+			return false;
+		rcu_read_lock();
+		for (i = 0; i < SLB_CHUNK_SETS && !old; i++) {
 			while ((flow = slb_table_move(t, c->data->seed)))
 				slb_flow_end(c->sn, c->data, flow, SLB_EVICTED);
 			old = slb_table_moved(t);
-			if (old)
-				break;
 		}
 		rcu_read_unlock();
 		slb_sweep_leave(c, since);
-	} while (!old);
+	}
 	slb_slots_free(old, t->size, slb_table_old_size(t));
 	return true;
 }
@@ -246,6 +261,27 @@ static bool slb_sweep(struct slb_cpu *c, bool drop, bool anywhere)
 {
 	return slb_sweep_table(c, &c->data->narrow, drop, anywhere) &&
 	       slb_sweep_table(c, &c->data->wide, drop, anywhere);
+}
+
+/* Is there anything for another sweep to do? If not, what was seen of conntrack is of flows
+ * that are gone.
+ */
+static bool slb_sweep_idle(struct slb_cpu *c)
+{
+	struct slb_cpu_data *d = c->data;
+	bool idle;
+	u64 since;
+
+	if (!slb_sweep_enter(c, false, &since))
+		return false;
+	idle = !d->narrow.used && !d->wide.used && !d->narrow.old && !d->wide.old &&
+	       !slb_table_unfit(&d->narrow) && !slb_table_unfit(&d->wide);
+	if (idle) {
+		d->tracked[false] = false;
+		d->tracked[true] = false;
+	}
+	slb_sweep_leave(c, since);
+	return idle;
 }
 
 static void slb_sweep_work(struct work_struct *work)
@@ -261,18 +297,18 @@ static void slb_sweep_work(struct work_struct *work)
 		return;
 	WRITE_ONCE(c->held, 0);
 	slb_timeouts_read(c->sn, &d->timeouts);
-	if (!slb_sweep_resize(c, &d->narrow) ||
-	    !slb_sweep_resize(c, &d->wide) ||
-	    !slb_sweep(c, READ_ONCE(c->drop), false))
-		return;
-	WRITE_ONCE(c->swept, div_u64(ktime_get_ns() - since, NSEC_PER_USEC));
-	if (READ_ONCE(d->narrow.used) || READ_ONCE(d->wide.used) ||
-	    slb_table_unfit(&d->narrow) || slb_table_unfit(&d->wide)) {
-		slb_sweep_arm(c);
-	} else {
-		WRITE_ONCE(d->tracked[false], false);
-		WRITE_ONCE(d->tracked[true], false);
+	if (slb_sweep(c, READ_ONCE(c->drop), false)) {
+		WRITE_ONCE(c->swept, div_u64(ktime_get_ns() - since,
+					     NSEC_PER_USEC));
+		if (slb_sweep_resize(c, &d->narrow) &&
+		    slb_sweep_resize(c, &d->wide) &&
+		    slb_sweep_move(c, &d->narrow) &&
+		    slb_sweep_move(c, &d->wide) && slb_sweep_idle(c))
+			return;
 	}
+	/* on a CPU that is going offline this may be another one's, until it has gone */
+	if (cpu_online(c->cpu))
+		slb_sweep_arm(c);
 }
 
 /**
@@ -340,7 +376,6 @@ int slb_sweep_net_init(struct slb_net *sn)
 		c = per_cpu_ptr(sn->cpu, cpu);
 		c->sn = sn;
 		c->cpu = cpu;
-		c->retry = jiffies;
 		INIT_DELAYED_WORK(&c->work, slb_sweep_work);
 	}
 	return 0;
@@ -371,12 +406,14 @@ void slb_sweep_net_exit(struct slb_net *sn)
 /**
  * slb_sweep_init() - prepare the workqueue
  *
+ * A sweep over many flows is long, and other works of the CPU must not wait for it.
+ *
  * Context: process.
  * Return: 0, or -ENOMEM.
  */
 int slb_sweep_init(void)
 {
-	slb_wq = alloc_workqueue("shadowlb", 0, 0);
+	slb_wq = alloc_workqueue("shadowlb", WQ_CPU_INTENSIVE, 0);
 	return slb_wq ? 0 : -ENOMEM;
 }
 
