@@ -420,6 +420,7 @@ void slb_encap_write(const struct slb_encap *e, struct net *net, void *inner,
 	void *outer = inner - e->hlen;
 	struct iphdr *iph = outer;
 	struct udphdr *uh = shim;
+	__sum16 csum;
 	u8 tos, ttl;
 	__be16 df;
 
@@ -435,9 +436,12 @@ void slb_encap_write(const struct slb_encap *e, struct net *net, void *inner,
 						 daddr);
 	} else if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GRE) {
 		slb_gre_write(e, shim);
-		if (e->csum)
+		if (e->csum) {
+			csum = csum_fold(csum_partial(shim, len + shim_len, 0));
+			/* as skb_checksum_help() */
 			*(__sum16 *)(shim + sizeof(struct gre_base_hdr)) =
-				csum_fold(csum_partial(shim, len + shim_len, 0));
+				csum ? csum : CSUM_MANGLED_0;
+		}
 	}
 	slb_outer_write(e, outer, len + e->hlen, saddr, daddr, tos, ttl, df);
 	if (e->outer6)

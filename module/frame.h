@@ -21,6 +21,7 @@
 #include <linux/sctp.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
+#include <net/addrconf.h>
 #include <net/arp.h>
 #include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
@@ -102,6 +103,20 @@ static inline bool slb_dev_joined(const struct net_device *dev)
 	return rcu_access_pointer(dev->rx_handler) || netif_is_l3_slave(dev);
 }
 
+/* Were they, and is what that one did to them not to be seen here? */
+static inline bool slb_dev_stacked(const struct net_device *dev)
+{
+	return !list_empty(&dev->adj_list.lower);
+}
+
+/* Has IPv6 been switched off on this device? */
+static inline bool slb_dev_mute6(const struct net_device *dev)
+{
+	const struct inet6_dev *idev = __in6_dev_get(dev);
+
+	return !idev || READ_ONCE(idev->cnf.disable_ipv6);
+}
+
 /* May frames come with a VLAN tag that is not in them, but in an skb or a descriptor? */
 static inline bool slb_tag_hidden(struct net_device *dev)
 {
@@ -133,9 +148,7 @@ static __always_inline enum slb_stat slb_frame_open(struct slb_frame *f,
 	f->tci = 0;
 	if (unlikely(f->ip > xdp->data_end))
 		return SLB_XDP_OTHER;
-	if (unlikely(xdp_buff_has_frags(xdp)))
-		return SLB_XDP_FRAGS;
-	if (unlikely(slb_dev_joined(dev)))
+	if (unlikely(slb_dev_joined(dev) || slb_dev_stacked(dev)))
 		return SLB_XDP_DEVICE;
 	/* datagrams that were merged, and look like one */
 	if (unlikely(dev->features & NETIF_F_GRO_FRAGLIST) &&

@@ -5,10 +5,14 @@
  *
  * A driver runs XDP on many packets, and hands those that XDP let by to the stack later,
  * when it is done or enough have come together. That is over when this run of the
- * receive softirq is; where there is none (threaded NAPI), after a sixteenth of a
- * second at most. So a key is held from when XDP lets a packet of it by, or the slow path
- * makes it a flow, until the next run. Keys share bits: one held for another's sake only goes
- * the slower way.
+ * receive softirq is. So a key is held from when XDP lets a packet of it by, or the slow path
+ * makes it a flow, until the next run. Where there are no runs (threaded NAPI) it is for one
+ * or two of slb_ticks(), or less. Keys share bits: one held for another's sake only goes the
+ * slower way.
+ *
+ * Not longer, for a packet that is held up holds those behind it, and one that lasts into the
+ * next run would never end while packets come. What GRO keeps for longer, up to a jiffy
+ * where HZ is 1000, or gro_flush_timeout, may be overtaken.
  */
 #ifndef _SLB_ORDER_H
 #define _SLB_ORDER_H
@@ -24,20 +28,44 @@
 
 /**
  * struct slb_order - the keys that are held
- * @run: since when
+ * @run: in which run of the softirq
+ * @tick: since when, in slb_ticks()
  * @held: by hash
  *
  * All: this CPU, BH off.
  */
 struct slb_order {
 	u32	run;
+	u16	tick;
 	DECLARE_BITMAP(held, SLB_ORDER_KEYS);
 };
 
 static inline u32 slb_order_run(void)
 {
-	return this_cpu_read(kstat.softirqs[NET_RX_SOFTIRQ]) +
-	       slb_ticks(jiffies);
+	return this_cpu_read(kstat.softirqs[NET_RX_SOFTIRQ]);
+}
+
+static inline bool slb_order_over(const struct slb_order *o, u32 run, u16 tick)
+{
+	return run != o->run || (u16)(tick - o->tick) >= 2;
+}
+
+static inline void slb_order_hold_at(struct slb_order *o, u32 hash, u32 run,
+				     u16 tick)
+{
+	if (slb_order_over(o, run, tick)) {
+		bitmap_zero(o->held, SLB_ORDER_KEYS);
+		o->run = run;
+		o->tick = tick;
+	}
+	__set_bit(hash % SLB_ORDER_KEYS, o->held);
+}
+
+static inline bool slb_order_held_at(const struct slb_order *o, u32 hash,
+				     u32 run, u16 tick)
+{
+	return unlikely(!slb_order_over(o, run, tick)) &&
+	       test_bit(hash % SLB_ORDER_KEYS, o->held);
 }
 
 /**
@@ -49,13 +77,7 @@ static inline u32 slb_order_run(void)
  */
 static inline void slb_order_hold(struct slb_order *o, u32 hash)
 {
-	u32 run = slb_order_run();
-
-	if (o->run != run) {
-		bitmap_zero(o->held, SLB_ORDER_KEYS);
-		o->run = run;
-	}
-	__set_bit(hash % SLB_ORDER_KEYS, o->held);
+	slb_order_hold_at(o, hash, slb_order_run(), slb_ticks(jiffies));
 }
 
 /**
@@ -67,8 +89,7 @@ static inline void slb_order_hold(struct slb_order *o, u32 hash)
  */
 static inline bool slb_order_held(const struct slb_order *o, u32 hash)
 {
-	return unlikely(o->run == slb_order_run()) &&
-	       test_bit(hash % SLB_ORDER_KEYS, o->held);
+	return slb_order_held_at(o, hash, slb_order_run(), slb_ticks(jiffies));
 }
 
 #endif /* _SLB_ORDER_H */

@@ -124,7 +124,8 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	/* from here on nothing fails */
 	if (trace_slb_hit_enabled())
 		trace_slb_hit(flow, len);
-	slb_snmp_in(sn->net, f->dev, len, v6,
+	/* with what came behind the packet */
+	slb_snmp_in(sn->net, f->dev, (u32)(f->xdp->data_end - ip), v6,
 		    v6 ? ipv6_get_dsfield(ip) : ((const struct iphdr *)ip)->tos);
 	if (flags & SLB_FLOW_TUNNEL)
 		slb_frame_tunnel(sn, flow, &e, ip, len, v6);
@@ -163,6 +164,9 @@ slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
 		return SLB_XDP_OTHER;
 	if (slb_peers_foreign(&d->peers, slb_pair(f->ip, v6)))
 		return SLB_XDP_FOREIGN;
+	/* ipv6_rcv() drops it */
+	if (v6 && unlikely(slb_dev_mute6(f->dev)))
+		return SLB_XDP_OTHER;
 	why = v6 ? slb_parse_ipv6(f->ip, avail, iif, &pkt) :
 		   slb_parse_ipv4(f->ip, avail, iif, &pkt);
 	if (!pkt.has_key) {
@@ -183,7 +187,9 @@ slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 	if (!flow)
 		return SLB_XDP_NONE;
-	if (why != SLB_HIT || !slb_frame_whole(f, &pkt, v6))
+	if (unlikely(xdp_buff_has_frags(f->xdp)))
+		why = SLB_XDP_FRAGS;
+	else if (why != SLB_HIT || !slb_frame_whole(f, &pkt, v6))
 		why = SLB_XDP_FLOW;
 	else if (slb_order_held(&d->order, pkt.hash) ||
 		 (!v6 && slb_frag_recent(d, iph->saddr, iph->daddr)))

@@ -67,6 +67,8 @@ slb_net_down() {
 	for pid in "$SLB_TMP"/*/nginx.pid; do
 		[ ! -s "$pid" ] || kill "$(<"$pid")"
 	done
+	# else the cards come back with the names that they had
+	[ "${SLB_WIRES:-}" != virtio ] || modprobe -r virtio_net
 	for ns in $SLB_NETNS; do
 		[ ! -e "/run/netns/slb-$ns" ] || printf 'netns delete slb-%s\n' "$ns"
 	done | ip -batch -

@@ -55,7 +55,7 @@ slb_suite() {
 	rmmod "$module" || slb_case 'not ok' "$suite: cannot unload $module"
 }
 
-for name in flow parse rewrite; do
+for name in flow order parse rewrite; do
 	slb_suite "$name"
 done
 echo "1..$n"

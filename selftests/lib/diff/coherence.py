@@ -39,11 +39,14 @@ XDP = os.environ.get("SLB_XDP", "")     # native or generic: flows serve there
 class Row:
     """event: commands, or a function that is told the Bench and returns them; old: is this
     packet, behind the event, one by the old decision? keeps: none may be missing; lease:
-    the bound is one; xdp: promised of XDP too; topo: as a Topology has it."""
+    the bound is one; xdp: promised of XDP too; hook: of the hook, and not the kernel's affair
+    before it; topo: as a Topology has it."""
 
-    def __init__(self, name, event, old=None, keeps=False, lease=False, xdp=True, **topo):
+    def __init__(self, name, event, old=None, keeps=False, lease=False, xdp=True, hook=True,
+                 **topo):
         self.name, self.event, self.old = name, event, old
-        self.keeps, self.lease, self.xdp, self.topo = keeps, lease, xdp, topo
+        self.keeps, self.lease, self.topo = keeps, lease, topo
+        self.xdp, self.hook = xdp, hook
 
     def bound(self):
         return "one lease" if self.lease else "0 packets"
@@ -298,6 +301,8 @@ ROWS = (
     Row("net.ipv4.vs.pmtu_disc switched off", lambda b: "sysctl -qw net.ipv4.vs.pmtu_disc=0",
         outer_df, lease=True, method="ipip"),
     Row("conntrack entry deleted", forgotten, anything, conntrack=True, ct_rules=True),
+    Row("IPv6 switched off at the clients' device", lambda b:
+        "sysctl -qw net.ipv6.conf.c0.disable_ipv6=1", anything, hook=False, fam=6, method="ipip"),
     Row("scope switched off: hits behind it", lambda b: "sysctl -qw net.shadowlb.scope=0",
         keeps=True),
     Row("module removed: packets missing", lambda b: "rmmod shadowlb", keeps=True,
@@ -357,7 +362,7 @@ def load_module():
 
 def main(repeat, part, names):
     rows = [r for r in ROWS if (not names or any(n in r.name for n in names)) and
-            (r.xdp or not XDP)]
+            (r.xdp if XDP else r.hook)]
     first, step = (int(n) for n in part.split("/"))
     rows = rows[first - 1::step]
     for n, row in enumerate(rows):

@@ -141,9 +141,9 @@ class Play:
         yield 2.2
         while True:
             with self.a:
-                a = State(self.a, self.topo.conntrack, self.topo.xdp)
+                a = State(self.a, self.topo.conntrack, self.topo.xdp, self.topo.gro)
             with self.b:
-                b = State(self.b, self.topo.conntrack, self.topo.xdp)
+                b = State(self.b, self.topo.conntrack, self.topo.xdp, self.topo.gro)
             found = differences(a, b, self.revived)
             if not found:
                 break

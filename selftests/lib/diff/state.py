@@ -16,7 +16,8 @@ CT_UNACKED = 240
 HEX = "0123456789ABCDEF"
 
 # Of /proc/net/snmp and snmp6: what somebody outside may notice.
-SNMP = re.compile(r"^(IcmpMsg|Icmp\.Out|Ip\.(ForwDatagrams|OutDiscards|OutNoRoutes|Frag)|"
+SNMP = re.compile(r"^(IcmpMsg|Icmp\.Out|IpExt\.In(Octets|NoECTPkts|ECT|CE)|"
+                  r"Ip\.(ForwDatagrams|OutDiscards|OutNoRoutes|Frag)|"
                   r"Icmp6Out(Dest|Pkt|Time|Parm|Echo)|"
                   r"Ip6(OutForwDatagrams|OutDiscards|OutNoRoutes|Frag|InTooBig))")
 
@@ -27,7 +28,7 @@ class State:
     conntrack, which does not see the packets that flows serve. xdp: whether a device
     counts what XDP takes, and with what length, is its driver's affair."""
 
-    def __init__(self, director, conntrack, xdp=""):
+    def __init__(self, director, conntrack, xdp="", gro=False):
         self.stats = ipvs_stats()
         # before the servers' counts: one that ends in between is known to be about to
         self.conns = self.timed(proc("ip_vs_conn").splitlines()[1:], self.conn)
@@ -35,7 +36,7 @@ class State:
         self.tracked = self.timed(proc("nf_conntrack").splitlines(), self.entry) \
             if conntrack else {}
         self.devices = self.counted(director.noise, xdp)
-        self.snmp = self.counters()
+        self.snmp = self.counters(xdp and gro)
         self.flows = stat()
 
     @staticmethod
@@ -78,9 +79,12 @@ class State:
         return " ".join(w for w in words if not w.startswith("use=")), left
 
     @staticmethod
-    def counters():
+    def counters(merged):
+        """merged: not as many come by XDP as come merged without."""
         out = {}
         lines = proc("snmp").splitlines()
+        if not merged:
+            lines += proc("netstat").splitlines()
         for names, values in zip(lines[::2], lines[1::2]):
             group, names = names.split(":")
             for name, value in zip(names.split(), values.split(":")[1].split()):
