@@ -1,34 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /* shadowlb-order: which keys XDP holds back, and until when. A twin remembers each hold. */
-#include <kunit/test.h>
-
 #include "order.h"
 #include "rnd.h"
+#include "suite.h"
 
 #define SLB_ORDER_STEPS	2000
 
-static void slb_test_held(struct kunit *test)
+static void slb_held(struct kunit *test, struct rnd_state *rnd)
 {
 	struct slb_order *o = kunit_kzalloc(test, sizeof(*o), GFP_KERNEL);
 	u32 *runs = kunit_kcalloc(test, SLB_ORDER_KEYS, sizeof(*runs), GFP_KERNEL);
 	u16 *ticks = kunit_kcalloc(test, SLB_ORDER_KEYS, sizeof(*ticks), GFP_KERNEL);
 	u32 step, key, run = U32_MAX - 10;
 	u16 tick = U16_MAX - 20, age;
-	struct rnd_state rnd;
 	bool held;
 
 	KUNIT_ASSERT_NOT_NULL(test, o);
 	KUNIT_ASSERT_NOT_NULL(test, runs);
 	KUNIT_ASSERT_NOT_NULL(test, ticks);
-	prandom_seed_state(&rnd, 1);
 	for (step = 0; step < SLB_ORDER_STEPS; step++) {
-		key = slb_rnd(&rnd, 2 * SLB_ORDER_KEYS);
+		key = slb_rnd(rnd, 2 * SLB_ORDER_KEYS);
 		slb_order_hold_at(o, key, run, tick);
 		runs[key % SLB_ORDER_KEYS] = run;
 		ticks[key % SLB_ORDER_KEYS] = tick;
-		run += slb_once_in(&rnd, 6);
-		if (slb_once_in(&rnd, 10))
-			tick += 1 + slb_rnd(&rnd, 2);
+		run += slb_once_in(rnd, 6);
+		if (slb_once_in(rnd, 10))
+			tick += 1 + slb_rnd(rnd, 2);
 		for (key = 0; key < SLB_ORDER_KEYS; key++) {
 			held = slb_order_held_at(o, key, run, tick);
 			age = tick - ticks[key];
@@ -40,6 +37,11 @@ static void slb_test_held(struct kunit *test)
 	}
 }
 
+static void slb_test_held(struct kunit *test)
+{
+	slb_run_seeds(test, slb_held);
+}
+
 static struct kunit_case slb_order_cases[] = {
 	KUNIT_CASE(slb_test_held),
 	{}
@@ -49,7 +51,5 @@ static struct kunit_suite slb_suite = {
 	.name = "shadowlb-order",
 	.test_cases = slb_order_cases,
 };
-kunit_test_suite(slb_suite);
 
 MODULE_DESCRIPTION("KUnit suite of what shadowlb holds back in XDP");
-MODULE_LICENSE("GPL");

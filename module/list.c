@@ -14,9 +14,9 @@
  * longer than that. A read() returns a page at most, and a signal ends it.
  *
  * A position is a stop of slb_table_walk(), and a slot in its set. What belongs to it is
- * copied whole, and copies that a read() had no room for are for the next one. So a flow that is there from the first read to the last is
- * listed once; one that comes or goes meanwhile may be. Where a table becomes smaller,
- * some are listed twice.
+ * copied whole, and copies that a read() had no room for are for the next one. So a flow
+ * that is there from the first read to the last is listed once; one that comes or goes
+ * meanwhile may be. Where a table becomes smaller, some are listed twice.
  *
  * What may go away while the file is open or being read:
  *

@@ -17,6 +17,9 @@
 #include <linux/seq_file.h>
 #include <linux/seq_file_net.h>
 #include <net/netfilter/nf_tables.h>
+#include <net/sch_generic.h>
+
+#include <compat/netdevice.h>
 
 #include "flows.h"
 #include "rung_xdp.h"
@@ -112,9 +115,12 @@ static void slb_chain_show(struct seq_file *seq, const struct nf_hook_ops *ops)
 	seq_escape(seq, chain->name, " \t\n\\");
 }
 
-/* Without symbols %ps would print the address. */
+/* Without symbols %ps would print the address. @dev: the device that it belongs to, or
+ * NULL.
+ */
 static void slb_hook_show(struct seq_file *seq, const char *family,
-			  const char *hook, const struct nf_hook_ops *ops)
+			  const char *hook, const struct nf_hook_ops *ops,
+			  const struct net_device *dev)
 {
 	seq_printf(seq, "%s %-11s %11d", family, hook, ops->priority);
 	if (IS_ENABLED(CONFIG_KALLSYMS))
@@ -123,15 +129,16 @@ static void slb_hook_show(struct seq_file *seq, const char *family,
 		seq_puts(seq, " ?");
 	if (ops->hook_ops_type == NF_HOOK_OP_NF_TABLES)
 		slb_chain_show(seq, ops);
-	seq_putc(seq, '\n');
+	seq_printf(seq, "%s%s\n", dev ? " dev " : "", dev ? dev->name : "");
 }
 
-/* Those behind shadowlb's own in PRE_ROUTING, all of them in other places. Of a
- * hook that was unregistered without memory for a shorter list a place holder
- * is left, which has no family.
+/* Those behind shadowlb's own in PRE_ROUTING, all of them in other places; or else, for
+ * XDP, those before it. Of a hook that was unregistered without memory for a shorter list
+ * a place holder is left, which has no family.
  */
 static void slb_hooks_show(struct seq_file *seq, const char *family,
-			   struct nf_hook_entries __rcu * const *heads)
+			   struct nf_hook_entries __rcu * const *heads,
+			   bool before)
 {
 	static const char *const names[NF_INET_NUMHOOKS] = {
 		[NF_INET_PRE_ROUTING]	= "prerouting",
@@ -142,19 +149,59 @@ static void slb_hooks_show(struct seq_file *seq, const char *family,
 	};
 	const struct nf_hook_entries *e;
 	const struct nf_hook_ops *ops;
-	unsigned int hook, i;
+	unsigned int hook, last, i;
 	bool behind;
 
-	for (hook = NF_INET_PRE_ROUTING; hook <= NF_INET_POST_ROUTING; hook++) {
+	last = before ? NF_INET_PRE_ROUTING : NF_INET_POST_ROUTING;
+	for (hook = NF_INET_PRE_ROUTING; hook <= last; hook++) {
 		e = rcu_dereference(heads[hook]);
 		behind = hook != NF_INET_PRE_ROUTING;
 		for (i = 0; e && i < e->num_hook_entries; i++) {
 			ops = READ_ONCE(nf_hook_entries_get_hook_ops(e)[i]);
 			if (slb_nf_own(ops))
 				behind = true;
-			else if (behind && ops->pf != NFPROTO_UNSPEC)
-				slb_hook_show(seq, family, names[hook], ops);
+			else if (behind != before && ops->pf != NFPROTO_UNSPEC)
+				slb_hook_show(seq, family, names[hook], ops,
+					      NULL);
 		}
+	}
+}
+
+static void slb_dev_hooks_show(struct seq_file *seq, const char *hook,
+			       const struct nf_hook_entries *e,
+			       const struct net_device *dev)
+{
+	const struct nf_hook_ops *ops;
+	unsigned int i;
+
+	for (i = 0; e && i < e->num_hook_entries; i++) {
+		ops = READ_ONCE(nf_hook_entries_get_hook_ops(e)[i]);
+		if (ops->pf != NFPROTO_UNSPEC)
+			slb_hook_show(seq, "netdev ", hook, ops, dev);
+	}
+}
+
+/* What XDP skips as well, where devices have programs, be they shadowlb's or not: hooks
+ * before shadowlb's own, those of the devices, and their queueing disciplines.
+ */
+static void slb_xdp_show(struct seq_file *seq, struct net *net)
+{
+	struct net_device *dev;
+	bool any = false;
+
+	for_each_netdev_rcu(net, dev) {
+		if (!dev_xdp_prog_count(dev))
+			continue;
+		if (!any) {
+			seq_puts(seq, "\nskipped by XDP      priority function\n");
+			slb_hooks_show(seq, "ipv4   ", net->nf.hooks_ipv4, true);
+			slb_hooks_show(seq, "ipv6   ", net->nf.hooks_ipv6, true);
+			any = true;
+		}
+		slb_dev_hooks_show(seq, "ingress", slb_dev_ingress(dev), dev);
+		slb_dev_hooks_show(seq, "egress", slb_dev_egress(dev), dev);
+		seq_printf(seq, "qdisc   %-23s %s dev %s\n", "egress",
+			   rcu_dereference(dev->qdisc)->ops->id, dev->name);
 	}
 }
 
@@ -175,8 +222,10 @@ static int slb_show(struct seq_file *seq, void *v)
 		return 0;
 	seq_puts(seq, "\nskipped hook        priority function\n");
 	rcu_read_lock();
-	slb_hooks_show(seq, "ipv4   ", net->nf.hooks_ipv4);
-	slb_hooks_show(seq, "ipv6   ", net->nf.hooks_ipv6);
+	slb_hooks_show(seq, "ipv4   ", net->nf.hooks_ipv4, false);
+	slb_hooks_show(seq, "ipv6   ", net->nf.hooks_ipv6, false);
+	if (!no_xdp)
+		slb_xdp_show(seq, net);
 	rcu_read_unlock();
 	return 0;
 }

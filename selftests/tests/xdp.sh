@@ -73,7 +73,9 @@ slb_vlan_other_test() {
 		neighbour add 10.9.0.100 lladdr 02:00:00:00:09:01 dev c0.30 nud permanent
 	IP
 	before=$(slb_stat_get dir)
-	slb_in client timeout -s INT 2 /usr/bin/python3 lib/udp.py ping 10.9.0.100:7 1 1 from=40000 >/dev/null
+	slb_spawn client /usr/bin/python3 lib/udp.py ping 10.9.0.100:7 1 1 from=40000 >/dev/null
+	slb_wait 30 slb_vlan_seen "$before"
+	slb_stop $!
 	diff=$(slb_since "$before")
 	slb_is "$1: VLAN of another namespace: left to it" "$(slb_xdp_stat "$diff" xdp_vlan)" ge 1
 	slb_is "$1: VLAN of another namespace: served" "$(slb_xdp_stat "$diff" xdp_hits)" eq 0
@@ -81,6 +83,7 @@ slb_vlan_other_test() {
 	slb_in client ip link del c0.30
 }
 
+slb_vlan_seen() { [ "$(slb_xdp_stat "$(slb_since "$1")" xdp_vlan)" -ge 1 ]; }
 slb_vlan_bound() { slb_in rs1 ss -Hlnu | grep -q '10.9.1.2:7 '; }
 
 slb_vlan_test() {
@@ -133,7 +136,8 @@ slb_left_test() {
 		slb_xdp_set off dr2
 		slb_xdp_set generic br0
 		slb_xdp_says "$mode: at the bridge" xdp_device 25
-		slb_xdp_set generic dr2
+		slb_xdp_set off br0
+		slb_must "$mode: the program is attached at the port again" slb_xdp_set generic dr2
 	fi
 	slb_in dir ip link del br0
 	slb_in dir ip address add 10.2.2.1/24 dev dr2
@@ -165,6 +169,38 @@ slb_mtu() {
 }
 
 slb_late() { slb_in client nstat -asz TcpExtTCPOFOQueue | awk '/OFO/ { print $2 }'; }
+
+# slb_shown_test MODE: what XDP skips, and the hook does not, is listed.
+slb_shown_test() {
+	local listed what
+
+	slb_in dir nft -f - <<-NFT
+		table netdev shown {
+			chain in { type filter hook ingress device dc priority 5; }
+			chain out { type filter hook egress device dr1 priority 6; }
+			chain other { type filter hook ingress device lo priority 7; }
+		}
+		table ip shown {
+			chain early { type filter hook prerouting priority -400; }
+			chain late { type filter hook prerouting priority 8; }
+		}
+	NFT
+	listed=$(slb_in dir sed '1,/^skipped by XDP/d' /proc/net/shadowlb)
+	for what in '^netdev .*ingress .* 5 .* chain shown/in dev dc$' \
+		'^netdev .*egress .* 6 .* chain shown/out dev dr1$' \
+		'^ipv4 .*prerouting .* -400 .* chain shown/early$' \
+		'^qdisc .*egress .* dev dr2$'; do
+		slb_check "$1: listed: $what" grep -qE "$what" <<<"$listed"
+	done
+	slb_check "$1: not listed: what the hook skips too" bash -c '! grep -q shown/late' <<<"$listed"
+	slb_check "$1: not listed: a device without a program" bash -c '! grep -q shown/other' <<<"$listed"
+	slb_xdp_set off
+	slb_check "$1: without programs nothing is listed" \
+		bash -c '! nsenter --net=/run/netns/slb-dir grep -q "skipped by XDP" /proc/net/shadowlb'
+	slb_xdp_set "$1"
+	slb_in dir nft delete table netdev shown
+	slb_in dir nft delete table ip shown
+}
 
 # Frames in more than one buffer go up, and the last one of an answer, which is in one,
 # stays behind them.
@@ -295,6 +331,7 @@ for mode in native generic; do
 	slb_vlan_test "$mode"
 	slb_neigh_test "$mode"
 	slb_left_test "$mode"
+	slb_shown_test "$mode"
 	[ "$mode" != native ] || slb_frags_test 'native, 9000 bytes'
 	[ "$mode" != native ] || slb_loader_test native
 	flag=xdp
