@@ -203,8 +203,8 @@ static bool slb_table_unfit(const struct slb_table *t)
 	return slb_table_want(t, slb_flows) != slb_table_size(t);
 }
 
-/* Begin to give a table another size, if that is right for it now; in the time that it
- * took to get memory it may have filled up.
+/* Begin to give a table the size that is right for it; not a smaller one, if it has filled
+ * up in the time that it took to get memory.
  */
 static bool slb_sweep_resize(struct slb_cpu *c, struct slb_table *t)
 {
@@ -222,7 +222,8 @@ static bool slb_sweep_resize(struct slb_cpu *c, struct slb_table *t)
 		return true;
 	}
 	here = slb_sweep_enter(c, false, &since);
-	if (here && slb_table_want(t, slb_flows) == flows) {
+	if (here && (flows > slb_table_size(t) ||
+		     flows == slb_table_want(t, slb_flows))) {
 		slb_table_resize(t, slots, flows);
 		slots = NULL;
 	}
