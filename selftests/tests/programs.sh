@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
 # slb-also: 6.1 6.12
-# slb-timeout: 360
+# slb-timeout: 900
 #
 # Programs that drive IPVS, or watch it, cannot tell whether flows serve: the same is done
 # twice, without flows (scope 0) and with (scope 2), and what they say is compared.
@@ -58,7 +58,7 @@ slb_exporter_up() {
 	slb_spawn dir prometheus-node-exporter --collector.disable-defaults --collector.ipvs \
 		--web.disable-exporter-metrics --web.listen-address=127.0.0.1:9100 \
 		>"$SLB_TMP/exporter.log" 2>&1
-	slb_wait 30 slb_exporter_ready || slb_bail 'no node exporter'
+	slb_wait 180 slb_exporter_ready || slb_bail 'no node exporter'
 }
 slb_exporter() { slb_in dir curl -sS http://127.0.0.1:9100/metrics; }
 slb_exporter_ready() { slb_exporter 2>/dev/null | grep -q node_ipvs; }
@@ -72,7 +72,7 @@ slb_watched() {
 	slb_collectd_up
 	slb_check "$text: datagrams come back" slb_in client \
 		/usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 $sockets $each from=30000
-	slb_check "$text: collectd has seen them" slb_wait 20 slb_collectd_done $((sockets * each))
+	slb_check "$text: collectd has seen them" slb_wait 180 slb_collectd_done $((sockets * each))
 	said=$(slb_exporter | grep '^node_ipvs')
 	slb_check "$text: the node exporter has seen them" grep -q \
 		"^node_ipvs_incoming_packets_total $((sockets * each))$" <<<"$said"
@@ -135,7 +135,7 @@ slb_ldirectord() {
 	slb_ldirectord_conf >"$SLB_TMP/ldirectord.cf"
 	slb_spawn dir ldirectord -d "$SLB_TMP/ldirectord.cf" start >"$SLB_TMP/ldirectord.out" 2>&1
 	director=$!
-	if ! slb_wait 60 slb_has 6 0; then
+	if ! slb_wait 180 slb_has 6 0; then
 		tail -n 20 "$SLB_TMP/ldirectord.out" "$SLB_TMP/ldirectord.log" | sed 's/^/# /'
 		slb_bail "$text: it finds all real servers"
 	fi
@@ -145,16 +145,16 @@ slb_ldirectord() {
 		$SLB_VIP_DR:80=3 >"$file.answered"
 	load=$!
 	: >"$file.look"
-	slb_check "$text: each connection is answered" slb_wait 20 test ! -e "$file.look"
+	slb_check "$text: each connection is answered" slb_wait 180 test ! -e "$file.look"
 
 	slb_in rs1 nft 'table ip dead { chain c { type filter hook input priority -300; drop; }; }'
-	slb_check "$text: a dead real server is found" slb_wait 30 slb_has 4 1
+	slb_check "$text: a dead real server is found" slb_wait 180 slb_has 4 1
 	slb_record "ldirectord, one is dead" "$(slb_listed)"
 	slb_in rs1 nft delete table ip dead
-	slb_check "$text: it is found again" slb_wait 30 slb_has 6 0
+	slb_check "$text: it is found again" slb_wait 180 slb_has 6 0
 	slb_record "ldirectord, it is back" "$(slb_listed)"
 	: >"$file.look"
-	slb_check "$text: each connection is answered again" slb_wait 60 test ! -e "$file.look"
+	slb_check "$text: each connection is answered again" slb_wait 180 test ! -e "$file.look"
 	: >"$file.stop"
 	wait $load
 	failed=$(wc -l <"$file")
