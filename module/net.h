@@ -50,7 +50,8 @@ enum slb_scope {
  * @data: flow table and observations, or NULL before first use. Written once
  *	by @work (release); read by its CPU, BH off (acquire)
  * @want: which tables are needed, SLB_WANT_*; this CPU adds to it
- * @retry: when to try again after a first table could not be had, in jiffies; this CPU
+ * @retry: when to try again after a first table could not be had, in jiffies; this CPU,
+ *	which where it reads half a word is early or late once
  * @resize: the same of another size for a table; @work alone
  * @drop: end all flows at the next run of @work; set under slb_mutex
  * @stat: counters by enum slb_stat; this CPU writes, anybody reads

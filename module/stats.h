@@ -67,7 +67,7 @@ struct net;
  *	proved again; the hook says why
  * @SLB_XDP_ORDER: left to the hook, as the packet before it that may still be on its
  *	way there
- * @SLB_XDP_DEVICE: left to the hook: the device is part of another one (a bridge, a
+ * @SLB_XDP_DEVICE: left to the hook: the device is part or on top of another one (a bridge, a
  *	bond, a VRF), or that of the way out takes no frames from XDP
  * @SLB_XDP_VLAN: left to the hook: a VLAN tag may be where XDP does not see it, or is
  *	none that a VLAN device takes
@@ -75,7 +75,7 @@ struct net;
  * @SLB_XDP_MTU: left to the hook: longer than the path takes
  * @SLB_XDP_CSUM: left to the hook: its checksum is left to hardware that XDP goes by,
  *	or is wrong where conntrack sees packets
- * @SLB_XDP_FRAGS: left to the hook: in more than one buffer
+ * @SLB_XDP_FRAGS: left to the hook: of a flow, and in more than one buffer
  * @SLB_XDP_ROOM: left to the hook: no room for more headers
  * @SLB_STAT_MAX: how many there are
  *

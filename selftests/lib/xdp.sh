@@ -21,6 +21,17 @@ slb_xdp_need() {
 	esac
 }
 
+# slb_xdp_up: the network, and services of both protocols by masquerading and direct routing.
+slb_xdp_up() {
+	slb_net_up
+	slb_http_up
+	slb_udp_up
+	slb_service t m 80 shadow 8080
+	slb_service u m 7 shadow
+	slb_service t g 80 shadow
+	slb_service u g 7 shadow
+}
+
 # slb_xdp_wires: frames come with all that they are, as from a wire, and devices at the
 # director take frames from XDP, which of a veth pair its other end decides (gro).
 slb_xdp_wires() {

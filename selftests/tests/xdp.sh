@@ -317,13 +317,7 @@ slb_no_module_test() {
 }
 
 for mode in native generic; do
-	slb_net_up
-	slb_http_up
-	slb_udp_up
-	slb_service t m 80 shadow 8080
-	slb_service u m 7 shadow
-	slb_service t g 80 shadow
-	slb_service u g 7 shadow
+	slb_xdp_up
 	slb_xdp_wires
 	slb_must "$mode: the program is attached" slb_xdp_set "$mode"
 	slb_traffic "$mode"

@@ -17,13 +17,7 @@ SLB_NETNS="client dir rs1 rs2"
 trap slb_net_down EXIT
 
 slb_xdp_need
-slb_net_up
-slb_http_up
-slb_udp_up
-slb_service t m 80 shadow 8080
-slb_service u m 7 shadow
-slb_service t g 80 shadow
-slb_service u g 7 shadow
+slb_xdp_up
 slb_must 'the program is attached' slb_xdp_set native dc dr1 dr2
 slb_is 'drivers that run it' "$(slb_in dir ip link show | grep -c ' xdp qdisc ')" eq 3
 slb_traffic 'virtio'
