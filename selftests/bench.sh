@@ -27,12 +27,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . selftests/lib/host.sh
+. selftests/host/apt.sh
+. selftests/host/root.sh
+slb_enter 'demo test' "$0" "$@"
 . selftests/lib/kernels.sh
 . selftests/lib/stock.sh
 . selftests/lib/uml.sh
 . selftests/lib/build.sh
 
-kernels=${BENCH_KERNELS:-6.1 6.12}
+kernels=${BENCH_KERNELS:-6.1 6.12 newest}
 if [ "${BENCH:-}" = quick ]; then
 	kernels=${BENCH_KERNELS:-6.12}
 	export SLB_BENCH_WAYS=${SLB_BENCH_WAYS:-nat4 dr4 other4} SLB_BENCH_PACKETS=${SLB_BENCH_PACKETS:-5000}
@@ -143,14 +146,13 @@ profile() {
 	/usr/bin/python3 selftests/bench/profile.py "$work/out" "$work/trace"
 }
 
-slb_need_tools
 case ${BENCH:-} in
 native | hits)
 	export SLB_UML=fast
 	slb_uml_prepare
 	huge_memory
 	;;
-*) slb_kernels_fetch ;;
+*) read -r -a names <<<"$kernels" && slb_kernels_fetch "${names[@]}" ;;
 esac
 if [ "${BENCH:-}" = profile ]; then
 	kernel=${BENCH_KERNELS:-6.12}

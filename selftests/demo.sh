@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # make demo: the same load through IPVS with shadowlb off and on, in an emulated
-# guest with one of Debian's own kernels. Nothing on this machine is changed but the
-# tools that it installs and its cache.
+# guest with one of Debian's own kernels. This machine keeps a directory, its cache, and
+# the package mmdebstrap.
 #
 #   DEMO_KERNEL=6.1      another kernel (default 6.12)
 #   DEMO_SECONDS=10      how long each run takes (default 5)
@@ -11,6 +11,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . selftests/lib/host.sh
+. selftests/host/apt.sh
+. selftests/host/root.sh
+slb_enter demo "$0" "$@"
 . selftests/lib/kernels.sh
 . selftests/lib/stock.sh
 . selftests/lib/build.sh
@@ -24,9 +27,7 @@ trap 'rm -rf "$work"' EXIT
 	slb_die "DEMO_KERNEL is one of: $SLB_STOCK_KERNELS"
 [[ $DEMO_SECONDS =~ ^[1-9][0-9]?$ ]] || slb_die "DEMO_SECONDS is a number from 1 to 99"
 
-slb_msg 'looking for the tools'
-slb_need_tools
-slb_kernels_fetch
+slb_kernels_fetch "$kernel"
 slb_msg "building shadowlb for Linux $(slb_kernel_release "$kernel")"
 slb_build_module "$kernel" "$work/src" || slb_die 'it does not build, see above'
 

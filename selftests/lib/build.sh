@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Builds the module for one of the kernels of the tests, from a copy of the sources:
-# no object ever lands in the checkout. Sourced, after host.sh and kernels.sh, and
+# no object ever lands in the checkout. Sourced, after host.sh, apt.sh and kernels.sh, and
 # uml.sh for the kernel uml.
 
 # slb_copy_source DEST: what a build or a guest needs of the checkout.
@@ -45,33 +45,38 @@ slb_build_make() {
 	local log=$1
 
 	shift
-	make -j"$(nproc)" W=1 "$@" >>"$log" 2>&1 || {
+	make -j"$(nproc)" "$@" >>"$log" 2>&1 || {
 		tail -n 60 "$log"
 		return 1
 	}
 }
 
-# slb_build_module KERNEL DEST: copies the sources to DEST and builds them there with
-# W=1: DEST/shadowlb.ko, DEST/build.log; for uml DEST/kunit/*.ko; for a stock kernel
-# DEST/bpf/shadowlb_xdp.o and the index of its modules with ours, for guest.sh's SLB_DEPMOD. A warning about our
-# code is a failure, but one that leaves the module to be tested.
+# slb_build_module KERNEL DEST [MAKE-ARGUMENT...]: copies the sources to DEST and builds
+# them there: DEST/shadowlb.ko, DEST/build.log; for uml DEST/kunit/*.ko; for a stock kernel the
+# index of its modules with ours, for guest.sh's SLB_DEPMOD. A warning about our code is a
+# failure, but one that leaves the module to be tested.
 slb_build_module() {
 	local kernel=$1 dest=$2 args log=$2/build.log rc=0
 
+	shift 2
 	slb_copy_source "$dest" || return 1
 	: >"$log"
 	mapfile -t args < <(slb_build_kdir "$kernel")
-	slb_build_make "$log" -C "$dest" "${args[@]}" all || return 1
+	slb_build_make "$log" -C "$dest" "${args[@]}" "$@" all || return 1
 	if [ "$kernel" != uml ]; then
-		slb_build_make "$log" -C "$dest" bpf || return 1
 		slb_build_depmod "$kernel" "$dest" || return 1
 	elif [ -e "$dest/kunit/Kbuild" ]; then
-		slb_build_make "$log" -C "${args[0]#KDIR=}" ARCH=um M="$dest/kunit" modules || rc=1
+		slb_build_make "$log" -C "${args[0]#KDIR=}" ARCH=um M="$dest/kunit" "$@" modules || rc=1
 	fi
 	if grep -E '(module|include|kunit)/[^ ]*: warning:|WARNING: modpost' "$log"; then
 		rc=1
 	fi
 	return $rc
+}
+
+# slb_build_bpf KERNEL DEST: DEST/bpf/shadowlb_xdp.o, for a stock kernel.
+slb_build_bpf() {
+	[ "$1" = uml ] || slb_build_make "$2/build.log" -C "$2" bpf
 }
 
 # slb_build_depmod_dir KERNEL DEST: for SLB_DEPMOD; nothing for uml.

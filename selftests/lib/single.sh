@@ -4,6 +4,9 @@
 # One test for longer than in make test: make soak, make coherence. Sourced on the host.
 
 . selftests/lib/host.sh
+. selftests/host/apt.sh
+. selftests/host/root.sh
+slb_enter 'demo test' "$0" "$@"
 . selftests/lib/kernels.sh
 . selftests/lib/stock.sh
 . selftests/lib/uml.sh
@@ -24,11 +27,10 @@ slb_single_prepare() {
 	trap 'exit 143' TERM
 	export TMPDIR=$SLB_WORK SLB_KERNEL=$1 SLB_SRC=$SLB_WORK/src SLB_KO=$SLB_WORK/src/shadowlb.ko
 
-	slb_need_tools
 	if [ "$1" = uml ]; then
 		slb_uml_prepare >&2
 	else
-		slb_kernels_fetch
+		slb_kernels_fetch "$1"
 	fi
 	slb_msg "building the module for $1"
 	slb_build_module "$1" "$SLB_SRC" >&2

@@ -5,7 +5,6 @@
 # Process 1 of a stock guest: builds the root described in stock.sh, runs the job,
 # powers off. busybox, because the file system that the kernel starts with is
 # served without a cache: each page of bash read through it costs milliseconds.
-# stock.sh puts the path of the cache's static one into the copy that it boots.
 # slb_run comes from the kernel's command line.
 
 b=/bin/busybox

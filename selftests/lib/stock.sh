@@ -41,8 +41,7 @@ slb_stock_wires() {
 # are shown on stderr. $SLB_STOCK_LOG, if set, keeps the console; $SLB_NICE is how nice
 # the guest is to others; $SLB_QEMU has more options for QEMU.
 slb_stock_run() {
-	local kernel=$1 seconds=$2 run log image pid reader shares rc=0
-	local tools=$SLB_CACHE/virtme-ng
+	local kernel=$1 seconds=$2 run log image pid reader shares rc=0 busybox=/bin/busybox
 
 	shift 2
 	image=$(slb_kernel_image "$kernel") || return 1
@@ -55,7 +54,7 @@ slb_stock_run() {
 		declare -p slb_cmd
 	} >"$run/job"
 	: >"$run/output"
-	sed "s|/bin/busybox|$tools/busybox|" "$SLB_TOP/selftests/lib/stock-init.sh" >"$run/init"
+	cp "$SLB_TOP/selftests/lib/stock-init.sh" "$run/init"
 	chmod +x "$run/init"
 	mapfile -t shares < <(slb_stock_share slbhost / ,readonly=on
 		slb_stock_share slbkern "$(slb_kernel_root "$kernel")" ,readonly=on
@@ -65,11 +64,10 @@ slb_stock_run() {
 	# will not. Its initramfs obeys the first init= on the command line, which is
 	# ours. Of the clocks, the TSC alone costs an emulated CPU little. timeout's
 	# process group is what ends QEMU too, and it goes when this shell goes.
-	PYTHONPATH=$tools/usr/lib/python3/dist-packages \
-		PYTHONDONTWRITEBYTECODE=1 setpriv --pdeathsig TERM \
+	PYTHONDONTWRITEBYTECODE=1 setpriv --pdeathsig TERM \
 		nice -n "${SLB_NICE:-0}" \
 		timeout -k 10 "$seconds" /usr/bin/python3 -m virtme.commands.run \
-		--kimg "$image" --busybox "$tools/busybox" --mods auto --disable-kvm --force-9p \
+		--kimg "$image" --busybox "$busybox" --mods auto --disable-kvm --force-9p \
 		--cpus "$SLB_GUEST_CPUS" --memory "$SLB_GUEST_MEM" \
 		--overlay-rwdir /run --show-boot-console --script-sh true \
 		-a "init=$run/init" -a "slb_run=$run" \

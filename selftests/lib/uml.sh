@@ -17,13 +17,11 @@ slb_uml_fetch_locked() (
 	set -e
 	apt=$(mktemp -d "$SLB_CACHE/apt.XXXXXX")
 	trap 'rm -rf "$apt"' EXIT
-	slb_apt_init "$apt" bookworm bookworm-updates bookworm-security
-	version=$(slb_apt_newest "$apt" $slb_uml_package '')
-	[ -n "$version" ] || slb_die "the mirror has no $slb_uml_package"
-	slb_msg "fetching $slb_uml_package $version"
-	slb_apt_download "$apt" "$slb_uml_package=$version"
+	slb_apt_init "$apt" bookworm
+	slb_msg "fetching $slb_uml_package"
+	slb_apt_download "$apt" "$apt/debs" $slb_uml_package
 	mkdir -p "$SLB_CACHE/debs"
-	mv "$apt"/debs/${slb_uml_package}_*_all.deb "$SLB_CACHE/debs/"
+	mv "$apt/debs/${slb_uml_package}"_*_all.deb "$SLB_CACHE/debs/"
 )
 
 # The package in the cache.

@@ -7,6 +7,7 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib/static.sh"
 . "$slb_static_lib/host.sh"
+. "$SLB_SRC/selftests/host/apt.sh"
 . "$slb_static_lib/kernels.sh"
 . "$slb_static_lib/uml.sh"
 cd "$SLB_SRC"

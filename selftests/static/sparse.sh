@@ -8,6 +8,7 @@
 set -euo pipefail
 . "$(dirname "$0")/../lib/static.sh"
 . "$slb_static_lib/host.sh"
+. "$SLB_SRC/selftests/host/apt.sh"
 . "$slb_static_lib/kernels.sh"
 . "$slb_static_lib/build.sh"
 cd "$SLB_SRC"
@@ -16,7 +17,7 @@ if ! command -v sparse >/dev/null; then
 	echo 'sparse is missing: apt-get install sparse'
 	exit 4
 fi
-slb_kernels_fetch
+slb_kernels_fetch 6.1
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 SLB_TOP=$SLB_SRC slb_copy_source "$dir/src"
