@@ -80,9 +80,9 @@ slb_kernel_unpack() {
 		slb_die "no modules or no headers among $(cd "$1" && echo *.deb)"
 	fi
 	slb_kernel_trim "$root/usr/lib/modules/$release"
-	# The headers include each other by absolute path; relative, they work here
-	# and in a guest that sees them in /usr/src.
-	sed -i 's|^include /usr/src/|include $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../|' \
+	# The headers name each other by absolute path; relative, they work in the cache.
+	sed -i -e 's|^KBUILD_OUTPUT=|KBUILD_OUTPUT:=|' \
+		-e 's|/usr/src/|$(dir $(realpath $(lastword $(MAKEFILE_LIST))))../|' \
 		"$root/usr/src/linux-headers-$release/Makefile"
 	for link in build source; do
 		ln -sfn "../../../src/$(basename "$(readlink "$root/usr/lib/modules/$release/$link")")" \
