@@ -45,13 +45,14 @@ help:
 	@echo 'make dkms-install   have dkms build it, now and for each new kernel'
 	@echo 'make dkms-remove    undo that, leaving nothing behind'
 	@echo 'make demo           see it work: load with shadowlb off and on, in a guest'
-	@echo 'make test           all tests, on every supported kernel, in guests'
+	@echo 'make test           what every change must pass, in guests of every supported kernel'
+	@echo 'make test-all       all tests'
 	@echo '  TESTS="load dkms"   these only'
 	@echo '  KERNELS="6.1 uml"   on these kernels only'
-	@echo '  ALL=1               each test on each kernel that it can run on'
 	@echo '  FRESH=1             with the newest kernels from the mirror'
 	@echo '  SEED=n              the differential test repeats this topology'
 	@echo '  VERIFY=1            flows serve nothing, and are compared with IPVS'
+	@echo 'make test-fresh     make demo and make test on minimal Debian 12 and 13, an hour or more'
 	@echo 'make soak           the differential test for MINUTES=30'
 	@echo 'make coherence      measure stale decisions, REPEAT=100 times each: docs/coherence.md'
 	@echo 'make bench          what a packet costs, with flows and without: docs/performance.md'
@@ -117,6 +118,12 @@ test:
 	@$(if $(SEED),SLB_SEED='$(SEED)') $(if $(VERIFY),SLB_VERIFY='$(VERIFY)') TESTS='$(TESTS)' KERNELS='$(KERNELS)' ALL='$(ALL)' FRESH='$(FRESH)' V='$(V)' JOBS='$(JOBS)' \
 		selftests/run
 
+test-all:
+	@$(MAKE) --no-print-directory test ALL=1
+
+test-fresh:
+	@RELEASES='$(RELEASES)' COMMANDS='$(COMMANDS)' selftests/fresh.sh
+
 soak:
 	@MINUTES='$(MINUTES)' FIRST='$(FIRST)' selftests/soak.sh
 
@@ -139,7 +146,7 @@ clean:
 		-o -path ./include/generated \) -exec rm -rf {} +
 
 clean-cache:
-	rm -rf "$${SHADOWLB_CACHE:-$$HOME/.cache/shadowlb}"
+	rm -rf --one-file-system "$${SHADOWLB_CACHE:-$$HOME/.cache/shadowlb}"
 
 .PHONY: all bpf bpf-install help check-kdir install modules_install uninstall need-dkms dkms-install \
-	dkms-remove test soak coherence bench demo clean clean-cache
+	dkms-remove test test-all test-fresh soak coherence bench demo clean clean-cache

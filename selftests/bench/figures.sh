@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # figures.sh FIGURES.tsv PREFIX: draws what make bench BENCH=native measured, with gnuplot:
-# PREFIX-cost (cycles a packet by the number of connections) and PREFIX-tail (how many
-# packets cost more than so much), each as .svg and .png. Medians over the rounds.
+# PREFIX-cost.svg (cycles a packet by the number of connections) and PREFIX-tail.svg (how
+# many packets cost more than so much). Medians over the rounds.
 
 set -euo pipefail
 [ $# = 2 ] || { echo "usage: $0 FIGURES.tsv PREFIX" >&2; exit 2; }
@@ -58,23 +58,20 @@ for bits in $(cut -f1 "$work/medians" | sort -nu); do
 done
 lines forward "$bits" >"$work/lines-forward"
 plots+="'$work/lines-forward' with lines dashtype 2 title 'forwarded without asking'"
-for terminal in svg pngcairo; do
-	ext=${terminal%cairo}
-	gnuplot <<-END
-		set terminal $terminal size 900,540 font 'sans,13' enhanced
-		set logscale xy
-		set grid
-		set key left top
-		set format x '10^{%T}'
-		set xlabel 'connections'
-		set ylabel 'cycles a packet, median'
-		set output '$2-cost.$ext'
-		plot $plots
-		set key right top
-		set xlabel 'cycles a packet, $most connections'
-		set ylabel 'share of packets that cost more'
-		set format y '%g'
-		set output '$2-tail.$ext'
-		plot ${tails%, }
-	END
-done
+gnuplot <<-END
+	set terminal svg size 900,540 font 'sans,13' enhanced
+	set logscale xy
+	set grid
+	set key left top
+	set format x '10^{%T}'
+	set xlabel 'connections'
+	set ylabel 'cycles a packet, median'
+	set output '$2-cost.svg'
+	plot $plots
+	set key right top
+	set xlabel 'cycles a packet, $most connections'
+	set ylabel 'share of packets that cost more'
+	set format y '%g'
+	set output '$2-tail.svg'
+	plot ${tails%, }
+END
