@@ -101,7 +101,7 @@ slb_root_make() {
 
 	rm -rf --one-file-system "$new"
 	mkdir -p "$new"
-	slb_sources $SLB_ROOT_RELEASE >"$new.list"
+	slb_sources $SLB_ROOT_RELEASE >"$new.list" || { rm -rf "$new" "$new.list"; exit 1; }
 	while IFS= read -r line; do
 		opts+=("--aptopt=$line")
 	done < <(slb_apt_proxies)
@@ -110,14 +110,14 @@ slb_root_make() {
 		"${opts[@]}" --include="$(tr ' ' , <<<"$*")" \
 		$SLB_ROOT_RELEASE "$new" "$new.list" </dev/null >"$log" 2>&1 || {
 		grep -E '^[EW]:' "$log" | head -n 5 >&2
-		rm -rf --one-file-system "$new"
+		rm -rf --one-file-system "$new" "$new.list"
 		slb_die "mmdebstrap failed, see $log: no network, no space, or the mirror lacks a package"
 	}
 	printf '#!/bin/sh\nexit 101\n' >"$new/usr/sbin/policy-rc.d"
 	chmod 755 "$new/usr/sbin/policy-rc.d"
 	mkdir -p "$new/var/lib/shadowlb"
 	[ -n "${SHADOWLB_SOURCES:-}" ] || slb_mirrors >"$new/var/lib/shadowlb/mirrors"
-	rm -rf --one-file-system "$SLB_ROOT"
+	rm -rf --one-file-system "$SLB_ROOT" "$new.list"
 	mv "$new" "$SLB_ROOT"
 }
 
