@@ -5,7 +5,7 @@
 # installed. Which packages those are is apt's own solution of "install linux-image-X and
 # linux-headers-X". Sourced, after host.sh and apt.sh.
 #
-#   $SLB_CACHE/kernels/NAME/release
+#   $SLB_CACHE/kernels/NAME/{release,package}
 #   $SLB_CACHE/kernels/NAME/root/{boot,usr/src,usr/lib/{modules,linux-kbuild-*}}
 #
 # root/ can be laid over another root file system (stock.sh does): lib is a symlink
@@ -33,6 +33,7 @@ net/(openvswitch|packet|psample|sched|sctp|tls|unix|vmw_vsock|xdp|xfrm)/'
 SLB_MODULES_KEPT=${SLB_MODULES_KEPT//$'\n'/|}
 
 slb_kernel_root() { printf '%s\n' "$SLB_CACHE/kernels/$1/root"; }
+slb_kernel_package() { cat "$SLB_CACHE/kernels/$1/package"; }
 slb_kernel_release() { cat "$SLB_CACHE/kernels/$1/release"; }
 slb_kernel_kdir() { printf '%s/usr/src/linux-headers-%s\n' "$(slb_kernel_root "$1")" "$(slb_kernel_release "$1")"; }
 
@@ -76,6 +77,7 @@ slb_kernel_unpack() {
 	release=${release#./}
 	release=${release%/kernel}
 	printf '%s\n' "$release" >"$2/release"
+	dpkg-deb -W --showformat='${Package} ${Version}\n' "$1"/linux-image-[0-9]*.deb >"$2/package"
 	if [ -z "$release" ] || [ ! -e "$root/usr/src/linux-headers-$release/Makefile" ]; then
 		slb_die "no modules or no headers among $(cd "$1" && echo *.deb)"
 	fi
@@ -112,7 +114,7 @@ slb_kernels_missing() {
 	local name
 
 	for name; do
-		[ -z "${FRESH:-}" ] && [ -s "$SLB_CACHE/kernels/$name/release" ] || echo "$name"
+		[ -z "${FRESH:-}" ] && [ -s "$SLB_CACHE/kernels/$name/package" ] || echo "$name"
 	done
 }
 

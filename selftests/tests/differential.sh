@@ -20,7 +20,8 @@ set -u -o pipefail
 # An emulator takes ten times as long. Its seeds are others than the debug kernel's.
 case $SLB_KERNEL in
 uml) args=(--topologies "${SLB_TOPOLOGIES:-200}" --packets "${SLB_PACKETS:-100000}") ;;
-6.1) args=(--topologies "${SLB_TOPOLOGIES:-10}" --first "${SLB_FIRST:-3000}") ;;
+6.1*) args=(--topologies "${SLB_TOPOLOGIES:-10}" --first "${SLB_FIRST:-3000}") ;;
+newest) args=(--topologies "${SLB_TOPOLOGIES:-10}" --first "${SLB_FIRST:-5000}") ;;
 *) args=(--topologies "${SLB_TOPOLOGIES:-10}" --first "${SLB_FIRST:-4000}") ;;
 esac
 [ -z "${SLB_TOPOLOGIES:-}" ] || args+=(--packets 0)

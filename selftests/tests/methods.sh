@@ -49,11 +49,8 @@ gue4in6  | 4 6 | -i --tun-type gue --tun-nocsum | ip6tnl mode ipip6 | udp checks
 # SLB_WAYS="gue4 gre6": these only.
 only=${SLB_WAYS:-}
 
-# The transfer, in blocks of 4 MB: 1 GB where a packet costs what it costs a user.
-case $SLB_KERNEL in
-uml | 6.*) blocks=${SLB_BLOCKS:-2} ;;
-*) blocks=${SLB_BLOCKS:-256} ;;
-esac
+# The transfer, in blocks of 4 MB.
+blocks=${SLB_BLOCKS:-2}
 
 # slb_each_way COMMAND...: for each, with n, name, af, real_af, method, device, wire, vip
 # (in brackets before a port: host) and iperf, the real server whose iperf3 it uses.
