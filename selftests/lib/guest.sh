@@ -16,6 +16,7 @@
 set -u
 export SLB_SRC SLB_KERNEL SLB_KO
 export SLB_TMP=/run/slb-tmp
+SLB_KMEMLEAK=/sys/kernel/debug/kmemleak
 
 # What a healthy kernel never says. Possible SYN flooding is no such thing.
 SLB_LOG_BAD='\<BUG\>|WARNING:|Oops|KASAN|UBSAN|KCSAN|KFENCE|DEBUG_LOCKS_WARN_ON
@@ -104,23 +105,37 @@ slb_clean_up() {
 	fi
 }
 
-# Only the debug kernel looks for leaks. A scan says nothing of what it sees for the
-# first time, and what one scan finds may still be on some CPU's way.
-slb_leaks() {
-	local kmemleak=/sys/kernel/debug/kmemleak
+# The kernel's clock, by which kmemleak dates an object.
+slb_jiffies() {
+	awk '$1 == "jiffies:" { print $2; exit }' /proc/timer_list
+}
 
-	[ -w $kmemleak ] || return 0
-	if [ "$1" = clear ]; then
-		echo clear >$kmemleak
-		return 0
-	fi
-	echo scan >$kmemleak
+# Only the debug kernel looks for leaks. slb_leaks_begin prints the time from which on
+# an object is the test's.
+slb_leaks_begin() {
+	[ -w $SLB_KMEMLEAK ] || return 0
+	echo clear >$SLB_KMEMLEAK
+	slb_jiffies
+}
+
+# slb_leaks_since JIFFIES: the leaks among the objects allocated since. Older objects may
+# lose their last reference during the test, but the test did not allocate them. A scan
+# says nothing of an object that it sees for the first time, and an object that one scan
+# finds may still be on some CPU's way.
+slb_leaks_since() {
+	[ -w $SLB_KMEMLEAK ] || return 0
+	echo scan >$SLB_KMEMLEAK
 	sleep 0.2
-	echo scan >$kmemleak
-	[ -n "$(head -c 1 $kmemleak)" ] || return 0
+	echo scan >$SLB_KMEMLEAK
+	[ -n "$(head -c 1 $SLB_KMEMLEAK)" ] || return 0
 	sleep 0.2
-	echo scan >$kmemleak
-	cat $kmemleak
+	echo scan >$SLB_KMEMLEAK
+	awk -v since="$1" '
+		function flush() { if (date == "" || date >= since) printf "%s", object }
+		/^unreferenced object/ { flush(); object = date = "" }
+		{ object = object $0 "\n" }
+		match($0, /, jiffies [0-9]+/) { date = substr($0, RSTART + 10, RLENGTH - 10) + 0 }
+		END { flush() }' $SLB_KMEMLEAK
 }
 
 # Why the output does not mean success although the exit code says so.
@@ -137,13 +152,13 @@ slb_judge_output() {
 
 # slb_run_test NUMBER NAME
 slb_run_test() {
-	local number=$1 name=$2 file=tests/$2.sh timeout rc=0 pid why='' log left leaks
+	local number=$1 name=$2 file=tests/$2.sh timeout rc=0 pid why='' log left leaks begin
 	local mark="slb-test $name begins $RANDOM$RANDOM" start=$SECONDS out=$SLB_TMP.out
 
 	mkdir -p "$SLB_TMP"
 	mount -t tmpfs -o mode=1777 slb "$SLB_TMP"
 	echo "$mark" >/dev/kmsg
-	slb_leaks clear
+	begin=$(slb_leaks_begin)
 	timeout=$(slb_header "$file" timeout 60)
 	: >"$out"
 	timeout -k 5 "$timeout" bash "$file" </dev/null >"$out" 2>&1 &
@@ -158,7 +173,7 @@ slb_run_test() {
 	*) why="exit code $rc" ;;
 	esac
 	left=$(slb_clean_up 2>&1)
-	leaks=$(slb_leaks show)
+	leaks=$(slb_leaks_since "$begin")
 	log=$(slb_log_since "$mark")
 	umount -l "$SLB_TMP"
 
