@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Process 1 of the debug kernel. The root it starts with is the host's own and
+# Process 1 of user-mode Linux. The root it starts with is the host's own and
 # writable: put a copy-on-write overlay over it before anything else, so that
 # nothing but the directory of this run is ever written.
 

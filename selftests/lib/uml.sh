@@ -1,9 +1,15 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The debug kernel: user-mode Linux from Debian's linux-source-6.1 with KASAN,
-# lockdep and their kin (uml.config). Sourced by the driver, after host.sh and
-# kernels.sh. With SLB_UML=fast it is one without them, for what is timed natively.
+# User-mode Linux, in two flavours. $SLB_UML names the flavour; the default is debug.
+# Sourced by the driver, after host.sh and kernels.sh.
+#
+#   flavour  source  fragments of .config         patches
+#   debug    6.1     uml-debug.config uml.config  uml.patch
+#   fast     6.1     uml-fast.config uml.config   uml.patch uml-fast.patch
+#
+# debug has KASAN, lockdep and kmemleak. fast is built as distributions build their
+# kernels, for native timings.
 #
 #   slb_uml_prepare             build it into the cache, once
 #   slb_uml_kdir                the directory for make -C, ARCH=um
@@ -11,54 +17,78 @@
 #   slb_uml_run SECONDS CMD...  boot it, run CMD in it, return its exit code
 
 slb_uml_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-slb_uml_package=linux-source-6.1
 
+slb_uml_flavour() {
+	case ${SLB_UML:-debug} in
+	debug | fast) echo "${SLB_UML:-debug}" ;;
+	*) slb_die "no flavour of user-mode Linux is called $SLB_UML" ;;
+	esac
+}
+
+# Debian's source package of a flavour.
+slb_uml_package() {
+	echo linux-source-6.1
+}
+
+# The release of Debian that has this package.
+slb_uml_release() {
+	echo bookworm
+}
+
+# slb_uml_fetch_locked PACKAGE RELEASE: the newest of that name into the cache.
 slb_uml_fetch_locked() (
 	set -e
 	apt=$(mktemp -d "$SLB_CACHE/apt.XXXXXX")
 	trap 'rm -rf "$apt"' EXIT
-	slb_apt_init "$apt" bookworm
-	slb_msg "fetching $slb_uml_package"
-	slb_apt_download "$apt" "$apt/debs" $slb_uml_package
+	slb_apt_init "$apt" "$2"
+	slb_msg "fetching $1"
+	slb_apt_download "$apt" "$apt/debs" "$1"
 	mkdir -p "$SLB_CACHE/debs"
-	mv "$apt/debs/${slb_uml_package}"_*_all.deb "$SLB_CACHE/debs/"
+	mv "$apt/debs/$1"_*_all.deb "$SLB_CACHE/debs/"
 )
 
-# The package in the cache.
+# slb_uml_deb PACKAGE: its file in the cache, fetched if it is not there.
 slb_uml_deb() {
 	local debs=$SLB_CACHE/debs found
 
 	mkdir -p "$debs"
-	found=$(find "$debs" -name "${slb_uml_package}_*_all.deb" | sort -V | tail -1)
+	found=$(find "$debs" -name "$1_*_all.deb" | sort -V | tail -1)
 	if [ -z "$found" ]; then
-		slb_locked source slb_uml_fetch_locked || return 1
-		found=$(find "$debs" -name "${slb_uml_package}_*_all.deb" | sort -V | tail -1)
+		slb_locked source slb_uml_fetch_locked "$1" "$(slb_uml_release "$1")" || return 1
+		found=$(find "$debs" -name "$1_*_all.deb" | sort -V | tail -1)
 	fi
 	printf '%s\n' "$found"
 }
 
-# The lines that its configuration must hold.
+# The lines that a flavour's .config must hold.
 slb_uml_config() {
-	[ "${SLB_UML:-debug}" = fast ] || { cat "$slb_uml_lib/uml.config"; return; }
-	cat "$slb_uml_lib/uml-fast.config"
-	sed '/^# --- errors/,/^# --- seeing/d' "$slb_uml_lib/uml.config"
+	cat "$slb_uml_lib/uml-$1.config" "$slb_uml_lib/uml.config"
 }
 
-# What its source is patched with.
+# The patches of a flavour's source.
 slb_uml_patch() {
-	cat "$slb_uml_lib/uml.patch"
-	[ "${SLB_UML:-debug}" != fast ] || cat "$slb_uml_lib/uml-fast.patch"
+	case $1 in
+	debug) cat "$slb_uml_lib/uml.patch" ;;
+	fast) cat "$slb_uml_lib/uml.patch" "$slb_uml_lib/uml-fast.patch" ;;
+	esac
 }
 
-# One directory for each source package, configuration and patch.
+# One directory for each source package, configuration, patch and compiler: a module
+# is built by the compiler that built its kernel.
 slb_uml_dir() {
-	local deb version hash
+	local flavour deb version hash
 
-	deb=$(slb_uml_deb) || return 1
-	version=${deb##*/"${slb_uml_package}"_}
+	flavour=$(slb_uml_flavour) || return 1
+	deb=$(slb_uml_deb "$(slb_uml_package "$flavour")") || return 1
+	version=${deb##*/linux-source-}
+	version=${version#*_}
 	version=${version%_all.deb}
-	hash=$({ slb_uml_config; slb_uml_patch; } | sha256sum)
-	printf '%s/uml-%s-%s\n' "$SLB_CACHE" "$version" "${hash:0:10}"
+	hash=$({
+		gcc -dumpfullversion
+		slb_uml_config "$flavour"
+		slb_uml_patch "$flavour"
+	} | sha256sum)
+	printf '%s/uml-%s-%s-%s\n' "$SLB_CACHE" "$flavour" "$version" "${hash:0:10}"
 }
 
 slb_uml_make() {
@@ -66,25 +96,30 @@ slb_uml_make() {
 }
 
 slb_uml_unpack() {
-	local dir=$1 tmp=$1/src.tmp
+	local dir=$1 tmp=$1/src.tmp flavour package
 
 	[ ! -d "$dir/src" ] || return 0
+	flavour=$(slb_uml_flavour)
+	package=$(slb_uml_package "$flavour")
 	rm -rf "$tmp"
 	mkdir -p "$tmp"
-	dpkg-deb --fsys-tarfile "$(slb_uml_deb)" |
-		tar -xO "./usr/src/$slb_uml_package.tar.xz" |
+	dpkg-deb --fsys-tarfile "$(slb_uml_deb "$package")" |
+		tar -xO "./usr/src/$package.tar.xz" |
 		tar -xJ --strip-components=1 -C "$tmp" || return 1
-	slb_uml_patch | patch -s -p1 -d "$tmp" || return 1
+	slb_uml_patch "$flavour" >"$dir/patch" || return 1
+	patch -s -p1 -d "$tmp" <"$dir/patch" || return 1
 	mv "$tmp" "$dir/src"
 }
 
-# Each line of the fragment must hold; those that may be missing are named.
+# slb_uml_check_config .CONFIG FRAGMENT: each line of the fragment must hold. Lines in
+# a section "may be missing" are reported only.
 slb_uml_check_config() {
 	local config=$1 line symbol optional='' failed=0
 
 	while read -r line; do
 		case $line in
 		'# --- may be missing ---') optional=y; continue ;;
+		'# --- '*) optional=''; continue ;;
 		'# CONFIG_'*' is not set')
 			symbol=${line#\# }
 			grep -q "^${symbol%% *}=" "$config" || continue ;;
@@ -106,7 +141,7 @@ slb_uml_configure() {
 	local dir=$1
 
 	mkdir -p "$dir/obj"
-	slb_uml_config >"$dir/config"
+	slb_uml_config "$(slb_uml_flavour)" >"$dir/config"
 	slb_uml_make "$dir" defconfig >"$dir/config.log" 2>&1 &&
 		(cd "$dir/obj" && ../src/scripts/kconfig/merge_config.sh -m -O . .config \
 			../config) >>"$dir/config.log" 2>&1 &&
@@ -131,21 +166,22 @@ slb_uml_prune() {
 }
 
 slb_uml_build() {
-	local dir=$1 pid start=$SECONDS count
+	local dir=$1 pid start=$SECONDS count flavour
 
-	slb_msg "building the ${SLB_UML:-debug} kernel, log in $dir/build.log"
+	flavour=$(slb_uml_flavour)
+	slb_msg "building the $flavour kernel, log in $dir/build.log"
 	slb_uml_make "$dir" -j"$(nproc)" linux modules >"$dir/build.log" 2>&1 &
 	pid=$!
 	while kill -0 $pid 2>/dev/null; do
 		if (((SECONDS - start) % 30 == 29)); then
 			count=$(find "$dir/obj" -name '*.o' | wc -l)
-			slb_msg "${SLB_UML:-debug} kernel: $count objects of about 1500"
+			slb_msg "$flavour kernel: $count objects of about 1500"
 		fi
 		sleep 1
 	done
 	if ! wait $pid; then
 		tail -30 "$dir/build.log" >&2
-		slb_msg "the ${SLB_UML:-debug} kernel does not build"
+		slb_msg "the $flavour kernel does not build"
 		return 1
 	fi
 	rm -rf "$dir/mods"
@@ -173,7 +209,7 @@ slb_uml_prepare() {
 
 	dir=$(slb_uml_dir) || return 1
 	[ ! -e "$dir/ready" ] || return 0
-	slb_locked uml slb_uml_prepare_locked "$dir"
+	slb_locked "uml-$(slb_uml_flavour)" slb_uml_prepare_locked "$dir"
 }
 
 slb_uml_kdir() {
@@ -182,10 +218,10 @@ slb_uml_kdir() {
 	dir=$(slb_uml_dir) && printf '%s/obj\n' "$dir"
 }
 
-# Only the sources are needed for these, not the build: their lock is not its lock, which
-# is held for minutes.
+# Always those of debug. Only the sources are needed for these, not the build: their lock
+# is not its lock, which is held for minutes.
 slb_uml_scripts() {
-	local dir
+	local dir SLB_UML=debug
 
 	dir=$(slb_uml_dir) || return 1
 	[ -d "$dir/src" ] || slb_locked unpack slb_uml_unpack "$dir" || return 1
@@ -229,7 +265,7 @@ slb_uml_last_words() {
 	fi | tail -n 100 >&2
 }
 
-# slb_uml_run SECONDS CMD ARG...: run CMD as root in a fresh debug kernel, in
+# slb_uml_run SECONDS CMD ARG...: run CMD as root in a fresh kernel, in
 # this directory, with this shell's SLB_* variables. Its output goes to stdout.
 # Returns CMD's exit code; 124 when time ran out, 125 when the kernel died.
 # $SLB_UML_LOG (default: removed at the end) keeps the kernel's log.
