@@ -91,6 +91,16 @@ slb_uml_dir() {
 	printf '%s/uml-%s-%s-%s\n' "$SLB_CACHE" "$flavour" "$version" "${hash:0:10}"
 }
 
+# Version of the source package, with Debian's revision.
+slb_uml_version() {
+	local dir
+
+	dir=$(slb_uml_dir) || return 1
+	dir=${dir##*/uml-}
+	dir=${dir#*-}
+	printf '%s\n' "${dir%-*}"
+}
+
 slb_uml_make() {
 	make -s -C "$1/src" ARCH=um O="$1/obj" "${@:2}"
 }
