@@ -258,11 +258,11 @@ slb_neigh(const struct dst_entry *dst, __be32 daddr,
 	if (daddr6) {
 		daddr6 = rt6_nexthop(container_of(dst, struct rt6_info, dst),
 				     daddr6);
-		n = __ipv6_neigh_lookup_noref_stub(dev, daddr6);
+		n = __ipv6_neigh_lookup_noref(dev, daddr6);
 	} else {
 		rt = container_of(dst, const struct rtable, dst);
 		if (unlikely(rt->rt_gw_family == AF_INET6))
-			n = __ipv6_neigh_lookup_noref_stub(dev, &rt->rt_gw6);
+			n = __ipv6_neigh_lookup_noref(dev, &rt->rt_gw6);
 		else
 			n = __ipv4_neigh_lookup_noref(dev, (__force u32)
 				(rt->rt_gw_family ? rt->rt_gw4 : daddr));
