@@ -20,8 +20,8 @@
  *
  * What may go away while the file is open or being read:
  *
- * The CPU: work_on_cpu_safe() keeps it online until the work is done, or tells
- * that it is not online. Then it has no flows: slb_sweep_dead() has ended them.
+ * The CPU: slb_list_work() keeps it online until the work is done. A CPU that is
+ * not online has no flows: slb_sweep_dead() has ended them.
  *
  * The namespace: an open file holds it.
  *
@@ -30,7 +30,7 @@
  * (slb_net_exit_one()), and a read ends only when its work has ended. Nothing of
  * a flow is followed after its chunk: what is printed was copied.
  */
-#include <linux/cpumask.h>
+#include <linux/cpu.h>
 #include <linux/ktime.h>
 #include <linux/netdevice.h>
 #include <linux/proc_fs.h>
@@ -234,6 +234,20 @@ static long slb_list_cpu(void *arg)
 	return 0;
 }
 
+/* Run slb_list_cpu() on a CPU. Linux 7.x keeps work_on_cpu_safe(), which would do
+ * the same, to itself.
+ */
+static long slb_list_work(struct slb_list *l, unsigned int cpu)
+{
+	long err = -ENODEV;
+
+	cpus_read_lock();
+	if (cpu_online(cpu))
+		err = work_on_cpu(cpu, slb_list_cpu, l);
+	cpus_read_unlock();
+	return err;
+}
+
 /* The first flow from the position on, and copies of some that follow it. */
 static struct slb_listed *slb_list_fill(struct seq_file *seq, loff_t *pos)
 {
@@ -250,7 +264,7 @@ static struct slb_listed *slb_list_fill(struct seq_file *seq, loff_t *pos)
 			return NULL;
 		if (signal_pending(current))
 			return ERR_PTR(-EINTR);
-		if (!cpu_possible(cpu) || work_on_cpu_safe(cpu, slb_list_cpu, l))
+		if (!cpu_possible(cpu) || slb_list_work(l, cpu))
 			l->pos = (loff_t)(cpu + 1) << (SLB_LIST_SHIFT + 1);
 	}
 	*pos = l->flow[0].pos;
