@@ -28,6 +28,8 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include <compat/workqueue.h>
+
 #include "conn.h"
 #include "ct.h"
 #include "flows.h"
@@ -407,14 +409,15 @@ void slb_sweep_net_exit(struct slb_net *sn)
 /**
  * slb_sweep_init() - prepare the workqueue
  *
- * A sweep over many flows is long, and other works of the CPU must not wait for it.
+ * A sweep over many flows is long: other work items of the CPU must not wait for it
+ * (WQ_CPU_INTENSIVE). Its flows belong to one CPU, and so does the sweep (WQ_PERCPU).
  *
  * Context: process.
  * Return: 0, or -ENOMEM.
  */
 int slb_sweep_init(void)
 {
-	slb_wq = alloc_workqueue("shadowlb", WQ_CPU_INTENSIVE, 0);
+	slb_wq = alloc_workqueue("shadowlb", WQ_CPU_INTENSIVE | WQ_PERCPU, 0);
 	return slb_wq ? 0 : -ENOMEM;
 }
 

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What differs in <linux/workqueue.h> between the kernels supported. */
+#ifndef _SLB_COMPAT_WORKQUEUE_H
+#define _SLB_COMPAT_WORKQUEUE_H
+
+#include <linux/workqueue.h>
+
+#include "probed.h"
+
+#ifndef SLB_HAVE_WQ_PERCPU
+/* Older kernels bind each work to a CPU unless WQ_UNBOUND is set. */
+#define WQ_PERCPU	0
+#endif
+
+#endif /* _SLB_COMPAT_WORKQUEUE_H */
