@@ -15,6 +15,9 @@ DKMS_FILES := $(wildcard Kbuild Makefile dkms.conf COPYING module include)
 KVER = $(shell sed -n 's/^.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
 
+# 6.18 and newer: see include/compat/softirq.h
+RT_NEEDS_BH_LOCK := ^(6\.(1[89]|[2-9][0-9])|[7-9]|[1-9][0-9]+)\.
+
 # Where xdp-loader looks for objects
 BPFDIR ?= /usr/lib/bpf
 CLANG ?= clang
@@ -77,7 +80,13 @@ check-kdir:
 	missing=; for c in $(call conf,BUILD_EXCLUSIVE_CONFIG); do \
 		grep -q "^$$c=[ym]" "$$config" || missing="$$missing $$c"; \
 	done; \
-	[ -z "$$missing" ] || die "the kernel $$release lacks$$missing"
+	[ -z "$$missing" ] || die "the kernel $$release lacks$$missing"; \
+	! grep -q '^CONFIG_PREEMPT_RT=y' "$$config" || \
+		grep -q '^CONFIG_PREEMPT_RT_NEEDS_BH_LOCK=y' "$$config" || \
+		! echo "$$release" | grep -Eq '$(RT_NEEDS_BH_LOCK)' || \
+		die "on the kernel $$release softirqs of a CPU preempt each other, which" \
+			"shadowlb's flows do not survive: use one with" \
+			"CONFIG_PREEMPT_RT_NEEDS_BH_LOCK=y or without CONFIG_PREEMPT_RT"
 
 # Not a prerequisite: with -j it would not wait for the module.
 install: all

@@ -28,6 +28,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include <compat/softirq.h>
 #include <compat/workqueue.h>
 
 #include "conn.h"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # make says in one line why it cannot build for a kernel, before anything is built:
-# no headers, none that are prepared, too old, or an option missing.
+# no headers, none that are prepared, too old, an option missing, or PREEMPT_RT
+# whose softirqs preempt each other.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -31,6 +32,11 @@ kdir() {
 	done >"$dir/k/.config"
 }
 
+# rt [LINE]: make $dir/k one of a PREEMPT_RT kernel, with that line in its configuration
+rt() {
+	printf '%s\n' CONFIG_PREEMPT_RT=y "$@" >>"$dir/k/.config"
+}
+
 result() {
 	n=$((n + 1))
 	if [ "$1" = 0 ]; then
@@ -48,6 +54,7 @@ refuses() {
 
 	make KDIR="$dir/k" >"$dir/out" 2>&1 && rc=1
 	grep -q "^error: .*$2" "$dir/out" || rc=1
+	[ "$(grep -c '^error: ' "$dir/out")" = 1 ] || rc=1
 	! grep -q built "$dir/out" || rc=1
 	result $rc "$1"
 }
@@ -72,6 +79,25 @@ done
 for release in 6.1.0-56-amd64 6.1.192 6.10.3 6.12.95+deb12-amd64 7.3.1-amd64 10.0.1; do
 	kdir $release
 	takes "$release is built for"
+done
+# PREEMPT_RT took the lock always until 6.18 made it an option.
+for release in 6.1.0-56-rt-amd64 6.12.118+deb13-rt-amd64 6.17.13-rt; do
+	kdir $release
+	rt
+	takes "$release with PREEMPT_RT is built for"
+done
+for release in 6.18.0-rt-amd64 6.19.2 6.20.1 7.3.4+deb13-rt-amd64 10.0.1-rt; do
+	kdir $release
+	rt
+	refuses "$release with PREEMPT_RT and without the lock" \
+		"kernel $release .*CONFIG_PREEMPT_RT_NEEDS_BH_LOCK=y"
+	kdir $release
+	rt '# CONFIG_PREEMPT_RT_NEEDS_BH_LOCK is not set'
+	refuses "$release with PREEMPT_RT and the lock switched off" \
+		"kernel $release .*CONFIG_PREEMPT_RT_NEEDS_BH_LOCK=y"
+	kdir $release
+	rt CONFIG_PREEMPT_RT_NEEDS_BH_LOCK=y
+	takes "$release with PREEMPT_RT and the lock is built for"
 done
 echo "1..$n"
 exit $failed
