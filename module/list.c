@@ -216,19 +216,20 @@ static long slb_list_cpu(void *arg)
 	const struct slb_cpu_data *d;
 	u32 i;
 
-	/* pairs with slb_sweep_work() */
-	d = smp_load_acquire(&per_cpu_ptr(l->sn->cpu, cpu)->data);
-	if (!d)
-		return -ENOENT;
 	for (i = 0; i < SLB_LIST_CHUNKS; i++) {
 		if (!slb_list_room(l) ||
 		    l->pos >> (SLB_LIST_SHIFT + 1) != cpu)
 			break;
 		local_bh_disable();
 		rcu_read_lock();
-		slb_list_chunk(l, d);
+		/* pairs with slb_cpu_alloc() and slb_sweep_abandon() */
+		d = smp_load_acquire(&per_cpu_ptr(l->sn->cpu, cpu)->data);
+		if (d)
+			slb_list_chunk(l, d);
 		rcu_read_unlock();
 		local_bh_enable();
+		if (!d)
+			return -ENOENT;
 		cond_resched();
 	}
 	return 0;

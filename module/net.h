@@ -47,15 +47,19 @@ enum slb_scope {
 
 /**
  * struct slb_cpu - the part of a namespace that belongs to one CPU
- * @data: flow table and observations, or NULL before first use. Written once
- *	by @work (release); read by its CPU, BH off (acquire)
+ * @data: flow tables and observations that packets may use, or NULL: before first
+ *	use, and after slb_sweep_abandon(). Written by @work (release); read by its CPU,
+ *	RCU and BH off (acquire)
+ * @own: the memory behind @data; allocated by @work at first use, freed with the
+ *	namespace
  * @want: which tables are needed, SLB_WANT_*; this CPU adds to it
  * @retry: when to try again after a first table could not be had, in jiffies; this CPU,
  *	which where it reads half a word is early or late once
  * @resize: the same of another size for a table; @work alone
+ * @missed: sweeps in a row that ran on another CPU; @work alone
  * @drop: end all flows at the next run of @work; set under slb_mutex
  * @stat: counters by enum slb_stat; this CPU writes, anybody reads
- * @work: allocates @data, then sweeps it; runs on its CPU only
+ * @work: allocates @own, then sweeps it; runs on its CPU only
  * @swept: how long the last sweep took, in us; @work writes, anybody reads
  * @held: for how long it kept BHs off at the longest, in ns; likewise
  * @sn: the namespace
@@ -63,7 +67,9 @@ enum slb_scope {
  */
 struct slb_cpu {
 	struct slb_cpu_data	*data;
+	struct slb_cpu_data	*own;
 	u8			want;
+	u8			missed;
 	u64			retry;
 	u64			resize;
 	bool			drop;

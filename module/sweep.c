@@ -7,6 +7,8 @@
  *  slb_sweep_work         | runs on the CPU that owns the flows; BH off for
  *                         | SLB_CHUNK slots at a time
  *  slb_sweep_kick, _arm   | BH off, on that CPU
+ *  slb_sweep_abandon      | any CPU; no packet reaches the flows, no CPU goes
+ *                         | offline
  *  slb_sweep_drop         | process context, slb_mutex
  *  slb_sweep_dead         | process context, that CPU is dead (slb_nets_mutex)
  *  slb_sweep_net_exit     | process context, no hook runs in that namespace
@@ -20,7 +22,12 @@
  * Only the CPU that owns a flow touches it, so the work checks where it runs:
  * the workqueue moves the work of a CPU that has gone offline, whose flows
  * slb_sweep_dead() ends. One that does not go after all is swept on.
+ *
+ * Nothing else should move a sweep. If something does, slb_sweep_abandon() ends the
+ * flows before the timers of their connections run out.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/cpu.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
@@ -53,18 +60,30 @@
 /* For how long a sweep may move a table on, and a bit longer. */
 #define SLB_MOVE	(HZ / 4)
 
+/* Sweeps in a row on another CPU, after which a CPU's flows are ended. Fewer than the
+ * five sweeps that the timer of a served connection outlasts.
+ */
+#define SLB_MISSED	3
+
 static struct workqueue_struct *slb_wq;
 
 /* Allocate what this CPU wants and does not have yet. */
 static void slb_cpu_alloc(struct slb_cpu *c)
 {
 	u32 flows = min(slb_flows, SLB_FLOWS_START);
-	struct slb_cpu_data *d = c->data;
+	struct slb_cpu_data *d = c->own;
 
 	if (!d) {
 		d = slb_flows_alloc(c->sn, cpu_to_node(c->cpu));
 		if (!d)
 			goto err_retry;
+		WRITE_ONCE(c->own, d);
+	}
+	if (!c->data) {
+		/* abandoned, and this is still another CPU? */
+		if (c->missed && raw_smp_processor_id() != c->cpu)
+			goto err_retry;
+		c->missed = 0;
 		/* pairs with slb_observe() and the hook: all of it, or none */
 		smp_store_release(&c->data, d);
 	}
@@ -193,7 +212,7 @@ static bool slb_sweep_table(struct slb_cpu *c, struct slb_table *t, bool drop,
 				slb_sweep_prefetch(slb_table_at(t, i + SLB_AHEAD));
 			flow = slb_table_at(t, i);
 			if (flow->dst)
-				slb_sweep_flow(c->sn, c->data, flow, drop);
+				slb_sweep_flow(c->sn, c->own, flow, drop);
 		}
 		rcu_read_unlock();
 		slb_sweep_leave(c, since);
@@ -250,8 +269,8 @@ static bool slb_sweep_move(struct slb_cpu *c, struct slb_table *t)
 			return false;
 		rcu_read_lock();
 		for (i = 0; i < SLB_CHUNK_SETS && !old; i++) {
-			while ((flow = slb_table_move(t, c->data->seed)))
-				slb_flow_end(c->sn, c->data, flow, SLB_EVICTED);
+			while ((flow = slb_table_move(t, c->own->seed)))
+				slb_flow_end(c->sn, c->own, flow, SLB_EVICTED);
 			old = slb_table_moved(t);
 		}
 		rcu_read_unlock();
@@ -263,8 +282,36 @@ static bool slb_sweep_move(struct slb_cpu *c, struct slb_table *t)
 
 static bool slb_sweep(struct slb_cpu *c, bool drop, bool anywhere)
 {
-	return slb_sweep_table(c, &c->data->narrow, drop, anywhere) &&
-	       slb_sweep_table(c, &c->data->wide, drop, anywhere);
+	return slb_sweep_table(c, &c->own->narrow, drop, anywhere) &&
+	       slb_sweep_table(c, &c->own->wide, drop, anywhere);
+}
+
+/* A sweep ran on another CPU. If sweeps do so again and again, or flows must end now, end
+ * the flows of the CPU; it learns none until a sweep runs there. Returns true if so.
+ *
+ * A CPU that is going offline becomes inactive before its work moves: slb_sweep_dead()
+ * ends its flows, and cpus_read_trylock() keeps it away here. To wait for that lock
+ * could be a deadlock with a hotplug callback that waits for this work.
+ */
+static bool slb_sweep_abandon(struct slb_cpu *c)
+{
+	if (!cpu_active(c->cpu))
+		return false;
+	if (c->missed < SLB_MISSED)
+		c->missed++;
+	if (c->missed < SLB_MISSED && !READ_ONCE(c->drop))
+		return false;
+	if (!cpus_read_trylock())
+		return false;
+	pr_warn_once("the sweep of CPU %d runs on other CPUs: no flows there\n",
+		     c->cpu);
+	WRITE_ONCE(c->data, NULL);
+	/* hooks, XDP and slb_list_cpu() that have read @data */
+	synchronize_rcu();
+	slb_sweep(c, true, true);
+	cpus_read_unlock();
+	c->retry = get_jiffies_64() + HZ;
+	return true;
 }
 
 /* Is there anything for another sweep to do? If not, what was seen of conntrack is of flows
@@ -272,7 +319,7 @@ static bool slb_sweep(struct slb_cpu *c, bool drop, bool anywhere)
  */
 static bool slb_sweep_idle(struct slb_cpu *c)
 {
-	struct slb_cpu_data *d = c->data;
+	struct slb_cpu_data *d = c->own;
 	bool idle;
 	u64 since;
 
@@ -302,6 +349,7 @@ static void slb_sweep_work(struct work_struct *work)
 	WRITE_ONCE(c->held, 0);
 	slb_timeouts_read(c->sn, &d->timeouts);
 	if (slb_sweep(c, READ_ONCE(c->drop), false)) {
+		c->missed = 0;
 		WRITE_ONCE(c->swept, div_u64(ktime_get_ns() - since,
 					     NSEC_PER_USEC));
 		if (slb_sweep_resize(c, &d->narrow) &&
@@ -309,6 +357,8 @@ static void slb_sweep_work(struct work_struct *work)
 		    slb_sweep_move(c, &d->narrow) &&
 		    slb_sweep_move(c, &d->wide) && slb_sweep_idle(c))
 			return;
+	} else if (slb_sweep_abandon(c)) {
+		return;
 	}
 	/* on a CPU that is going offline this may be another one's, until it has gone */
 	if (cpu_online(c->cpu))
@@ -332,7 +382,7 @@ void slb_sweep_drop(struct slb_net *sn)
 	lockdep_assert_held(&slb_mutex);
 	for_each_possible_cpu(cpu) {
 		c = per_cpu_ptr(sn->cpu, cpu);
-		if (!c->data)
+		if (!READ_ONCE(c->own))
 			continue;
 		WRITE_ONCE(c->drop, true);
 		mod_delayed_work_on(cpu, slb_wq, &c->work, 0);
@@ -357,7 +407,7 @@ void slb_sweep_dead(struct slb_net *sn, int cpu)
 {
 	struct slb_cpu *c = per_cpu_ptr(sn->cpu, cpu);
 
-	if (c->data)
+	if (c->own)
 		slb_sweep(c, true, true);
 }
 
@@ -399,10 +449,10 @@ void slb_sweep_net_exit(struct slb_net *sn)
 	for_each_possible_cpu(cpu) {
 		c = per_cpu_ptr(sn->cpu, cpu);
 		cancel_delayed_work_sync(&c->work);
-		if (!c->data)
+		if (!c->own)
 			continue;
 		slb_sweep(c, true, true);
-		slb_flows_free(c->data);
+		slb_flows_free(c->own);
 	}
 	free_percpu(sn->cpu);
 }
