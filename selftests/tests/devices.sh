@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
-# slb-also: 6.1 6.12
+# slb-also: stock
 # slb-timeout: 600
 #
 # The devices and routes that directors have: every kind of device towards the clients

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
-# slb-also: 6.1 6.12
+# slb-also: stock
 # slb-timeout: 600
 #
 # Packets that IPVS has nothing to do with are let by at a glance once that is known of

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.12
-# slb-also: uml
+# slb-kernels: none
+# slb-also: stock uml
 # slb-timeout: 600
 #
 # Two directors run by keepalived: VRRP, health checks, connection sync messages. Under

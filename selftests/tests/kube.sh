@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.12 uml
-# slb-also: 6.1
+# slb-kernels: uml
+# slb-also: stock
 # slb-timeout: 600
 #
 # What kube-proxy does with IPVS: service addresses on a dummy device that is down,

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.12
+# slb-kernels: none
+# slb-also: stock uml
 # slb-timeout: 1200
 #
 # Every way from the director to a real server, of IPv4 and IPv6, with what people run

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.1 6.12 uml
+# slb-kernels: stock uml
+# slb-also: rt
 # slb-timeout: 360
 #
 # HTTP through masquerading: replies come back through the director and are flows too.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
-# slb-also: 6.1 6.12
+# slb-also: stock
 # slb-timeout: 900
 #
 # Programs that drive IPVS, or watch it, cannot tell whether flows serve: the same is done

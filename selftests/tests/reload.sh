@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.1 6.12 uml
+# slb-kernels: none
+# slb-also: stock uml
 # slb-timeout: 620
 #
 # 100 loads and unloads of the module (SLB_RELOADS) while HTTP and UDP go through IPVS, in

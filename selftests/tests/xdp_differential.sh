@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.1 6.12
+# slb-kernels: none
+# slb-also: 6.12 newest
 # slb-timeout: 900
 #
 # The differential test with XDP at each device, native and generic: packet for packet what
