@@ -10,13 +10,13 @@ conf = $(shell sed -n 's/^$(1)="\(.*\)"$$/\1/p' dkms.conf)
 VERSION := $(call conf,PACKAGE_VERSION)
 DKMS_SRC := /usr/src/shadowlb-$(VERSION)
 DKMS_FILES := $(wildcard Kbuild Makefile dkms.conf COPYING module include)
+# dkms reads this file after dkms.conf; the line in it lifts the limit to tested kernels.
+DKMS_ETC := /etc/dkms/shadowlb.conf
+DKMS_ANY := BUILD_EXCLUSIVE_KERNEL=""
 
 # Debian's 6.1 has its release in this header alone.
 KVER = $(shell sed -n 's/^.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
-
-# 6.18 and newer: see include/compat/softirq.h
-RT_NEEDS_BH_LOCK := ^(6\.(1[89]|[2-9][0-9])|[7-9]|[1-9][0-9]+)\.
 
 # Where xdp-loader looks for objects
 BPFDIR ?= /usr/lib/bpf
@@ -41,11 +41,13 @@ bpf-install: $(BPF_OBJ)
 help:
 	@echo 'make                build shadowlb.ko for the running kernel'
 	@echo '  KDIR=<dir>          or for the kernel whose build directory this is'
+	@echo '  ANY_KERNEL=1        for a kernel that shadowlb was not tested on, too'
 	@echo '  W=1                 with more warnings'
 	@echo 'make install        install it for that kernel, and run depmod'
 	@echo 'make bpf-install    install the program for XDP: docs/xdp.md'
 	@echo 'make uninstall      undo that'
 	@echo 'make dkms-install   have dkms build it, now and for each new kernel'
+	@echo '  ANY_KERNEL=1        for kernels that shadowlb was not tested on, too'
 	@echo 'make dkms-remove    undo that, leaving nothing behind'
 	@echo 'make demo           see it work: load with shadowlb off and on, in a guest'
 	@echo 'make test           what every change must pass, in guests of every supported kernel'
@@ -75,15 +77,17 @@ check-kdir:
 	release='$(KVER)'; config="$$kdir/.config"; \
 	[ -n "$$release" ] && [ -e "$$config" ] || \
 		die "$$kdir holds no configured and prepared kernel"; \
-	echo "$$release" | grep -Eq '$(call conf,BUILD_EXCLUSIVE_KERNEL)' || \
-		die "shadowlb needs Linux 6.1 or newer, $$kdir is $$release"; \
+	[ -n '$(ANY_KERNEL)' ] || \
+		echo "$$release" | grep -Eq '$(call conf,BUILD_EXCLUSIVE_KERNEL)' || \
+		die "shadowlb is tested on Linux $(call conf,KERNELS_TESTED)," \
+			"$$kdir is $$release: ANY_KERNEL=1 builds for it all the same"; \
 	missing=; for c in $(call conf,BUILD_EXCLUSIVE_CONFIG); do \
 		grep -q "^$$c=[ym]" "$$config" || missing="$$missing $$c"; \
 	done; \
 	[ -z "$$missing" ] || die "the kernel $$release lacks$$missing"; \
 	! grep -q '^CONFIG_PREEMPT_RT=y' "$$config" || \
 		grep -q '^CONFIG_PREEMPT_RT_NEEDS_BH_LOCK=y' "$$config" || \
-		! echo "$$release" | grep -Eq '$(RT_NEEDS_BH_LOCK)' || \
+		! echo "$$release" | grep -Eq '$(call conf,RT_NEEDS_BH_LOCK)' || \
 		die "on the kernel $$release softirqs of a CPU preempt each other, which" \
 			"shadowlb's flows do not survive: use one with" \
 			"CONFIG_PREEMPT_RT_NEEDS_BH_LOCK=y or without CONFIG_PREEMPT_RT"
@@ -113,6 +117,7 @@ dkms-install: need-dkms check-kdir
 	mkdir -p $(DKMS_SRC)
 	cp -r $(DKMS_FILES) $(DKMS_SRC)
 	+$(MAKE) -C $(DKMS_SRC) KDIR=$(KDIR) clean
+	$(if $(ANY_KERNEL),[ -e $(DKMS_ETC) ] || echo '$(DKMS_ANY)' >$(DKMS_ETC))
 	dkms add shadowlb/$(VERSION)
 	dkms build shadowlb/$(VERSION) -k $(KVER)
 	dkms install shadowlb/$(VERSION) -k $(KVER)
@@ -122,6 +127,10 @@ dkms-remove: need-dkms
 		dkms remove shadowlb/$(VERSION) --all; \
 	fi
 	rm -rf $(DKMS_SRC)
+	if ! dkms status shadowlb | grep -q . && \
+		[ "$$(cat $(DKMS_ETC) 2>/dev/null)" = '$(DKMS_ANY)' ]; then \
+		rm $(DKMS_ETC); \
+	fi
 
 test:
 	@$(if $(SEED),SLB_SEED='$(SEED)') $(if $(VERIFY),SLB_VERIFY='$(VERIFY)') TESTS='$(TESTS)' KERNELS='$(KERNELS)' ALL='$(ALL)' FRESH='$(FRESH)' V='$(V)' JOBS='$(JOBS)' \

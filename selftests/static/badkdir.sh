@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # make says in one line why it cannot build for a kernel, before anything is built:
-# no headers, none that are prepared, too old, an option missing, or PREEMPT_RT
-# whose softirqs preempt each other.
+# no headers, none that are prepared, an untested release, an option missing, or
+# PREEMPT_RT whose softirqs preempt each other.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL ANY_KERNEL
 options=$(sed -n 's/^BUILD_EXCLUSIVE_CONFIG="\(.*\)"/\1/p' dkms.conf)
 n=0
 failed=0
@@ -48,19 +48,20 @@ result() {
 	fi
 }
 
-# refuses TEXT WORDS: make fails for $dir/k, with an error that has the words
+# refuses TEXT WORDS [VARIABLE=VALUE]: make fails for $dir/k, its error has the words
 refuses() {
 	local rc=0
 
-	make KDIR="$dir/k" >"$dir/out" 2>&1 && rc=1
+	make KDIR="$dir/k" "${@:3}" >"$dir/out" 2>&1 && rc=1
 	grep -q "^error: .*$2" "$dir/out" || rc=1
 	[ "$(grep -c '^error: ' "$dir/out")" = 1 ] || rc=1
 	! grep -q built "$dir/out" || rc=1
 	result $rc "$1"
 }
 
+# takes TEXT [VARIABLE=VALUE]: make builds for $dir/k
 takes() {
-	make -s KDIR="$dir/k" >"$dir/out" 2>&1 && grep -q built "$dir/out"
+	make -s KDIR="$dir/k" "${@:2}" >"$dir/out" 2>&1 && grep -q built "$dir/out"
 	result $? "$1"
 }
 
@@ -68,15 +69,20 @@ refuses 'no such directory' 'install linux-headers-'
 mkdir -p "$dir/k"
 touch "$dir/k/Makefile"
 refuses 'not configured' 'no configured and prepared kernel'
-for release in 4.19.0-27-amd64 5.10.0-30-amd64 5.15.160 6.0.9; do
+for release in 4.19.0-27-amd64 5.10.0-30-amd64 5.15.160 6.0.9 \
+	7.4.0-rc1 7.4.1-amd64 7.10.2 7.30.1 8.0.1 10.0.1 61.1.0; do
 	kdir $release
-	refuses "$release is too old" "needs Linux 6.1 or newer, .* is $release"
+	refuses "$release is not tested" "tested on Linux 6.1 to 7.3, .* is $release: ANY_KERNEL=1"
+	takes "$release is built for with ANY_KERNEL=1" ANY_KERNEL=1
 done
 for option in $options; do
 	kdir 6.1.0-56-amd64 "$option"
 	refuses "without $option" "kernel 6.1.0-56-amd64 lacks $option$"
 done
-for release in 6.1.0-56-amd64 6.1.192 6.10.3 6.12.95+deb12-amd64 7.3.1-amd64 10.0.1; do
+kdir 8.0.1 CONFIG_IP_VS
+refuses 'ANY_KERNEL=1 without CONFIG_IP_VS' 'kernel 8.0.1 lacks CONFIG_IP_VS$' ANY_KERNEL=1
+for release in 6.1.0-56-amd64 6.1.192 6.10.3 6.12.95+deb12-amd64 6.19.14 7.0.0 \
+	7.2.13+deb14-amd64 7.3.4+deb13-amd64; do
 	kdir $release
 	takes "$release is built for"
 done
@@ -90,14 +96,14 @@ for release in 6.18.0-rt-amd64 6.19.2 6.20.1 7.3.4+deb13-rt-amd64 10.0.1-rt; do
 	kdir $release
 	rt
 	refuses "$release with PREEMPT_RT and without the lock" \
-		"kernel $release .*CONFIG_PREEMPT_RT_NEEDS_BH_LOCK=y"
+		"kernel $release .*CONFIG_PREEMPT_RT_NEEDS_BH_LOCK=y" ANY_KERNEL=1
 	kdir $release
 	rt '# CONFIG_PREEMPT_RT_NEEDS_BH_LOCK is not set'
 	refuses "$release with PREEMPT_RT and the lock switched off" \
-		"kernel $release .*CONFIG_PREEMPT_RT_NEEDS_BH_LOCK=y"
+		"kernel $release .*CONFIG_PREEMPT_RT_NEEDS_BH_LOCK=y" ANY_KERNEL=1
 	kdir $release
 	rt CONFIG_PREEMPT_RT_NEEDS_BH_LOCK=y
-	takes "$release with PREEMPT_RT and the lock is built for"
+	takes "$release with PREEMPT_RT and the lock is built for" ANY_KERNEL=1
 done
 echo "1..$n"
 exit $failed
