@@ -1,0 +1,287 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-timeout: 1800
+#
+# DKMS of Debian 12 and 13, each in a root of its release, without booting: installation, new
+# kernels by apt, a new version of the module, kernels that BUILD_EXCLUSIVE excludes, removal.
+#
+#   root = overlay of $SLB_CACHE/dkms/RELEASE (read-only) and a tmpfs, in namespaces of its own
+#
+# apt and dpkg run the hooks of the real header packages. Excluded kernels come as packages of
+# headers made here, with the postinst of a real one; their Makefile "builds" by copying.
+
+set -u
+. "$(dirname "$0")/../lib/static.sh"
+. "$slb_static_lib/host.sh"
+. "$SLB_SRC/selftests/host/apt.sh"
+. "$SLB_SRC/selftests/host/dkms-root.sh"
+
+RELEASES=${SLB_DKMS_RELEASES:-bookworm trixie}
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL ANY_KERNEL
+
+if [ "${1:-}" != inside ]; then
+	if [ "$(id -u)" != 0 ] || ! unshare -m true; then
+		echo 'this needs root, and namespaces of mounts'
+		exit 4
+	fi
+	for release in $RELEASES; do
+		slb_dkms_root "$release" || exit 1
+	done
+	dir=$(mktemp -d)
+	trap 'rmdir "$dir"' EXIT
+	# All mounts and processes end with the namespaces. There is no network.
+	unshare -m -p -n -f --kill-child bash "$0" inside "$dir"
+	exit
+fi
+
+dir=$2
+n=0
+failed=0
+options=$(sed -n 's/^BUILD_EXCLUSIVE_CONFIG="\(.*\)"/\1/p' "$SLB_SRC/dkms.conf")
+version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$SLB_SRC/dkms.conf")
+next=${version%.*}.$((${version##*.} + 1))
+
+# check TEXT COMMAND...: one line of TAP, ok if the command succeeds
+check() {
+	local text="$release: $1" rc=0 start=$SECONDS
+
+	shift
+	n=$((n + 1))
+	"$@" >"$dir/out" 2>&1 || rc=$?
+	if [ $rc = 0 ]; then
+		echo "ok $n - $text # time=$((SECONDS - start))s"
+	else
+		failed=1
+		tail -n 60 "$dir/out" | sed 's/^/# /'
+		echo "not ok $n - $text"
+	fi
+}
+
+# INITRD: no time is spent on an initramfs for a kernel that nobody boots.
+in_root() {
+	nice chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
+		DEBIAN_FRONTEND=noninteractive INITRD=No "$@" </dev/null
+}
+
+# mount_root RELEASE: sets root, and old and new: the releases of the two kernels
+mount_root() {
+	local deb lower
+
+	lower=$(slb_dkms_root_dir "$1")
+	root=$dir/$1/root
+	mkdir -p "$dir/$1"/{upper,work,root}
+	mount -t overlay -o "lowerdir=$lower,upperdir=$dir/$1/upper,workdir=$dir/$1/work" \
+		dkms "$root" || return 1
+	mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || return 1
+	old=$(basename "$(dirname "$(echo "$root"/lib/modules/*/build)")")
+	deb=$(echo "$root"/var/cache/apt/archives/linux-headers-[0-9]*-amd64_*.deb)
+	new=$(dpkg-deb -f "$deb" Package)
+	new=${new#linux-headers-}
+}
+
+# copy_source VERSION: the files that dkms-install needs, as that version, in /root/VERSION
+copy_source() {
+	mkdir "$root/root/$1"
+	tar -C "$SLB_SRC" -c --exclude='*.o' --exclude='*.ko' --exclude='*.mod*' \
+		--exclude='*.cmd' --exclude=include/generated \
+		Kbuild Makefile dkms.conf COPYING module include | tar -C "$root/root/$1" -x
+	sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$1\"/" "$root/root/$1/dkms.conf"
+}
+
+# dkms_install VERSION KERNEL [VARIABLE=VALUE]
+dkms_install() {
+	in_root make -C "/root/$1" dkms-install "KDIR=/lib/modules/$2/build" "${@:3}" || {
+		cat "$root/var/lib/dkms/shadowlb/$1/build/make.log"
+		return 1
+	}
+}
+
+dkms_remove() {
+	in_root make -C "/root/$1" dkms-remove
+}
+
+# status LINE...: dkms status says this and no more, LINE being "VERSION KERNEL STATE"
+status() {
+	local v k s
+
+	printf '%s\n' "$@" | while read -r v k s; do
+		echo "shadowlb/$v, $k, x86_64: $s"
+	done | sort >"$dir/wanted"
+	in_root dkms status >"$dir/status" 2>/dev/null
+	sort "$dir/status" | diff "$dir/wanted" -
+}
+
+# refused WORDS VERSION KERNEL: make dkms-install fails with such an error
+refused() {
+	! in_root make -C "/root/$2" dkms-install "KDIR=/lib/modules/$3/build" >"$dir/make" 2>&1 ||
+		return 1
+	cat "$dir/make"
+	grep -q "^error: .*$1" "$dir/make"
+}
+
+# field KERNEL NAME: what modinfo finds by way of depmod's index
+field() {
+	in_root modinfo -k "$1" -F "$2" shadowlb
+}
+
+# module KERNEL VERSION: depmod knows a module of dkms that was built for the kernel
+module() {
+	set -- "$1" "$2" "$(field "$1" filename)" "$(field "$1" vermagic)" "$(field "$1" version)"
+	echo "$@" "$(in_root modprobe -S "$1" -R ip_vs_shadow)"
+	[[ $3 == /lib/modules/$1/updates/dkms/shadowlb.ko* ]] && [ "${4%% *}" = "$1" ] &&
+		[ "$5" = "$2" ] && [ "$(in_root modprobe -S "$1" -R ip_vs_shadow)" = shadowlb ]
+}
+
+no_module() {
+	! in_root modprobe -S "$1" -R ip_vs_shadow
+}
+
+# installs COMMAND...: it succeeds, and no package is left half installed
+installs() {
+	in_root "$@" >"$dir/apt" 2>&1 || {
+		echo "exit code $?"
+		cat "$dir/apt" "$root"/var/lib/dkms/shadowlb/*/build/make.log
+		return 1
+	}
+	[ -z "$(in_root dpkg --audit)" ] || {
+		in_root dpkg --audit
+		return 1
+	}
+}
+
+# skipped COMMAND...: it installs, and says that dkms skips the module
+skipped() {
+	installs "$@" || return 1
+	cat "$dir/apt"
+	grep -qE 'shadowlb/[0-9.]*: skipped for kernel|skipped for module\(s\) shadowlb' "$dir/apt"
+}
+
+# The kernel itself is not installed everywhere: dkms 3.2 looks for the index that it brings.
+new_headers() {
+	mkdir -p "$root/lib/modules/$new"
+	touch "$root/lib/modules/$new/modules.dep"
+	installs sh -c 'apt-get -q -y --no-download --no-install-recommends install \
+		/var/cache/apt/archives/*.deb'
+}
+
+# headers RELEASE [-OPTION|+OPTION]...: makes /root/RELEASE.deb, the headers of such a kernel,
+# configured without or with these options
+headers() {
+	local pkg=$dir/pkg kdir=$dir/pkg/usr/src/linux-headers-$1 o
+
+	rm -rf "$pkg"
+	mkdir -p "$pkg/DEBIAN" "$pkg/usr/lib/modules/$1" "$kdir/include/generated"
+	printf 'Package: linux-headers-%s\nVersion: 1\nArchitecture: amd64\nMaintainer: none\n' \
+		"$1" >"$pkg/DEBIAN/control"
+	echo 'Description: headers of a kernel for a test' >>"$pkg/DEBIAN/control"
+	sed "s/$old/$1/g" "$root/var/lib/dpkg/info/linux-headers-$old.postinst" \
+		>"$pkg/DEBIAN/postinst"
+	chmod 755 "$pkg/DEBIAN/postinst"
+	ln -s "/usr/src/linux-headers-$1" "$pkg/usr/lib/modules/$1/build"
+	printf '#define UTS_RELEASE "%s"\n' "$1" >"$kdir/include/generated/utsrelease.h"
+	printf 'modules:\n\tcp /root/shadowlb.ko $(M)\n' >"$kdir/Makefile"
+	for o in $options; do
+		[[ " $* " == *" -$o "* ]] || echo "$o=y"
+	done >"$kdir/.config"
+	for o in "${@:2}"; do
+		[[ $o == -* ]] || echo "${o#+}=y"
+	done >>"$kdir/.config"
+	dpkg-deb --root-owner-group -b "$pkg" "$root/root/$1.deb"
+}
+
+# Two outside of the tested range, one that lacks an option, and two with PREEMPT_RT
+make_headers() {
+	headers 7.4.0-amd64 && headers 9.9.9-amd64 &&
+		headers 6.12.0-few-amd64 -CONFIG_IP_VS &&
+		headers 7.2.0-rt-amd64 +CONFIG_PREEMPT_RT &&
+		headers 6.12.0-rt-amd64 +CONFIG_PREEMPT_RT
+}
+
+# names: every path of dkms and of the module. dkms makes its signing key once a machine.
+names() {
+	(cd "$root" && find usr/src var/lib/dkms etc/dkms lib/modules/ |
+		grep -E '^var/lib/dkms|shadowlb|/updates' | grep -v '^var/lib/dkms/mok\.' | sort)
+}
+
+nothing_left() {
+	names >"$dir/after"
+	diff "$dir/before" "$dir/after" && ! grep -r shadowlb "$root/lib/modules/"
+}
+
+# The copy that a made kernel "builds": what dkms built for the old kernel
+keep_module() {
+	local ko
+
+	ko=$(field "$old" filename)
+	case $ko in
+	*.xz) xz -dc "$root$ko" >"$root/root/shadowlb.ko" ;;
+	*) cp "$root$ko" "$root/root/shadowlb.ko" ;;
+	esac
+}
+
+test_release() {
+	check 'a root' mount_root "$release" || return
+	echo "# dkms $(in_root dpkg-query -f '${Version}' -W dkms), kernels $old and $new"
+	copy_source "$version"
+	copy_source "$next"
+	check 'headers of made kernels' make_headers
+
+	check 'no module before' no_module "$old"
+	names >"$dir/before"
+	check "make dkms-install for $old" dkms_install "$version" "$old"
+	check 'dkms says installed' status "$version $old installed"
+	check "depmod knows a module for $old" module "$old" "$version"
+	check 'a second dkms-install is refused' refused 'make dkms-remove first' "$version" "$old"
+	keep_module
+
+	check "apt installs the headers of $new" new_headers
+	check "dkms built for $new by itself" \
+		status "$version $old installed" "$version $new installed"
+	check "depmod knows a module for $new" module "$new" "$version"
+
+	check 'dpkg installs the headers of 7.4.0, dkms skips it' skipped dpkg -i /root/7.4.0-amd64.deb
+	check 'dpkg installs the headers of a 6.12.0 without CONFIG_IP_VS, dkms skips it' \
+		skipped dpkg -i /root/6.12.0-few-amd64.deb
+	check 'dpkg installs the headers of a 7.2.0 with PREEMPT_RT alone, dkms skips it' \
+		skipped dpkg -i /root/7.2.0-rt-amd64.deb
+	check 'none of them has a module' \
+		status "$version $old installed" "$version $new installed"
+	check 'dpkg installs the headers of a 6.12.0 with PREEMPT_RT' \
+		installs dpkg -i /root/6.12.0-rt-amd64.deb
+	check 'dkms built for it' status "$version $old installed" "$version $new installed" \
+		"$version 6.12.0-rt-amd64 installed"
+	check 'make dkms-install for 7.4.0 is refused' \
+		refused 'is 7.4.0-amd64: ANY_KERNEL=1' "$next" 7.4.0-amd64
+
+	check "make dkms-install of $next for $new" dkms_install "$next" "$new"
+	check "dkms uses $next for $new" status \
+		"$version $old installed" "$version $new built" "$next $new installed" \
+		"$version 6.12.0-rt-amd64 installed"
+	check "depmod knows the module of $next" module "$new" "$next"
+	check "make dkms-remove of $version" dkms_remove "$version"
+	check "$next stays" status "$next $new installed"
+	check "$next stays in depmod's index" module "$new" "$next"
+	check "and $old has no module" no_module "$old"
+	check 'make dkms-remove' dkms_remove "$next"
+	check 'no module after' no_module "$new"
+
+	check 'make dkms-install ANY_KERNEL=1 for 7.4.0' \
+		dkms_install "$version" 7.4.0-amd64 ANY_KERNEL=1
+	check 'dpkg installs the headers of 9.9.9' installs dpkg -i /root/9.9.9-amd64.deb
+	check 'dkms built for both' \
+		status "$version 7.4.0-amd64 installed" "$version 9.9.9-amd64 installed"
+	check 'make dkms-remove' dkms_remove "$version"
+
+	check 'dpkg removes the headers of made kernels' \
+		installs dpkg -P linux-headers-{7.4.0,9.9.9,6.12.0-few,7.2.0-rt,6.12.0-rt}-amd64
+	check 'nothing is left behind' nothing_left
+}
+
+mount -t tmpfs -o size=3G dkms "$dir" || exit 1
+for release in $RELEASES; do
+	SECONDS=0
+	test_release
+	echo "# $release took $SECONDS s"
+done
+echo "1..$n"
+exit $failed
