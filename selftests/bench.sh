@@ -44,8 +44,9 @@ for kernel in $kernels; do
 	[[ " $SLB_STOCK_KERNELS " == *" $kernel "* ]] || slb_die "BENCH_KERNELS are of: $SLB_STOCK_KERNELS"
 done
 out=${BENCH_OUT:-$SLB_CACHE/bench/$(date +%Y%m%d-%H%M%S).tsv}
-work=$(mktemp -d "${TMPDIR:-/tmp}/slb-bench.XXXXXX")
-trap 'slb_kill_children $$; if [ -d "$work/mem" ]; then umount "$work/mem" || :; fi; rm -rf "$work"' EXIT
+slb_work_make
+work=$SLB_WORK
+trap 'slb_kill_children $$; if [ -d "$work/mem" ]; then umount "$work/mem" || :; fi; slb_work_remove' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 

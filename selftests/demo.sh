@@ -20,8 +20,9 @@ slb_enter demo "$0" "$@"
 
 kernel=${DEMO_KERNEL:-6.12}
 export DEMO_SECONDS=${DEMO_SECONDS:-5}
-work=$(mktemp -d "${TMPDIR:-/tmp}/slb-demo.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+slb_work_make
+work=$SLB_WORK
+trap slb_work_remove EXIT
 
 [[ " $SLB_STOCK_KERNELS " == *" $kernel "* ]] ||
 	slb_die "DEMO_KERNEL is one of: $SLB_STOCK_KERNELS"

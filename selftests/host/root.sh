@@ -25,7 +25,7 @@ slb_root_packages() {
 			ipvsadm nginx-light wrk nftables
 		;;
 	test)
-		echo gcc-12 clang llvm libbpf-dev sparse shellcheck perl git file patch \
+		echo ccache gcc-12 clang llvm libbpf-dev sparse shellcheck perl git file patch \
 			flex bison libelf-dev libssl-dev cpio dpkg-dev apt-utils mmdebstrap \
 			debian-archive-keyring python3-scapy \
 			ethtool xdp-tools keepalived ldirectord collectd-core \
@@ -172,7 +172,21 @@ slb_enter() {
 	# shellcheck disable=SC2086
 	slb_locked root slb_root_prepare_locked $sets || exit 1
 	export SLB_INSIDE=1 SHADOWLB_CACHE=$SLB_CACHE HOME=/root LC_ALL=C.UTF-8
-	export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+	export PATH=/usr/lib/ccache:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+	export CCACHE_DIR=$SLB_CACHE/ccache CCACHE_MAXSIZE=2G
 	mapfile -t command < <(slb_root_command)
 	exec "${command[@]}" bash "$SLB_TOP/selftests/$(basename "$1")" "${@:2}"
+}
+
+# Make $SLB_WORK an empty directory of this run, inside the root. Its path is the same in
+# each run, as the mount namespace is the run's own: so ccache finds what it built before.
+slb_work_make() {
+	SLB_WORK=/srv/shadowlb
+	slb_work_real=$(mktemp -d "${TMPDIR:-/tmp}/shadowlb.XXXXXX")
+	mkdir -p $SLB_WORK
+	mount --bind "$slb_work_real" $SLB_WORK
+}
+
+slb_work_remove() {
+	rm -rf --one-file-system "${slb_work_real:?}"
 }

@@ -16,12 +16,12 @@ unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
 slb_single_end() {
 	slb_kill_children $$
-	rm -rf "$SLB_WORK"
+	slb_work_remove
 }
 
 # slb_single_prepare KERNEL: tools, the kernel, and the module built in $SLB_SRC.
 slb_single_prepare() {
-	SLB_WORK=$(mktemp -d "${TMPDIR:-/tmp}/shadowlb-single.XXXXXX")
+	slb_work_make
 	trap slb_single_end EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM

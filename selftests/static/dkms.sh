@@ -208,7 +208,7 @@ nothing_left() {
 	diff "$dir/before" "$dir/after" && ! grep -r shadowlb "$root/lib/modules/"
 }
 
-# The copy that a made kernel "builds": what dkms built for the old kernel
+# What a made kernel "builds": a copy of the module that dkms built for the old kernel.
 keep_module() {
 	local ko
 
@@ -217,6 +217,25 @@ keep_module() {
 	*.xz) xz -dc "$root$ko" >"$root/root/shadowlb.ko" ;;
 	*) cp "$root$ko" "$root/root/shadowlb.ko" ;;
 	esac
+}
+
+# made_has KERNEL VERSION: the module in the directory of a made kernel is of that version
+made_has() {
+	local ko
+
+	ko=$(cd "$root" && find "usr/lib/modules/$1/updates" -name 'shadowlb.ko*')
+	[ "$(in_root modinfo -F version "/$ko")" = "$2" ]
+}
+
+# set_version VERSION: of the copy, in the section where modinfo reads it. Two versions have
+# the same length, or nothing would be where the section headers say.
+set_version() {
+	sed -i "s/version=[0-9.]*\x00/version=$1\x00/" "$root/root/shadowlb.ko"
+}
+
+# upgrade KERNEL: installs the next version for a made kernel
+upgrade() {
+	set_version "$next" && dkms_install "$next" "$1"
 }
 
 test_release() {
@@ -253,17 +272,20 @@ test_release() {
 	check 'make dkms-install for 7.4.0 is refused' \
 		refused 'is 7.4.0-amd64: ANY_KERNEL=1' "$next" 7.4.0-amd64
 
-	check "make dkms-install of $next for $new" dkms_install "$next" "$new"
-	check "dkms uses $next for $new" status \
-		"$version $old installed" "$version $new built" "$next $new installed" \
-		"$version 6.12.0-rt-amd64 installed"
-	check "depmod knows the module of $next" module "$new" "$next"
+	check "make dkms-install of $next for a 6.12.0 with PREEMPT_RT" \
+		upgrade 6.12.0-rt-amd64
+	check "dkms uses $next for it" status \
+		"$version $old installed" "$version $new installed" \
+		"$version 6.12.0-rt-amd64 built" "$next 6.12.0-rt-amd64 installed"
+	check "the module is of $next" made_has 6.12.0-rt-amd64 "$next"
 	check "make dkms-remove of $version" dkms_remove "$version"
-	check "$next stays" status "$next $new installed"
-	check "$next stays in depmod's index" module "$new" "$next"
+	check "$next stays" status "$next 6.12.0-rt-amd64 installed"
+	check "the module is of $next" made_has 6.12.0-rt-amd64 "$next"
 	check "and $old has no module" no_module "$old"
+	check "and $new has no module" no_module "$new"
 	check 'make dkms-remove' dkms_remove "$next"
-	check 'no module after' no_module "$new"
+	check 'no module after' no_module 6.12.0-rt-amd64
+	set_version "$version"
 
 	check 'make dkms-install ANY_KERNEL=1 for 7.4.0' \
 		dkms_install "$version" 7.4.0-amd64 ANY_KERNEL=1

@@ -44,7 +44,7 @@ refused() {
 		bash "$SLB_SRC/selftests/demo.sh" </dev/null >"$dir/out" 2>&1 || rc=1
 	[ "$(grep -c '^error: ' "$dir/out")" = 1 ] && grep -q "^error: .*$2" "$dir/out" || rc=1
 	[ -z "$(find "$dir/cache" -type f -not -name '*.lock' -not -name '*.log')" ] || rc=1
-	rm -rf "$dir/bin"
+	rm -rf "${dir:?}/bin"
 	result $rc "$1"
 }
 
