@@ -3,7 +3,7 @@
 #
 # Builds the module for one of the kernels of the tests, from a copy of the sources:
 # no object ever lands in the checkout. Sourced, after host.sh, apt.sh and kernels.sh, and
-# uml.sh for the kernel uml.
+# uml.sh for a user-mode kernel.
 
 # slb_copy_source DEST: what a build or a guest needs of the checkout.
 slb_copy_source() {
@@ -13,10 +13,18 @@ slb_copy_source() {
 		--exclude=/include/generated "$SLB_TOP/" "$1/"
 }
 
+# slb_is_uml KERNEL: is it a user-mode kernel?
+slb_is_uml() { [ "$1" = uml ] || [ "$1" = smp ]; }
+
+# slb_uml_of KERNEL: its flavour, which for uml may have been chosen already.
+slb_uml_of() {
+	if [ "$1" = smp ]; then echo smp; else echo "${SLB_UML:-debug}"; fi
+}
+
 # slb_build_kdir KERNEL: what make needs to know of it.
 slb_build_kdir() {
-	if [ "$1" = uml ]; then
-		printf 'KDIR=%s\nARCH=um\n' "$(slb_uml_kdir)"
+	if slb_is_uml "$1"; then
+		printf 'KDIR=%s\nARCH=um\n' "$(SLB_UML=$(slb_uml_of "$1") slb_uml_kdir)"
 	else
 		printf 'KDIR=%s\n' "$(slb_kernel_kdir "$1")"
 	fi
@@ -63,9 +71,9 @@ slb_build_module() {
 	: >"$log"
 	mapfile -t args < <(slb_build_kdir "$kernel")
 	slb_build_make "$log" -C "$dest" "${args[@]}" "$@" all || return 1
-	if [ "$kernel" != uml ]; then
+	if ! slb_is_uml "$kernel"; then
 		slb_build_depmod "$kernel" "$dest" || return 1
-	elif [ -e "$dest/kunit/Kbuild" ]; then
+	elif [ "$kernel" = uml ] && [ -e "$dest/kunit/Kbuild" ]; then
 		slb_build_make "$log" -C "${args[0]#KDIR=}" ARCH=um M="$dest/kunit" "$@" modules || rc=1
 	fi
 	if grep -E '(module|include|kunit)/[^ ]*: warning:|WARNING: modpost' "$log"; then
@@ -76,11 +84,11 @@ slb_build_module() {
 
 # slb_build_bpf KERNEL DEST: DEST/bpf/shadowlb_xdp.o, for a stock kernel.
 slb_build_bpf() {
-	[ "$1" = uml ] || slb_build_make "$2/build.log" -C "$2" bpf
+	slb_is_uml "$1" || slb_build_make "$2/build.log" -C "$2" bpf
 }
 
-# slb_build_depmod_dir KERNEL DEST: for SLB_DEPMOD; nothing for uml.
+# slb_build_depmod_dir KERNEL DEST: for SLB_DEPMOD; nothing for a user-mode kernel.
 slb_build_depmod_dir() {
-	[ "$1" = uml ] ||
+	slb_is_uml "$1" ||
 		printf '%s/depmod/lib/modules/%s\n' "$2" "$(slb_kernel_release "$1")"
 }

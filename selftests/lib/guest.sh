@@ -8,7 +8,7 @@
 # since it began, and with everything it left behind removed. Prints KTAP; a test's
 # own output is indented by four, so the results stand alone at the line's start.
 #
-# From the driver: SLB_SRC (the checkout), SLB_KERNEL (6.1, 6.12 or uml), SLB_KO (the
+# From the driver: SLB_SRC (the checkout), SLB_KERNEL (6.1, 6.12, uml or smp), SLB_KO (the
 # module), SLB_DEPMOD (a directory with the modules.* that depmod made for it on the
 # host; without, depmod runs here, for 15 s under emulation).
 # For the tests: all of these, and SLB_TMP, a tmpfs that is empty at each start.
@@ -228,7 +228,7 @@ main() {
 		echo "Bail out! cannot install $SLB_KO"
 		exit 1
 	fi
-	if [ "$SLB_KERNEL" != uml ] && ! slb_keep_hooks; then
+	if [[ ! $SLB_KERNEL =~ ^(uml|smp)$ ]] && ! slb_keep_hooks; then
 		echo 'Bail out! nft does not work here'
 		exit 1
 	fi

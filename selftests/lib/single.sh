@@ -27,8 +27,8 @@ slb_single_prepare() {
 	trap 'exit 143' TERM
 	export TMPDIR=$SLB_WORK SLB_KERNEL=$1 SLB_SRC=$SLB_WORK/src SLB_KO=$SLB_WORK/src/shadowlb.ko
 
-	if [ "$1" = uml ]; then
-		slb_uml_prepare >&2
+	if slb_is_uml "$1"; then
+		SLB_UML=$(slb_uml_of "$1") slb_uml_prepare >&2
 	else
 		slb_kernels_fetch "$1"
 	fi
@@ -43,7 +43,11 @@ slb_single_prepare() {
 slb_single_run() {
 	local run=(slb_stock_run "$SLB_KERNEL")
 
-	[ "$SLB_KERNEL" != uml ] || run=(slb_uml_run)
+	if slb_is_uml "$SLB_KERNEL"; then
+		run=(slb_uml_run)
+		export SLB_UML
+		SLB_UML=$(slb_uml_of "$SLB_KERNEL")
+	fi
 	sed -i "s/^# slb-timeout:.*/# slb-timeout: $1/" "$SLB_SRC/selftests/tests/$2.sh"
 	"${run[@]}" $(($1 + 120)) bash "$SLB_SRC/selftests/lib/guest.sh" "$2" | tee "$3" || :
 	! grep -q '^not ok' "$3" && grep -q '^ok' "$3"

@@ -1,15 +1,16 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# User-mode Linux, in two flavours. $SLB_UML names the flavour; the default is debug.
+# User-mode Linux, in three flavours. $SLB_UML names the flavour; the default is debug.
 # Sourced by the driver, after host.sh and kernels.sh.
 #
 #   flavour  source  fragments of .config         patches
 #   debug    6.1     uml-debug.config uml.config  uml.patch
 #   fast     6.1     uml-fast.config uml.config   uml.patch uml-fast.patch
+#   smp      7.3     uml-smp.config uml.config
 #
 # debug has KASAN, lockdep and kmemleak. fast is built as distributions build their
-# kernels, for native timings.
+# kernels, for native timings. smp runs two CPUs at the same time.
 #
 #   slb_uml_prepare             build it into the cache, once
 #   slb_uml_kdir                the directory for make -C, ARCH=um
@@ -20,19 +21,26 @@ slb_uml_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 slb_uml_flavour() {
 	case ${SLB_UML:-debug} in
-	debug | fast) echo "${SLB_UML:-debug}" ;;
+	debug | fast | smp) echo "${SLB_UML:-debug}" ;;
 	*) slb_die "no flavour of user-mode Linux is called $SLB_UML" ;;
 	esac
 }
 
 # Debian's source package of a flavour.
 slb_uml_package() {
-	echo linux-source-6.1
+	if [ "$1" = smp ]; then
+		echo linux-source-7.3
+	else
+		echo linux-source-6.1
+	fi
 }
 
 # The release of Debian that has this package.
 slb_uml_release() {
-	echo bookworm
+	case $1 in
+	linux-source-6.1) echo bookworm ;;
+	*) echo trixie ;;
+	esac
 }
 
 # slb_uml_fetch_locked PACKAGE RELEASE: the newest of that name into the cache.
@@ -167,7 +175,8 @@ slb_uml_prune() {
 	local dir=$1
 
 	find "$dir/obj" \( -name '*.o' -o -name '*.ko' -o -name '*.a' -o -name '*.mod.c' \
-		-o -name '.*.cmd' -o -name '.tmp_vmlinux*' -o -name 'vmlinux' \) \
+		-o -name '.*.cmd' -o -name '.tmp_vmlinux*' -o -name 'vmlinux' \
+		-o -name 'vmlinux.unstripped' \) \
 		-not -path '*/scripts/*' -delete
 	find "$dir/src" -mindepth 1 -maxdepth 1 -not -name Makefile -not -name Kbuild \
 		-not -name scripts -not -name include -not -name arch -exec rm -rf {} +
@@ -185,7 +194,7 @@ slb_uml_build() {
 	while kill -0 $pid 2>/dev/null; do
 		if (((SECONDS - start) % 30 == 29)); then
 			count=$(find "$dir/obj" -name '*.o' | wc -l)
-			slb_msg "$flavour kernel: $count objects of about 1500"
+			slb_msg "$flavour kernel: $count objects of about 1200"
 		fi
 		sleep 1
 	done
@@ -252,18 +261,26 @@ slb_uml_memdir() {
 	fi
 }
 
-# One CPU that this shell may use. The kernel and its processes, which are processes
-# of this machine, take turns: on one CPU that is three times as fast as on two.
+# The CPUs for a flavour's kernel. A kernel with one CPU takes turns with its processes,
+# which are processes of this machine: on one CPU that is three times as fast as on two.
 slb_uml_cpu() {
 	local cpus
 
 	cpus=$(taskset -cp $$)
 	cpus=${cpus##*: }
-	if ((RANDOM % 2)); then
+	if [ "$1" = smp ]; then
+		echo "$cpus"
+	elif ((RANDOM % 2)); then
 		echo "${cpus%%[-,]*}"
 	else
 		echo "${cpus##*[-,]}"
 	fi
+}
+
+# The arguments that only some flavour's kernel takes. SMP needs processes that are
+# stopped by seccomp, not by ptrace.
+slb_uml_args() {
+	[ "$1" != smp ] || echo "seccomp=on ncpus=${SLB_UML_CPUS:-2}"
 }
 
 # The end of a log, without what the kernel says while it boots.
@@ -284,10 +301,11 @@ slb_uml_last_words() {
 # kernel, which signals its whole group, reaches anybody else; and it goes when
 # this shell goes.
 slb_uml_run() {
-	local seconds=$1 dir run log rc pid reader
+	local seconds=$1 flavour dir run log rc pid reader
 	shift
 
 	slb_uml_prepare || return 1
+	flavour=$(slb_uml_flavour)
 	dir=$(slb_uml_dir) || return 1
 	run=$(mktemp -d "${TMPDIR:-/tmp}/slb-uml.XXXXXX") || return 1
 	log=${SLB_UML_LOG:-$run/console}
@@ -301,10 +319,11 @@ slb_uml_run() {
 	cp "$slb_uml_lib/uml-init.sh" "$run/init"
 	chmod +x "$run/init"
 
+	# shellcheck disable=SC2046
 	TMPDIR=$(slb_uml_memdir) setpriv --pdeathsig TERM \
-		timeout -k 10 -s KILL "$seconds" taskset -c "$(slb_uml_cpu)" \
-		"$dir/obj/linux" mem="${SLB_UML_MEM:-2G}" \
-		rootfstype=hostfs rootflags=/ rw init="$run/init" slb_run="$run" \
+		timeout -k 10 -s KILL "$seconds" taskset -c "$(slb_uml_cpu "$flavour")" \
+		"$dir/obj/linux" mem="${SLB_UML_MEM:-2G}" $(slb_uml_args "$flavour") \
+		root=none rootfstype=hostfs rootflags=/ rw init="$run/init" slb_run="$run" \
 		slb_mods="$dir/mods/lib/modules" uml_dir="$run/uml/" \
 		con=null con0=null,fd:1 ignore_loglevel panic=-1 \
 		</dev/null >"$log" 2>&1 &
