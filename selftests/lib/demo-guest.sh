@@ -47,7 +47,7 @@ http_round() {
 
 	state_scope "$state"
 	before=$(slb_stat_get dir)
-	eval "$(slb_wrk "$SLB_SECONDS" 8 http://$SLB_VIP_NAT/4k)"
+	eval "$(slb_wrk_for "$SLB_SECONDS" 8 http://$SLB_VIP_NAT/4k)"
 	diff=$(slb_stat_diff "$before" "$(slb_stat_get dir)")
 	keep "$state" rps $((requests * 1000000 / us))
 	keep "$state" p50 "$p50"
@@ -148,7 +148,7 @@ slb_service t m 80 shadow 8080
 say "the same load ($SLB_SECONDS s of wrk, 8 connections, masquerading), off and on by turns"
 for state in off on; do
 	state_scope $state
-	slb_wrk 2 8 http://$SLB_VIP_NAT/4k >/dev/null
+	slb_wrk_for 2 8 http://$SLB_VIP_NAT/4k >/dev/null
 done
 say 'warmed up: an emulator translates each path when it is first taken'
 for ((i = 1; i <= rounds; i++)); do

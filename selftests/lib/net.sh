@@ -251,8 +251,15 @@ slb_service() {
 
 slb_scope() { slb_in dir sysctl -qw "net.shadowlb.scope=$1"; }
 
-# slb_wrk SECONDS CONNECTIONS URL: prints "name=value..." (wrk.lua); eval it.
+# slb_wrk REQUESTS CONNECTIONS URL: prints "name=value..." (wrk.lua); eval it. As much
+# traffic on a slow machine as on a fast one.
 slb_wrk() {
+	slb_in client wrk -t1 "-c$2" -d600s --timeout 60s -s lib/wrk.lua "$3" -- '' "$1" |
+		sed -n 's/^SLB //p'
+}
+
+# slb_wrk_for SECONDS CONNECTIONS URL: as much traffic as the machine can.
+slb_wrk_for() {
 	slb_in client wrk -t1 "-c$2" "-d${1}s" --timeout 20s -s lib/wrk.lua "$3" |
 		sed -n 's/^SLB //p'
 }

@@ -1,11 +1,18 @@
 -- SPDX-License-Identifier: GPL-2.0
 -- What a run of wrk came to, in one line that a shell can eval. Times are in us.
--- "failed" is everything but a good answer in time. "-- N" at the end of wrk's command
--- line has each connection pause for N ms before each request.
+-- "failed" is everything but a good answer in time. "-- PAUSE REQUESTS" at the end of
+-- wrk's command line: each connection pauses for PAUSE ms before each request; the run
+-- ends after REQUESTS answers. Either may be empty.
 init = function(args)
-	local pause = tonumber(args[1])
+	local pause, left = tonumber(args[1]), tonumber(args[2])
 	if pause then
 		delay = function() return pause end
+	end
+	if left then
+		response = function()
+			left = left - 1
+			if left == 0 then wrk.thread:stop() end
+		end
 	end
 end
 

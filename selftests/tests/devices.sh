@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: uml
-# slb-also: stock
+# slb-kernels: none
+# slb-also: uml smp
 # slb-timeout: 600
 #
 # The devices and routes that directors have: every kind of device towards the clients
@@ -112,9 +112,9 @@ slb_load() {
 	slb_spawn client /usr/bin/python3 lib/udp.py ping "$vip:7" 4 60 from=$slb_port \
 		>"$SLB_TMP/ping"
 	ping=$!
-	eval "$(slb_wrk 1 4 http://$SLB_VIP_NAT/4k)"
+	eval "$(slb_wrk 200 4 http://$SLB_VIP_NAT/4k)"
 	slb_check "$text: wrk: $requests requests, $failed failed" \
-		test "$requests" -gt 10 -a "$failed" = 0
+		test "$requests" -ge 200 -a "$failed" = 0
 	wait $ping
 	slb_same "$text: 240 datagrams come back as they went" "$(<"$SLB_TMP/ping")" \
 		'good=240 bad=0 lost=0'

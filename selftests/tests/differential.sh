@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
-# slb-also: stock
+# slb-also: 6.1 6.12 newest smp
 # slb-timeout: 1200
 #
 # Packet for packet what IPVS does: random topologies, each with two directors, one with

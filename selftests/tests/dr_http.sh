@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.12
-# slb-also: stock uml rt
+# slb-kernels: none
+# slb-also: stock uml smp
 # slb-timeout: 360
 #
 # HTTP through direct routing: replies never see the director.

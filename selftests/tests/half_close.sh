@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
-# slb-also: stock
+# slb-also: 6.12 smp
 # slb-timeout: 180
 #
 # A client closes its half and waits for a late answer, while nothing comes from the

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: stock uml
+# slb-also: 6.12
 # slb-timeout: 600
 #
 # Two directors run by keepalived: VRRP, health checks, connection sync messages. Under

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.12 newest
-# slb-also: stock uml rt
+# slb-kernels: 6.12
+# slb-also: stock uml rt smp
 # slb-timeout: 240
 #
 # The module as an operator meets it: loads and unloads, what modinfo says, what it

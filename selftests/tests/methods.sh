@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: stock uml
+# slb-also: 6.12 smp
 # slb-timeout: 1200
 #
 # Every way from the director to a real server, of IPv4 and IPv6, with what people run
@@ -177,9 +177,9 @@ slb_way_sum() {
 slb_way_http() {
 	local sum requests=0 failed=1 us p50 p99 p999 max
 
-	eval "$(slb_wrk 1 4 "http://$host/4k")"
+	eval "$(slb_wrk 100 4 "http://$host/4k")"
 	slb_check "$name: wrk: $requests requests, $failed failed" \
-		test "$requests" -gt 10 -a "$failed" = 0
+		test "$requests" -ge 100 -a "$failed" = 0
 	slb_way_sum transfer $blocks
 	[ "$method" = -m ] || return
 	sum=$(slb_in client curl -gsS "http://$host/big" | sha256sum)

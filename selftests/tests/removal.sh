@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: uml
+# slb-also: uml smp
 # slb-timeout: 1200
 #
 # Namespaces that end with flows in them, a thousand times (SLB_NAMESPACES), then the

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: uml
-# slb-also: stock
+# slb-kernels: none
+# slb-also: 6.12 uml smp
 # slb-timeout: 480
 #
 # What operators can see of a namespace: /proc/net/shadowlb, shadowlb_flows, shadowlb_services.
@@ -179,8 +179,8 @@ slb_see_services() {
 	slb_wait 10 slb_quiet || slb_fail 'packets come by though nobody sends any'
 	slb_since_now
 	for url in $vip $SLB_VIP_DR; do
-		eval "$(slb_wrk 2 3 "http://$url/4k")"
-		slb_is "requests to $url" "$requests" gt 20
+		eval "$(slb_wrk 100 3 "http://$url/4k")"
+		slb_is "requests to $url" "$requests" ge 100
 		slb_in client curl -sS -H 'Connection: close' "http://$url/?[1-20]" >/dev/null
 	done
 	slb_ping "$vip:7" 20 10

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: uml
-# slb-also: stock
+# slb-kernels: none
+# slb-also: uml smp
 # slb-timeout: 900
 #
 # Two directors, of which the master sends connection sync messages while flows serve: the

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: 6.12
-# slb-also: stock
+# slb-also: newest
 # slb-timeout: 900
 #
 # Rung 2 on a network of veth pairs, native and generic: it serves what the hook has had

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 newest
+# slb-also: 6.12
 # slb-timeout: 600
 #
 # The coherence test with XDP at each device: an event under load, and no packet behind it
