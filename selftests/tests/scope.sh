@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: uml
-# slb-also: 6.12 smp
+# slb-kernels: none
+# slb-also: 6.12 uml smp
 # slb-timeout: 360
 #
 # net.shadowlb.scope says whose packets are served: of no service (0), of those

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: uml
-# slb-also: 6.12 smp
+# slb-kernels: none
+# slb-also: 6.12 uml smp
 # slb-timeout: 480
 #
 # What ipvsadm shows is what it would show without flows: the same traffic with scope 0

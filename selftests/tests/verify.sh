@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: uml
-# slb-also: 6.12 smp
+# slb-kernels: none
+# slb-also: 6.12 uml smp
 # slb-timeout: 240
 #
 # net.shadowlb.verify: packets that flows could serve are given to the slow path, and what
