@@ -224,6 +224,9 @@ static long slb_list_cpu(void *arg)
 		rcu_read_lock();
 		/* pairs with slb_cpu_alloc() and slb_sweep_abandon() */
 		d = smp_load_acquire(&per_cpu_ptr(l->sn->cpu, cpu)->data);
+		/* only on its own CPU does nobody else change a flow */
+		if (smp_processor_id() != cpu)
+			d = NULL;
 		if (d)
 			slb_list_chunk(l, d);
 		rcu_read_unlock();

@@ -50,14 +50,15 @@ enum slb_scope {
  * @data: flow tables and observations that packets may use, or NULL: before first
  *	use, and after slb_sweep_abandon(). Written by @work (release); read by its CPU,
  *	RCU and BH off (acquire)
- * @own: the memory behind @data; allocated by @work at first use, freed with the
- *	namespace
+ * @own: the memory behind @data; allocated by @work at first use (release), freed with
+ *	the namespace; the files in /proc read it (acquire)
  * @want: which tables are needed, SLB_WANT_*; this CPU adds to it
  * @retry: when to try again after a first table could not be had, in jiffies; this CPU,
  *	which where it reads half a word is early or late once
  * @resize: the same of another size for a table; @work alone
- * @missed: sweeps in a row that ran on another CPU; @work alone
- * @drop: end all flows at the next run of @work; set under slb_mutex
+ * @away: a sweep ran on another CPU, and @data is NULL for that; @work alone
+ * @drop: end all flows at the next run of @work; set under slb_mutex, cleared by @work
+ *	when the flows are ended
  * @stat: counters by enum slb_stat; this CPU writes, anybody reads
  * @work: allocates @own, then sweeps it; runs on its CPU only
  * @swept: how long the last sweep took, in us; @work writes, anybody reads
@@ -69,7 +70,7 @@ struct slb_cpu {
 	struct slb_cpu_data	*data;
 	struct slb_cpu_data	*own;
 	u8			want;
-	u8			missed;
+	bool			away;
 	u64			retry;
 	u64			resize;
 	bool			drop;

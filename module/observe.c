@@ -414,7 +414,7 @@ void slb_observe(struct slb_net *sn, struct sk_buff *skb,
 
 	local_bh_disable();
 	c = this_cpu_ptr(sn->cpu);
-	/* pairs with slb_sweep_work() */
+	/* pairs with slb_cpu_alloc() */
 	d = smp_load_acquire(&c->data);
 	if (!d) {
 		slb_count(sn, SLB_SKIP_TABLE);

@@ -129,7 +129,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		slb_count(sn, SLB_MISS_META);
 		return NF_ACCEPT;
 	}
-	/* pairs with slb_sweep_work() */
+	/* pairs with slb_cpu_alloc() */
 	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
 	if (d && slb_peers_foreign(&d->peers, pair)) {
 		d->peers.let_by = true;

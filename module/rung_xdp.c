@@ -244,7 +244,7 @@ __bpf_kfunc int slb_xdp(struct xdp_md *ctx)
 	sn = slb_net_rcu(dev_net(xdp->rxq->dev));
 	if (!READ_ONCE(sn->hooked) || READ_ONCE(sn->scope) == SLB_SCOPE_OFF)
 		goto out;
-	/* pairs with slb_sweep_work() */
+	/* pairs with slb_cpu_alloc() */
 	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
 	slb_count(sn, d ? slb_xdp_meet(sn, d, xdp, &to) : SLB_XDP_NONE);
 out:

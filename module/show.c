@@ -77,8 +77,8 @@ static void slb_cpus_show(struct seq_file *seq, struct slb_net *sn)
 		struct slb_tables one = {};
 
 		c = per_cpu_ptr(sn->cpu, cpu);
-		/* pairs with slb_sweep_work() */
-		d = smp_load_acquire(&c->data);
+		/* pairs with slb_cpu_alloc() */
+		d = smp_load_acquire(&c->own);
 		if (d) {
 			one.bytes = sizeof(*d) +
 				    slb_service_rows() *

@@ -29,6 +29,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpu.h>
+#include <linux/delay.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/prefetch.h>
@@ -60,11 +61,6 @@
 /* For how long a sweep may move a table on, and a bit longer. */
 #define SLB_MOVE	(HZ / 4)
 
-/* Sweeps in a row on another CPU, after which a CPU's flows are ended. Fewer than the
- * five sweeps that the timer of a served connection outlasts.
- */
-#define SLB_MISSED	3
-
 static struct workqueue_struct *slb_wq;
 
 /* Allocate what this CPU wants and does not have yet. */
@@ -77,13 +73,14 @@ static void slb_cpu_alloc(struct slb_cpu *c)
 		d = slb_flows_alloc(c->sn, cpu_to_node(c->cpu));
 		if (!d)
 			goto err_retry;
-		WRITE_ONCE(c->own, d);
+		/* pairs with the files in /proc, which show an abandoned CPU too */
+		smp_store_release(&c->own, d);
 	}
 	if (!c->data) {
 		/* abandoned, and this is still another CPU? */
-		if (c->missed && raw_smp_processor_id() != c->cpu)
+		if (c->away && raw_smp_processor_id() != c->cpu)
 			goto err_retry;
-		c->missed = 0;
+		c->away = false;
 		/* pairs with slb_observe() and the hook: all of it, or none */
 		smp_store_release(&c->data, d);
 	}
@@ -286,31 +283,29 @@ static bool slb_sweep(struct slb_cpu *c, bool drop, bool anywhere)
 	       slb_sweep_table(c, &c->own->wide, drop, anywhere);
 }
 
-/* A sweep ran on another CPU. If sweeps do so again and again, or flows must end now, end
- * the flows of the CPU; it learns none until a sweep runs there. Returns true if so.
+/* A sweep ran on another CPU. If its own CPU is online, end the flows of that CPU, which
+ * learns none until a sweep runs there: the timer of a connection may be two sweeps from
+ * its end. Returns true if the CPU has no flows then.
  *
- * A CPU that is going offline becomes inactive before its work moves: slb_sweep_dead()
- * ends its flows, and cpus_read_trylock() keeps it away here. To wait for that lock
- * could be a deadlock with a hotplug callback that waits for this work.
+ * slb_sweep_dead() ends the flows of a CPU that goes offline. cpus_read_trylock() keeps
+ * such changes away. Waiting for that lock could be a deadlock with a hotplug callback
+ * that waits for this work.
  */
 static bool slb_sweep_abandon(struct slb_cpu *c)
 {
-	if (!cpu_active(c->cpu))
-		return false;
-	if (c->missed < SLB_MISSED)
-		c->missed++;
-	if (c->missed < SLB_MISSED && !READ_ONCE(c->drop))
-		return false;
 	if (!cpus_read_trylock())
 		return false;
-	pr_warn_once("the sweep of CPU %d runs on other CPUs: no flows there\n",
-		     c->cpu);
-	WRITE_ONCE(c->data, NULL);
-	/* hooks, XDP and slb_list_cpu() that have read @data */
-	synchronize_rcu();
-	slb_sweep(c, true, true);
+	if (cpu_online(c->cpu)) {
+		pr_warn_once("the sweep of CPU %d ran on another CPU: its flows are ended\n",
+			     c->cpu);
+		c->away = true;
+		c->retry = get_jiffies_64() + HZ;
+		WRITE_ONCE(c->data, NULL);
+		/* hooks, XDP and slb_list_cpu() that have read @data */
+		synchronize_rcu();
+		slb_sweep(c, true, true);
+	}
 	cpus_read_unlock();
-	c->retry = get_jiffies_64() + HZ;
 	return true;
 }
 
@@ -341,15 +336,19 @@ static void slb_sweep_work(struct work_struct *work)
 					 work);
 	u64 since = ktime_get_ns();
 	struct slb_cpu_data *d;
+	bool drop = READ_ONCE(c->drop);
 
 	slb_cpu_alloc(c);
 	d = c->data;
-	if (!d)
+	if (!d) {
+		WRITE_ONCE(c->drop, false);
 		return;
+	}
 	WRITE_ONCE(c->held, 0);
 	slb_timeouts_read(c->sn, &d->timeouts);
-	if (slb_sweep(c, READ_ONCE(c->drop), false)) {
-		c->missed = 0;
+	if (slb_sweep(c, drop, false)) {
+		if (drop)
+			WRITE_ONCE(c->drop, false);
 		WRITE_ONCE(c->swept, div_u64(ktime_get_ns() - since,
 					     NSEC_PER_USEC));
 		if (slb_sweep_resize(c, &d->narrow) &&
@@ -358,6 +357,7 @@ static void slb_sweep_work(struct work_struct *work)
 		    slb_sweep_move(c, &d->wide) && slb_sweep_idle(c))
 			return;
 	} else if (slb_sweep_abandon(c)) {
+		WRITE_ONCE(c->drop, false);
 		return;
 	}
 	/* on a CPU that is going offline this may be another one's, until it has gone */
@@ -389,10 +389,14 @@ void slb_sweep_drop(struct slb_net *sn)
 	}
 	for_each_possible_cpu(cpu) {
 		c = per_cpu_ptr(sn->cpu, cpu);
-		if (!c->drop)
-			continue;
-		flush_delayed_work(&c->work);
-		WRITE_ONCE(c->drop, false);
+		while (READ_ONCE(c->drop)) {
+			flush_delayed_work(&c->work);
+			if (!READ_ONCE(c->drop))
+				break;
+			/* a CPU is just coming or going */
+			msleep(20);
+			mod_delayed_work_on(cpu, slb_wq, &c->work, 0);
+		}
 	}
 }
 

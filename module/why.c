@@ -26,8 +26,8 @@ static const struct slb_services *slb_services_of(struct seq_file *seq,
 	const struct slb_net *sn = slb_net(seq_file_net(seq));
 	const struct slb_cpu_data *d;
 
-	/* pairs with slb_sweep_work() */
-	d = smp_load_acquire(&per_cpu_ptr(sn->cpu, cpu)->data);
+	/* pairs with slb_cpu_alloc(); not @data: a CPU that was abandoned has rows */
+	d = smp_load_acquire(&per_cpu_ptr(sn->cpu, cpu)->own);
 	return d ? &d->services : NULL;
 }
 
