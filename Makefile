@@ -58,6 +58,7 @@ help:
 	@echo '  SEED=n              the differential test repeats this topology'
 	@echo '  VERIFY=1            flows serve nothing, and are compared with IPVS'
 	@echo 'make test-fresh     make demo and make test on minimal Debian 12 and 13, an hour or more'
+	@echo 'make kernels        every test on every kernel, hours: docs/kernels.md'
 	@echo 'make soak           the differential test for MINUTES=30'
 	@echo 'make coherence      measure stale decisions, REPEAT=100 times each: docs/coherence.md'
 	@echo 'make bench          what a packet costs, with flows and without: docs/performance.md'
@@ -66,7 +67,7 @@ help:
 	@echo '  BENCH=hits          what flows serve of too many connections'
 	@echo '  BENCH=profile       where its instructions go: WAY=nat4 WHAT=flow'
 	@echo 'make clean          remove what the build left here'
-	@echo 'make clean-cache    remove the kernels kept for tests and demo'
+	@echo 'make clean-cache    remove everything kept for tests and demo'
 
 # Why this kernel will not do, before the compiler says it less clearly.
 check-kdir:
@@ -139,6 +140,9 @@ test:
 test-all:
 	@$(MAKE) --no-print-directory test ALL=1
 
+kernels:
+	@KERNELS='$(KERNELS)' JOBS='$(JOBS)' selftests/kernels.sh
+
 test-fresh:
 	@RELEASES='$(RELEASES)' COMMANDS='$(COMMANDS)' selftests/fresh.sh
 
@@ -164,7 +168,9 @@ clean:
 		-o -path ./include/generated \) -exec rm -rf {} +
 
 clean-cache:
-	rm -rf --one-file-system "$${SHADOWLB_CACHE:-$$HOME/.cache/shadowlb}"
+	@cd "$${SHADOWLB_CACHE:-$$HOME/.cache/shadowlb}" 2>/dev/null || exit 0; \
+	flock -n .use.lock rm -rf --one-file-system roots kernels uml-* debs dkms ccache logs bench || \
+		{ echo 'error: a run uses the cache: wait for its end' >&2; exit 1; }
 
 .PHONY: all bpf bpf-install help check-kdir install modules_install uninstall need-dkms dkms-install \
-	dkms-remove test test-all test-fresh soak coherence bench demo clean clean-cache
+	dkms-remove test test-all test-fresh kernels soak coherence bench demo clean clean-cache

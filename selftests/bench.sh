@@ -29,6 +29,11 @@ cd "$(dirname "$0")/.."
 . selftests/lib/host.sh
 . selftests/host/apt.sh
 . selftests/host/root.sh
+if [ -n "${BENCH_OUT:-}" ]; then
+	mkdir -p "$(dirname "$BENCH_OUT")"
+	BENCH_OUT=$(realpath "$BENCH_OUT")
+	SLB_MOUNTS=$(dirname "$BENCH_OUT")
+fi
 slb_enter 'demo test' "$0" "$@"
 . selftests/lib/kernels.sh
 . selftests/lib/stock.sh

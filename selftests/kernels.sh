@@ -12,10 +12,12 @@ cd "$(dirname "$0")/.."
 
 page=docs/kernels.md
 rc=0
+new=$(mktemp) rows=$(mktemp)
+trap 'rm -f "$new" "$rows"' EXIT
+unset TESTS
+export SLB_TABLE=$rows
 ALL=2 selftests/run || rc=$?
-logs=$(find "$SLB_CACHE/logs" -mindepth 1 -maxdepth 1 -type d | sort | tail -n 1)
-new=$(mktemp)
-trap 'rm -f "$new"' EXIT
+[ -s "$rows" ] || slb_die "the run ended early: $page is as before"
 {
 	sed '/^Measured on /,$d' "$page"
 	printf 'Measured on %s by `make kernels`.\n\n' "$(date +%Y-%m-%d)"
@@ -23,7 +25,7 @@ trap 'rm -f "$new"' EXIT
 		| kernel | package | built, `W=1` | booted | tests | probes that hold (`SLB_HAVE_`) |
 		|---|---|---|---|---|---|
 	T
-	cat "$logs/kernels"
+	cat "$rows"
 } >"$new"
 cat "$new" >"$page"
 slb_msg "the rows are in $page"

@@ -9,6 +9,22 @@
 
 SLB_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
+# Copy "LABEL URI" lines; in place of a list of mirrors in a file, its first mirror, and
+# without URIs that mean something on this machine alone.
+slb_mirror_lists() {
+	local label uri
+
+	while read -r label uri; do
+		case $uri in
+		mirror+file:*)
+			uri=$(grep -m 1 -o '^https\?://[^[:space:]]*' "${uri#mirror+file:}") || continue ;;
+		http://* | https://*) ;;
+		*) continue ;;
+		esac
+		printf '%s %s\n' "$label" "$uri"
+	done
+}
+
 # Print "ARCHIVE SECURITY": the URIs of the Debian mirror. apt tells Debian's archive
 # from others by the Release files that it has fetched, whatever the format of the sources.
 # The root (root.sh) has a note of the mirror that it was made from.
@@ -32,9 +48,9 @@ slb_mirrors() {
 				'Created-By: Packages')
 		fi
 	fi
-	awk '$1 == "Debian" && !a { a = $2 }
+	slb_mirror_lists <<<"$list" | awk '$1 == "Debian" && !a { a = $2 }
 	     $1 == "Debian-Security" && !s { s = $2 }
-	     END { if (!a) exit 1; sub("/$", "", a); print a, s ? s : a "-security" }' <<<"$list" ||
+	     END { if (!a) exit 1; sub("/$", "", a); print a, s ? s : a "-security" }' ||
 		slb_die "this machine's apt sources name no Debian mirror that answers:" \
 			"set SHADOWLB_MIRROR to the URI of one, or check the network"
 }
@@ -53,6 +69,12 @@ slb_sources() {
 		printf 'deb [signed-by=%s] %s %s main\n' $SLB_KEYRING "${mirrors% *}" "$suite"
 	done
 	printf 'deb [signed-by=%s] %s %s-security main\n' $SLB_KEYRING "${mirrors#* }" "$1"
+}
+
+# Proxies that this machine's apt uses, as apt's options.
+slb_apt_proxies() {
+	! command -v apt-config >/dev/null ||
+		apt-config dump | grep -E '^Acquire::[a-z]+::Proxy ' || :
 }
 
 # slb_apt DIR COMMAND...: apt-get or apt-cache with DIR as its world.
@@ -74,7 +96,7 @@ slb_apt_init() {
 	slb_sources "$2" >"$1/sources.list" || return 1
 	slb_msg "fetching the package lists of $2"
 	slb_apt "$1" apt-get -o APT::Update::Error-Mode=any update >"$1/update.log" 2>&1 || {
-		grep -E '^[EW]:' "$1/update.log" | head -n 5 >&2
+		slb_show_errors "$1/update.log"
 		slb_die "cannot fetch the package lists of $2: no network, or the mirror lacks them"
 	}
 	touch "$1/ready"
@@ -87,7 +109,7 @@ slb_apt_download() (
 	cd "$2" || exit 1
 	shift 2
 	slb_apt "$dir" apt-get download "$@" >"$dir/download.log" 2>&1 || {
-		grep -E '^[EW]:' "$dir/download.log" | head -n 5 >&2
+		slb_show_errors "$dir/download.log"
 		slb_die "cannot download $*: no network, no space, or the mirror lacks them"
 	}
 )
@@ -100,7 +122,7 @@ slb_apt_solve() {
 
 	shift 4
 	if ! slb_apt "$dir" apt-get -s ${target:+-t "$target"} install "$@" >"$log" 2>&1; then
-		grep -E '^[EW]:|Depends:' "$log" | head -n 5 >&2
+		slb_show_errors "$log"
 		slb_die "the mirror has no installable $*${target:+ in $target}"
 	fi
 	picks=$(awk -v p="^($pattern)$" '$1 == "Inst" && $2 ~ p { print $2 "=" substr($3, 2) }' "$log")

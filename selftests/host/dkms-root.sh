@@ -26,10 +26,14 @@ slb_dkms_root_locked() (
 	trap 'rm -rf --one-file-system "$new" "$new.list"' EXIT
 	chmod 755 "$new"
 	slb_sources "$release" >"$new.list"
+	proxies=()
+	while IFS= read -r line; do
+		proxies+=("--aptopt=$line")
+	done < <(slb_apt_proxies)
 	# dkms signs modules where it finds openssl, as on most machines. Without the option
 	# mmdebstrap would remove the packages that the second hook has fetched.
-	mmdebstrap --quiet --mode=root --variant=minbase --skip=cleanup/apt/cache \
-		--include=dkms,make,gcc,openssl,linux-headers-amd64 \
+	mmdebstrap --quiet --mode=root --variant=minbase --skip=cleanup/apt/cache "${proxies[@]}" \
+		--include=ca-certificates,dkms,make,gcc,openssl,linux-headers-amd64 \
 		--customize-hook='chroot "$1" apt-get -q clean' \
 		--customize-hook='chroot "$1" apt-get -q -y --no-install-recommends --download-only \
 			install -t '"$release"'-backports linux-headers-amd64' \

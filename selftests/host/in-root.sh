@@ -9,7 +9,7 @@ set -eu
 root=$1 dir=$2
 shift 2
 
-# Mounted on itself, the root is a mount point: mount namespaces within it work only then.
+# unshare --mount inside the root needs / to be a mount point.
 mount --bind "$root" "$root"
 while [ "$1" != -- ]; do
 	mkdir -p "$root$1"
@@ -20,7 +20,8 @@ shift
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
 if [ -e /etc/resolv.conf ]; then
-	cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+	cp -L /etc/resolv.conf "$root/etc/resolv.conf.$$"
+	mv "$root/etc/resolv.conf.$$" "$root/etc/resolv.conf"
 fi
 cd "$root"
 # shellcheck disable=SC2016

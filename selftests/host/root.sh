@@ -16,11 +16,11 @@
 SLB_ROOT_RELEASE=trixie
 SLB_ROOT=$SLB_CACHE/roots/$SLB_ROOT_RELEASE
 
-# slb_root_packages SET: what the root has for it.
+# slb_root_packages SET: the packages of this set.
 slb_root_packages() {
 	case $1 in
 	demo)
-		echo make gcc libc6-dev pahole rsync xz-utils kmod procps python3 bc \
+		echo ca-certificates make gcc libc6-dev pahole rsync xz-utils kmod procps python3 bc \
 			qemu-system-x86 virtme-ng busybox-static iproute2 iputils-ping \
 			ipvsadm nginx-light wrk nftables
 		;;
@@ -34,7 +34,7 @@ slb_root_packages() {
 	esac
 }
 
-# MB that the cache may need for it, everything included.
+# slb_root_space SET: disk space that the cache needs for it, in MB.
 slb_root_space() {
 	case $1 in
 	demo) echo 1500 ;;
@@ -50,12 +50,6 @@ slb_root_has() {
 	[ -e "$SLB_ROOT/var/lib/shadowlb/$1-$(slb_root_stamp "$1")" ]
 }
 
-# Proxies that this machine's apt uses, as apt's options.
-slb_apt_proxies() {
-	! command -v apt-config >/dev/null ||
-		apt-config dump | grep -E '^Acquire::[a-z]+::Proxy ' || :
-}
-
 slb_need_mmdebstrap() {
 	if command -v mmdebstrap >/dev/null && [ -e $SLB_KEYRING ]; then
 		return
@@ -68,7 +62,7 @@ slb_need_mmdebstrap() {
 			DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
 				install mmdebstrap debian-archive-keyring
 	} </dev/null >"$SLB_CACHE/apt-install.log" 2>&1 || {
-		grep -E '^[EW]:' "$SLB_CACHE/apt-install.log" | head -n 5 >&2
+		slb_show_errors "$SLB_CACHE/apt-install.log"
 		slb_die 'apt-get could not install mmdebstrap: no network, or no such package here'
 	}
 }
@@ -83,7 +77,10 @@ slb_root_check_machine() {
 	mkdir -p "$SLB_CACHE" 2>/dev/null && probe=$(mktemp "$SLB_CACHE/.probe.XXXXXX" 2>/dev/null) ||
 		slb_die "cannot write to $SLB_CACHE: set SHADOWLB_CACHE to a directory that can be written"
 	rm -f "$probe"
-	unshare --mount --propagation unchanged true 2>/dev/null ||
+	[[ $SLB_TOP$SLB_CACHE${TMPDIR:-} != *[[:space:]]* && ${TMPDIR:-/tmp} != / ]] ||
+		slb_die "kernels cannot be built in paths with spaces, nor TMPDIR be /:" \
+			"use others than $SLB_TOP, $SLB_CACHE and ${TMPDIR:-/tmp}"
+	unshare --mount sh -c 'mount --bind "$1" "$1"' sh "$SLB_CACHE" 2>/dev/null ||
 		slb_die 'root may make no mount namespace here (a container without CAP_SYS_ADMIN?):' \
 			'use a machine of its own, or a privileged container'
 	for set; do
@@ -97,9 +94,9 @@ slb_root_check_machine() {
 
 # slb_root_make PACKAGE...: the root from nothing. It appears by rename, when complete.
 slb_root_make() {
-	local new=$SLB_CACHE/roots/.new log=$SLB_CACHE/roots/mmdebstrap.log opts=() line
+	local new=$SLB_CACHE/roots/.new.$$ log=$SLB_CACHE/roots/mmdebstrap.log opts=() line
 
-	rm -rf --one-file-system "$new"
+	rm -rf --one-file-system "$SLB_CACHE"/roots/.new.*
 	mkdir -p "$new"
 	slb_sources $SLB_ROOT_RELEASE >"$new.list" || { rm -rf "$new" "$new.list"; exit 1; }
 	while IFS= read -r line; do
@@ -109,7 +106,7 @@ slb_root_make() {
 	mmdebstrap --quiet --variant=minbase --aptopt='APT::Install-Recommends "false"' \
 		"${opts[@]}" --include="$(tr ' ' , <<<"$*")" \
 		$SLB_ROOT_RELEASE "$new" "$new.list" </dev/null >"$log" 2>&1 || {
-		grep -E '^[EW]:' "$log" | head -n 5 >&2
+		slb_show_errors "$log"
 		rm -rf --one-file-system "$new" "$new.list"
 		slb_die "mmdebstrap failed, see $log: no network, no space, or the mirror lacks a package"
 	}
@@ -117,20 +114,22 @@ slb_root_make() {
 	chmod 755 "$new/usr/sbin/policy-rc.d"
 	mkdir -p "$new/var/lib/shadowlb"
 	[ -n "${SHADOWLB_SOURCES:-}" ] || slb_mirrors >"$new/var/lib/shadowlb/mirrors"
-	rm -rf --one-file-system "$SLB_ROOT" "$new.list"
-	mv "$new" "$SLB_ROOT"
+	rm -f "$new.list"
+	mv -T "$new" "$SLB_ROOT"
 }
 
 # slb_root_add PACKAGE...: install them in the root that is there.
 slb_root_add() {
 	local log=$SLB_CACHE/roots/apt-get.log command
 
+	slb_use_alone
 	slb_msg "adding to the root in $SLB_CACHE: $*"
 	mapfile -t command < <(slb_root_command)
 	"${command[@]}" sh -c 'export DEBIAN_FRONTEND=noninteractive
-		apt-get -q update && apt-get -q -y install "$@" && apt-get clean' sh "$@" \
+		dpkg --configure -a && apt-get -q update && apt-get -q -y -f install &&
+			apt-get -q -y install "$@" && apt-get clean' sh "$@" \
 		</dev/null >"$log" 2>&1 || {
-		grep -E '^[EW]:' "$log" | head -n 5 >&2
+		slb_show_errors "$log"
 		slb_die "apt-get failed, see $log: no network, no space, or the mirror lacks a package"
 	}
 }
@@ -142,6 +141,7 @@ slb_root_prepare_locked() (
 		slb_root_has "$set" || { sets+=" $set"; packages+=" $(slb_root_packages "$set")"; }
 	done
 	[ -n "$sets" ] || exit 0
+	slb_sources $SLB_ROOT_RELEASE >/dev/null
 	slb_need_mmdebstrap
 	# shellcheck disable=SC2086
 	if [ -d "$SLB_ROOT" ]; then
@@ -154,10 +154,33 @@ slb_root_prepare_locked() (
 	done
 )
 
-# The command line that runs what follows it in the root, in this directory.
+# The command line that runs a command in the root, in this directory. Besides the three
+# directories that it always sees: the one of a worktree's repository, and $SLB_MOUNTS.
 slb_root_command() {
+	local git=''
+
+	! command -v git >/dev/null || git=$(cd "$SLB_TOP" &&
+		git rev-parse --path-format=absolute --git-common-dir 2>/dev/null) || git=''
+	[[ $git != "$SLB_TOP"/* ]] || git=''
 	printf '%s\n' unshare --mount sh "$SLB_TOP/selftests/host/in-root.sh" "$SLB_ROOT" "$PWD" \
-		"${TMPDIR:-/tmp}" "$SLB_CACHE" "$SLB_TOP" --
+		"${TMPDIR:-/tmp}" "$SLB_CACHE" "$SLB_TOP" ${git:+"$git"} ${SLB_MOUNTS:-} \
+		${SHADOWLB_SOURCES:+"$SHADOWLB_SOURCES"} --
+}
+
+# Every run holds this lock, shared: the cache is in use. A run that changes parts that
+# others use holds it alone.
+slb_use() {
+	exec {SLB_USE}>"$SLB_CACHE/.use.lock"
+	export SLB_USE
+	flock -s "$SLB_USE"
+}
+
+slb_use_alone() {
+	[ -n "${SLB_USE:-}" ] || slb_use
+	if ! flock -x -n "$SLB_USE"; then
+		slb_msg "waiting for the other runs that use $SLB_CACHE (fuser .use.lock names them)"
+		flock -x "$SLB_USE"
+	fi
 }
 
 # slb_enter "SET..." SCRIPT ARGUMENT...: return if this is the root. Elsewhere, prepare
@@ -167,10 +190,18 @@ slb_enter() {
 
 	shift
 	[ -z "${SLB_INSIDE:-}" ] || return 0
+	[ -z "${SHADOWLB_SOURCES:-}" ] || SHADOWLB_SOURCES=$(realpath "$SHADOWLB_SOURCES")
 	# shellcheck disable=SC2086
 	slb_root_check_machine $sets
+	# Else the work goes on without its lock.
+	trap 'slb_kill_children $$; exit 143' TERM INT HUP
 	# shellcheck disable=SC2086
 	slb_locked root slb_root_prepare_locked $sets || exit 1
+	trap - TERM INT HUP
+	slb_use
+	# Nothing of the caller's build environment, and any owner's checkout.
+	unset CC CFLAGS CPPFLAGS LDFLAGS KCFLAGS BASH_ENV ENV PYTHONPATH PYTHONHOME
+	export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 	export SLB_INSIDE=1 SHADOWLB_CACHE=$SLB_CACHE HOME=/root LC_ALL=C.UTF-8
 	export PATH=/usr/lib/ccache:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 	export CCACHE_DIR=$SLB_CACHE/ccache CCACHE_MAXSIZE=2G
@@ -179,9 +210,9 @@ slb_enter() {
 }
 
 # Make $SLB_WORK an empty directory of this run, inside the root. Its path is the same in
-# each run, as the mount namespace is the run's own: so ccache finds what it built before.
+# each run, because the mount namespace is the run's own: ccache compares paths.
 slb_work_make() {
-	SLB_WORK=/srv/shadowlb
+	SLB_WORK=/var/lib/shadowlb/work
 	slb_work_real=$(mktemp -d "${TMPDIR:-/tmp}/shadowlb.XXXXXX")
 	mkdir -p $SLB_WORK
 	mount --bind "$slb_work_real" $SLB_WORK

@@ -5,7 +5,7 @@
 
 # shellcheck disable=SC2034
 SLB_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-SLB_CACHE=${SHADOWLB_CACHE:-$HOME/.cache/shadowlb}
+SLB_CACHE=$(realpath -ms -- "${SHADOWLB_CACHE:-$HOME/.cache/shadowlb}")
 
 SLB_T0=${SLB_T0:-$(date +%s)}
 export SLB_T0
@@ -26,11 +26,18 @@ slb_die() {
 	exit 1
 }
 
+# slb_show_errors LOG: the first errors in it of apt or mmdebstrap, if there are some.
+slb_show_errors() {
+	{ grep -E '^[EW]:|Depends:' "$1" || :; } | sed 5q >&2
+}
+
 # slb_locked NAME COMMAND...: run COMMAND while no other run prepares NAME in this cache.
-# COMMAND runs in the background, because bash ignores set -e in a command whose status
-# is tested. Children do not inherit the lock: a daemon left behind would hold it.
+# Children do not inherit the lock: a daemon left behind would hold it.
+#
+# bash ignores set -e in a command whose status is tested, even in a subshell and in the
+# background. A process substitution is not part of that command.
 slb_locked() {
-	local name=$1 fd rc=0
+	local name=$1 fd out rc=0
 
 	shift
 	mkdir -p "$SLB_CACHE"
@@ -40,13 +47,14 @@ slb_locked() {
 			"(it holds $SLB_CACHE/.$name.lock; fuser names it)"
 		flock "$fd"
 	fi
-	"$@" {fd}>&- &
+	exec {out}>&1
+	: < <("$@" {fd}>&- >&"$out" {out}>&-)
 	wait $! || rc=$?
-	exec {fd}>&-
+	exec {fd}>&- {out}>&-
 	return "$rc"
 }
 
-# slb_kill_children PID: ends what it started, the leaves first.
+# slb_kill_children PID: ends the processes that it started, the leaves first.
 slb_kill_children() {
 	local p
 

@@ -58,7 +58,8 @@ slb_kernel_row() {
 # which costs an emulated CPU dear.
 slb_kernel_trim() (
 	cd "$1/kernel"
-	find . -type f -printf '%P\n' | grep -vE "^($SLB_MODULES_KEPT)" | xargs -r -d '\n' rm
+	find . -type f -printf '%P\n' | { grep -vE "^($SLB_MODULES_KEPT)" || :; } |
+		xargs -r -d '\n' rm
 	find . -type d -empty -delete
 	find . -name '*.ko.xz' -print0 | xargs -0 -r -n 64 xz -d
 )
@@ -105,11 +106,13 @@ slb_kernel_fetch_one() {
 		"linux-image-$flavour" "linux-headers-$flavour"
 	slb_kernel_unpack "$out.new/debs" "$out.new"
 	slb_kernel_image "$name.new" >/dev/null || slb_die "no kernel image in $out.new/debs"
-	rm -rf "$out" "$out.new/debs"
+	rm -rf "$out.new/debs" "$out.old"
+	[ ! -e "$out" ] || mv "$out" "$out.old"
 	mv "$out.new" "$out"
+	rm -rf "$out.old"
 }
 
-# slb_kernels_missing NAME...: those that are to be fetched: not there, or with FRESH all.
+# slb_kernels_missing NAME...: print the kernels missing from the cache; with FRESH, all.
 slb_kernels_missing() {
 	local name
 

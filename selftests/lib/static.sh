@@ -14,7 +14,7 @@ slb_static_files() {
 	if git -C "$SLB_SRC" rev-parse --git-dir >/dev/null 2>&1; then
 		git -C "$SLB_SRC" ls-files --cached --others --exclude-standard -- "$@"
 	else
-		(cd "$SLB_SRC" && find . -type f -printf '%P\n') |
+		(cd "$SLB_SRC" && find . -name .git -prune -o -type f -printf '%P\n') |
 			while read -r file; do
 				for pattern in "$@"; do
 					# git's patterns match across directories, as these do

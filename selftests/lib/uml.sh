@@ -46,6 +46,8 @@ slb_uml_release() {
 # slb_uml_fetch_locked PACKAGE RELEASE: the newest of that name into the cache.
 slb_uml_fetch_locked() (
 	set -e
+	# The lock is ours: a directory that is there was left by a run that was killed.
+	rm -rf "$SLB_CACHE"/apt.*
 	apt=$(mktemp -d "$SLB_CACHE/apt.XXXXXX")
 	trap 'rm -rf "$apt"' EXIT
 	slb_apt_init "$apt" "$2"

@@ -34,6 +34,8 @@ if [ "${1:-}" != inside ]; then
 	exit
 fi
 
+# Process 1 of a namespace ignores signals that it does not ask for.
+trap 'exit 143' TERM INT
 dir=$2
 n=0
 failed=0
@@ -156,7 +158,7 @@ skipped() {
 	grep -qE 'shadowlb/[0-9.]*: skipped for kernel|skipped for module\(s\) shadowlb' "$dir/apt"
 }
 
-# The kernel itself is not installed everywhere: dkms 3.2 looks for the index that it brings.
+# dkms 3.2 requires modules.dep, which the image package would bring.
 new_headers() {
 	mkdir -p "$root/lib/modules/$new"
 	touch "$root/lib/modules/$new/modules.dep"

@@ -39,7 +39,8 @@ refused() {
 
 	rm -rf "$dir/cache"
 	mkdir "$dir/cache"
-	! env -u SLB_INSIDE -u SLB_T0 -u SHADOWLB_MIRROR SHADOWLB_CACHE="$dir/cache" \
+	[ -e "$dir/bin/df" ] || program df 'echo Avail; echo 99999'
+	! env -u SLB_INSIDE -u SLB_USE -u SLB_T0 -u SHADOWLB_MIRROR SHADOWLB_CACHE="$dir/cache" \
 		SHADOWLB_SOURCES= PATH="$dir/bin:$PATH" "${@:3}" timeout 120 \
 		bash "$SLB_SRC/selftests/demo.sh" </dev/null >"$dir/out" 2>&1 || rc=1
 	[ "$(grep -c '^error: ' "$dir/out")" = 1 ] && grep -q "^error: .*$2" "$dir/out" || rc=1
@@ -63,15 +64,33 @@ program mmdebstrap 'exit 127'
 refused 'mmdebstrap fails' 'mmdebstrap failed' SHADOWLB_MIRROR=http://127.0.0.1:1/debian
 refused 'no network' 'no network' SHADOWLB_MIRROR=http://127.0.0.1:1/debian
 
-# A cache that another run has locked is waited for, and the message names the lock.
+# A cache that another run has locked is waited for, and the message names the lock. With
+# the lock free, mmdebstrap ends that run.
 mkdir -p "$dir/cache"
-flock "$dir/cache/.root.lock" sleep 600 &
-holder=$!
-until ! flock -n "$dir/cache/.root.lock" true; do :; done
-env -u SLB_INSIDE SHADOWLB_CACHE="$dir/cache" timeout 5 \
-	bash "$SLB_SRC/selftests/demo.sh" </dev/null >"$dir/out" 2>&1 || :
-kill $holder
-grep -q "waiting for another run that prepares root (it holds $dir/cache/.root.lock" "$dir/out"
+: >"$dir/out"
+exec {lock}>"$dir/cache/.root.lock"
+flock "$lock"
+program df 'echo Avail; echo 99999'
+program mmdebstrap 'exit 1'
+env -u SLB_INSIDE -u SLB_USE SHADOWLB_CACHE="$dir/cache" PATH="$dir/bin:$PATH" \
+	SHADOWLB_MIRROR=http://127.0.0.1:1/debian \
+	bash "$SLB_SRC/selftests/demo.sh" </dev/null >"$dir/out" 2>&1 {lock}>&- &
+waiting="waiting for another run that prepares root (it holds $dir/cache/.root.lock"
+until grep -qF "$waiting" "$dir/out" || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
+exec {lock}>&-
+wait $! || :
+grep -qF "$waiting" "$dir/out"
 result $? 'a cache that another run has locked'
+
+# A step that fails is a failure, however the result is asked for.
+(
+	set +e
+	. "$SLB_SRC/selftests/lib/host.sh"
+	SLB_CACHE=$dir/cache
+	broken() (set -e; false; touch "$dir/cache/complete")
+	if slb_locked broken broken; then exit 1; fi
+	slb_locked broken broken || [ ! -e "$dir/cache/complete" ]
+) >"$dir/out" 2>&1
+result $? 'a failed step of a preparation ends it'
 echo "1..$n"
 exit $failed
