@@ -51,7 +51,7 @@ timed() {
 	local start=$SECONDS log=$work/log verdict=passed
 
 	slb_msg "$1: $2"
-	fresh_run "$1" "$2" 2>&1 | tee "$log" | sed 's/^/    /' || { verdict=FAILED; rc=1; }
+	fresh_run "$1" "$2" 2>&1 | tee "$log" | sed -u 's/^/    /' || { verdict=FAILED; rc=1; }
 	printf '%-10s %-40s %-7s %2d min %02d s  %s\n' "$1" "$2" $verdict \
 		$(((SECONDS - start) / 60)) $(((SECONDS - start) % 60)) "$(tail -n 1 "$log")" \
 		>>"$work/times"
