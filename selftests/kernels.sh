@@ -4,7 +4,7 @@
 # make kernels: every test on every kernel that it can run on, and the table in
 # docs/kernels.md from that run. Hours under emulation; before a release.
 #
-#   KERNELS="6.1 newest"   only these rows
+#   KERNELS="6.1 newest"   only these rows; the others stay as they are
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,14 +18,24 @@ unset TESTS
 export SLB_TABLE=$rows
 ALL=2 selftests/run || rc=$?
 [ -s "$rows" ] || slb_die "the run ended early: $page is as before"
+
+# The row of each kernel, new or old, in the order of all kernels.
+merged() {
+	local k
+
+	for k in $(sed -n 's/^ALL_KERNELS="\(.*\)"/\1/p' selftests/run | tr ' ' '\n' | sort -V); do
+		grep -h "^| \`$k\` | .* | .* | .* |" "$rows" "$page" | head -n 1 || :
+	done
+}
+
 {
-	sed '/^Measured on /,$d' "$page"
-	printf 'Measured on %s by `make kernels`.\n\n' "$(date +%Y-%m-%d)"
+	sed '/^From `make kernels`/,$d' "$page"
+	printf 'From `make kernels`, each row on the day that it names.\n\n'
 	cat <<-'T'
-		| kernel | package | built, `W=1` | booted | tests | probes that hold (`SLB_HAVE_`) |
-		|---|---|---|---|---|---|
+		| kernel | package | built, `W=1` | booted | tests | probes that hold (`SLB_HAVE_`) | measured |
+		|---|---|---|---|---|---|---|
 	T
-	cat "$rows"
+	merged
 } >"$new"
 cat "$new" >"$page"
 slb_msg "the rows are in $page"
