@@ -59,9 +59,22 @@ slb_build_make() {
 	}
 }
 
+# slb_build_astray DEST KDIR-ARGUMENT...: DEST/astray/shadowlb.ko, whose sweeps are bound to
+# no CPU, for the test of that name.
+slb_build_astray() {
+	local dest=$1/astray sweep=$1/astray/module/sweep.c log=$1/build.log
+
+	shift
+	slb_copy_source "$dest" || return 1
+	sed -i 's/WQ_CPU_INTENSIVE | WQ_PERCPU/WQ_UNBOUND/' "$sweep"
+	grep -q 'alloc_workqueue(.*WQ_UNBOUND' "$sweep" || return 1
+	slb_build_make "$log" -C "$dest" "$@" all
+}
+
 # slb_build_module KERNEL DEST [MAKE-ARGUMENT...]: copies the sources to DEST and builds
-# them there: DEST/shadowlb.ko, DEST/build.log; for uml DEST/kunit/*.ko; for a stock kernel the
-# index of its modules with ours, for guest.sh's SLB_DEPMOD. A warning about our code is a
+# them there: DEST/shadowlb.ko, DEST/build.log; for uml DEST/kunit/*.ko, for smp
+# DEST/astray/shadowlb.ko; for a stock kernel the index of its modules with ours, for
+# guest.sh's SLB_DEPMOD. A warning about our code is a
 # failure, but one that leaves the module to be tested.
 slb_build_module() {
 	local kernel=$1 dest=$2 args log=$2/build.log rc=0
@@ -73,6 +86,8 @@ slb_build_module() {
 	slb_build_make "$log" -C "$dest" "${args[@]}" "$@" all || return 1
 	if ! slb_is_uml "$kernel"; then
 		slb_build_depmod "$kernel" "$dest" || return 1
+	elif [ "$kernel" = smp ]; then
+		slb_build_astray "$dest" "${args[@]}" "$@" || rc=1
 	elif [ "$kernel" = uml ] && [ -e "$dest/kunit/Kbuild" ]; then
 		slb_build_make "$log" -C "${args[0]#KDIR=}" ARCH=um M="$dest/kunit" "$@" modules || rc=1
 	fi
