@@ -39,11 +39,11 @@ bpf-install: $(BPF_OBJ)
 	install -D -m 644 $(BPF_OBJ) $(DESTDIR)$(BPFDIR)/shadowlb_xdp.o
 
 help:
-	@echo 'make                build shadowlb.ko for the running kernel'
+	@echo 'make                build shadowlb.ko and ip_vs_shadow.ko for the running kernel'
 	@echo '  KDIR=<dir>          or for the kernel whose build directory this is'
 	@echo '  ANY_KERNEL=1        for a kernel that shadowlb was not tested on, too'
 	@echo '  W=1                 with more warnings'
-	@echo 'make install        install it for that kernel, and run depmod'
+	@echo 'make install        install them for that kernel, and run depmod'
 	@echo 'make bpf-install    install the program for XDP: docs/xdp.md'
 	@echo 'make uninstall      undo that'
 	@echo 'make dkms-install   have dkms build it, now and for each new kernel'
@@ -103,7 +103,7 @@ modules_install: check-kdir
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(KVER)
 
 uninstall: check-kdir
-	rm -f $(INSTALL_MOD_PATH)/lib/modules/$(KVER)/updates/shadowlb.ko*
+	rm -f $(addprefix $(INSTALL_MOD_PATH)/lib/modules/$(KVER)/updates/,shadowlb.ko* ip_vs_shadow.ko*)
 	rm -f $(DESTDIR)$(BPFDIR)/shadowlb_xdp.o
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(KVER)
 

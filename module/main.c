@@ -47,7 +47,7 @@ static int __init slb_init(void)
 	err = slb_net_init();
 	if (err)
 		goto err_sweep_exit;
-	err = slb_sched_init();
+	err = slb_sched_watch(&slb_net_watcher);
 	if (err)
 		goto err_net_exit;
 	slb_xdp_init();
@@ -63,7 +63,7 @@ err_sweep_exit:
 
 static void __exit slb_exit(void)
 {
-	slb_sched_exit();
+	slb_sched_unwatch();
 	slb_net_exit();
 	slb_sweep_exit();
 	pr_info("removed\n");

@@ -5,7 +5,7 @@
  *  operation                        | locking
  * ----------------------------------+----------------------------------------
  *  slb_net_scope_set                | slb_mutex
- *  slb_net_service_add, _del        | IPVS's service mutex, takes slb_mutex
+ *  slb_net_service_add, _del        | slb_sched_mutex, takes slb_mutex
  *  the list of namespaces           | slb_nets_mutex; innermost, for it is
  *                                   | taken under the lock of CPU hotplug
  *
@@ -22,6 +22,7 @@
 #include <linux/cpuhotplug.h>
 
 #include "net.h"
+#include "sched.h"
 #include "show.h"
 #include "sweep.h"
 
@@ -80,14 +81,10 @@ int slb_net_scope_set(struct slb_net *sn, int scope)
 	return 0;
 }
 
-/**
- * slb_net_service_add() - a service begins to be scheduled by "shadow"
- * @net: its namespace
- *
- * Context: process.
- * Return: 0, or what nf_register_net_hooks() returns.
+/* A service begins to be scheduled by "shadow". Without hooks it is not served by flows, and
+ * works all the same: but who asked for them should know.
  */
-int slb_net_service_add(struct net *net)
+static int slb_net_service_add(struct net *net)
 {
 	struct slb_net *sn = slb_net(net);
 	int err;
@@ -100,16 +97,10 @@ int slb_net_service_add(struct net *net)
 	return err;
 }
 
-/**
- * slb_net_service_del() - a service is no longer scheduled by "shadow"
- * @net: its namespace
- *
- * Its flows are ended by the next sweep, if not by the loss of its real
- * servers.
- *
- * Context: process.
+/* A service is no longer scheduled by "shadow". Its flows are ended by the next sweep, if
+ * not by the loss of its real servers.
  */
-void slb_net_service_del(struct net *net)
+static void slb_net_service_del(struct net *net)
 {
 	struct slb_net *sn = slb_net(net);
 
@@ -118,6 +109,11 @@ void slb_net_service_del(struct net *net)
 	slb_net_hook(sn, sn->scope, sn->services);
 	mutex_unlock(&slb_mutex);
 }
+
+const struct slb_sched_watcher slb_net_watcher = {
+	.add	= slb_net_service_add,
+	.del	= slb_net_service_del,
+};
 
 static int slb_net_init_one(struct net *net)
 {

@@ -14,6 +14,7 @@
 #include "stats.h"
 
 struct slb_cpu_data;
+struct slb_sched_watcher;
 struct ctl_table;
 struct ctl_table_header;
 
@@ -158,8 +159,8 @@ static inline void slb_count(struct slb_net *sn, enum slb_stat stat)
 int slb_net_init(void);
 void slb_net_exit(void);
 int slb_net_scope_set(struct slb_net *sn, int scope);
-int slb_net_service_add(struct net *net);
-void slb_net_service_del(struct net *net);
+
+extern const struct slb_sched_watcher slb_net_watcher;
 
 int slb_sysctl_init(struct slb_net *sn);
 void slb_sysctl_exit(struct slb_net *sn);

@@ -62,7 +62,7 @@ setup() {
 	local modules
 
 	modules=/lib/modules/$(uname -r)
-	install -D -m 644 "$SLB_KO" "$modules/updates/shadowlb.ko"
+	install -D -m 644 -t "$modules/updates" "$SLB_KO" "${SLB_KO%/*}/ip_vs_shadow.ko"
 	if [ -n "${SLB_DEPMOD:-}" ]; then cp "$SLB_DEPMOD"/modules.* "$modules/"; else depmod; fi
 	modprobe ip_vs ${SLB_BENCH_BITS:+conn_tab_bits=$SLB_BENCH_BITS}
 	modprobe -a ip_vs ip_vs_rr dummy ${SLB_BENCH_MODULES:-} || die 'this kernel lacks what the benchmark needs'

@@ -42,7 +42,7 @@ slb_build_depmod() {
 	cp -r --preserve=timestamps "$modules"/modules.{order,builtin*} \
 		"$tree/lib/modules/$release"
 	ln -s "$modules/kernel" "$tree/lib/modules/$release/kernel"
-	cp "$2/shadowlb.ko" "$tree/lib/modules/$release/updates"
+	cp "$2"/{shadowlb,ip_vs_shadow}.ko "$tree/lib/modules/$release/updates"
 	depmod -b "$tree" "$release"
 	rm "$tree/lib/modules/$release/kernel"
 	rm -r "$tree/lib/modules/$release/updates"

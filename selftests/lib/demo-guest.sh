@@ -28,7 +28,7 @@ say() { printf '  [%3d s] %s\n' $SECONDS "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 slb_bail() { die "$*"; }
 
-install -D -m 644 "$SLB_KO" "/lib/modules/$(uname -r)/updates/shadowlb.ko"
+install -D -m 644 -t "/lib/modules/$(uname -r)/updates" "$SLB_KO" "${SLB_KO%/*}/ip_vs_shadow.ko"
 cp "$SLB_DEPMOD"/modules.* "/lib/modules/$(uname -r)/"
 
 # keep STATE NAME VALUE: one round's figure

@@ -3,13 +3,13 @@
 #
 # Runs INSIDE a guest, as root: guest.sh TEST...
 #
-# Installs shadowlb.ko for the kernel that runs, then runs each test by itself:
+# Installs the modules for the kernel that runs, then runs each test by itself:
 # with its own timeout, judged by its exit code, its KTAP lines and the kernel's log
 # since it began, and with everything it left behind removed. Prints KTAP; a test's
 # own output is indented by four, so the results stand alone at the line's start.
 #
-# From the driver: SLB_SRC (the checkout), SLB_KERNEL (6.1, 6.12, uml or smp), SLB_KO (the
-# module), SLB_DEPMOD (a directory with the modules.* that depmod made for it on the
+# From the driver: SLB_SRC (the checkout), SLB_KERNEL (6.1, 6.12, uml or smp), SLB_KO
+# (shadowlb.ko, with ip_vs_shadow.ko beside it), SLB_DEPMOD (a directory with the modules.* that depmod made for it on the
 # host; without, depmod runs here, for 15 s under emulation).
 # For the tests: all of these, and SLB_TMP, a tmpfs that is empty at each start.
 
@@ -35,7 +35,7 @@ slb_install_module() {
 	local dir
 
 	dir=/lib/modules/$(uname -r)
-	install -D -m 644 "$SLB_KO" "$dir/updates/shadowlb.ko" || return 1
+	install -D -m 644 -t "$dir/updates" "$SLB_KO" "${SLB_KO%/*}/ip_vs_shadow.ko" || return 1
 	if [ -n "${SLB_DEPMOD:-}" ]; then
 		cp "$SLB_DEPMOD"/modules.* "$dir/"
 	else
@@ -80,10 +80,21 @@ slb_kill_strays() {
 	done
 }
 
-# Back to the state before the test. Says what cannot be undone.
-slb_clean_up() {
+# slb_unload MODULE: a namespace goes some time after its last user, and its service with it.
+slb_unload() {
 	local i
 
+	for ((i = 0; i < 100; i++)); do
+		[ -d "/sys/module/$1" ] || return 0
+		rmmod "$1" 2>"$SLB_TMP.rmmod" && return 0
+		sleep 0.1
+	done
+	cat "$SLB_TMP.rmmod"
+	echo "$1 cannot be unloaded after the test"
+}
+
+# Back to the state before the test. Says what cannot be undone.
+slb_clean_up() {
 	slb_kill_strays
 	ip -all netns delete 2>/dev/null
 	if [ -e /proc/net/ip_vs ]; then
@@ -93,16 +104,8 @@ slb_clean_up() {
 		cmp -s "$SLB_KO" "/lib/modules/$(uname -r)/updates/shadowlb.ko" ||
 			slb_install_module
 	fi
-	# A namespace goes some time after its last user, and its service with it.
-	for ((i = 0; i < 100; i++)); do
-		[ -d /sys/module/shadowlb ] || break
-		rmmod shadowlb 2>"$SLB_TMP.rmmod" && break
-		sleep 0.1
-	done
-	if [ -d /sys/module/shadowlb ]; then
-		cat "$SLB_TMP.rmmod"
-		echo 'shadowlb cannot be unloaded after the test'
-	fi
+	slb_unload shadowlb
+	slb_unload ip_vs_shadow
 }
 
 # The kernel's clock, by which kmemleak dates an object.

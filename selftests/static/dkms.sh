@@ -39,6 +39,7 @@ trap 'exit 143' TERM INT
 dir=$2
 n=0
 failed=0
+modules='shadowlb ip_vs_shadow'
 options=$(sed -n 's/^BUILD_EXCLUSIVE_CONFIG="\(.*\)"/\1/p' "$SLB_SRC/dkms.conf")
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$SLB_SRC/dkms.conf")
 next=${version%.*}.$((${version##*.} + 1))
@@ -121,21 +122,30 @@ refused() {
 	grep -q "^error: .*$1" "$dir/make"
 }
 
-# field KERNEL NAME: what modinfo finds by way of depmod's index
+# field KERNEL MODULE NAME: what modinfo finds by way of depmod's index
 field() {
-	in_root modinfo -k "$1" -F "$2" shadowlb
+	in_root modinfo -k "$1" -F "$3" "$2"
 }
 
-# module KERNEL VERSION: depmod knows a module of dkms that was built for the kernel
+# module KERNEL VERSION: depmod knows modules of dkms that were built for the kernel
 module() {
-	set -- "$1" "$2" "$(field "$1" filename)" "$(field "$1" vermagic)" "$(field "$1" version)"
-	echo "$@" "$(in_root modprobe -S "$1" -R ip_vs_shadow)"
-	[[ $3 == /lib/modules/$1/updates/dkms/shadowlb.ko* ]] && [ "${4%% *}" = "$1" ] &&
-		[ "$5" = "$2" ] && [ "$(in_root modprobe -S "$1" -R ip_vs_shadow)" = shadowlb ]
+	local m file magic
+
+	for m in $modules; do
+		file=$(field "$1" $m filename)
+		magic=$(field "$1" $m vermagic)
+		echo "$file $magic $(field "$1" $m version)"
+		[[ $file == /lib/modules/$1/updates/dkms/$m.ko* ]] && [ "${magic%% *}" = "$1" ] &&
+			[ "$(field "$1" $m version)" = "$2" ] || return 1
+	done
 }
 
 no_module() {
-	! in_root modprobe -S "$1" -R ip_vs_shadow
+	local m
+
+	for m in $modules; do
+		! in_root modprobe -S "$1" -R $m || return 1
+	done
 }
 
 # installs COMMAND...: it succeeds, and no package is left half installed
@@ -181,7 +191,7 @@ headers() {
 	chmod 755 "$pkg/DEBIAN/postinst"
 	ln -s "/usr/src/linux-headers-$1" "$pkg/usr/lib/modules/$1/build"
 	printf '#define UTS_RELEASE "%s"\n' "$1" >"$kdir/include/generated/utsrelease.h"
-	printf 'modules:\n\tcp /root/shadowlb.ko $(M)\n' >"$kdir/Makefile"
+	printf 'modules:\n\tcp /root/*.ko $(M)\n' >"$kdir/Makefile"
 	for o in $options; do
 		[[ " $* " == *" -$o "* ]] || echo "$o=y"
 	done >"$kdir/.config"
@@ -207,32 +217,36 @@ names() {
 
 nothing_left() {
 	names >"$dir/after"
-	diff "$dir/before" "$dir/after" && ! grep -r shadowlb "$root/lib/modules/"
+	diff "$dir/before" "$dir/after" && ! grep -rE 'shadowlb|ip_vs_shadow' "$root/lib/modules/"
 }
 
-# What a made kernel "builds": a copy of the module that dkms built for the old kernel.
-keep_module() {
-	local ko
+# What a made kernel "builds": copies of the modules that dkms built for the old kernel.
+keep_modules() {
+	local m ko
 
-	ko=$(field "$old" filename)
-	case $ko in
-	*.xz) xz -dc "$root$ko" >"$root/root/shadowlb.ko" ;;
-	*) cp "$root$ko" "$root/root/shadowlb.ko" ;;
-	esac
+	for m in $modules; do
+		ko=$(field "$old" $m filename)
+		case $ko in
+		*.xz) xz -dc "$root$ko" >"$root/root/$m.ko" ;;
+		*) cp "$root$ko" "$root/root/$m.ko" ;;
+		esac
+	done
 }
 
-# made_has KERNEL VERSION: the module in the directory of a made kernel is of that version
+# made_has KERNEL VERSION: the modules in the directory of a made kernel are of that version
 made_has() {
-	local ko
+	local m ko
 
-	ko=$(cd "$root" && find "usr/lib/modules/$1/updates" -name 'shadowlb.ko*')
-	[ "$(in_root modinfo -F version "/$ko")" = "$2" ]
+	for m in $modules; do
+		ko=$(cd "$root" && find "usr/lib/modules/$1/updates" -name "$m.ko*")
+		[ "$(in_root modinfo -F version "/$ko")" = "$2" ] || return 1
+	done
 }
 
-# set_version VERSION: of the copy, in the section where modinfo reads it. Two versions have
+# set_version VERSION: of the copies, in the section where modinfo reads it. Two versions have
 # the same length, or nothing would be where the section headers say.
 set_version() {
-	sed -i "s/version=[0-9.]*\x00/version=$1\x00/" "$root/root/shadowlb.ko"
+	sed -i "s/version=[0-9.]*\x00/version=$1\x00/" "$root"/root/*.ko
 }
 
 # upgrade KERNEL: installs the next version for a made kernel
@@ -253,7 +267,7 @@ test_release() {
 	check 'dkms says installed' status "$version $old installed"
 	check "depmod knows a module for $old" module "$old" "$version"
 	check 'a second dkms-install is refused' refused 'make dkms-remove first' "$version" "$old"
-	keep_module
+	keep_modules
 
 	check "apt installs the headers of $new" new_headers
 	check "dkms built for $new by itself" \

@@ -4,9 +4,9 @@
 # slb-also: stock uml rt smp
 # slb-timeout: 240
 #
-# The module as an operator meets it: loads and unloads, what modinfo says, what it
-# does with values out of range, autoload by ipvsadm, and that it cannot be removed
-# from under a service.
+# The modules as an operator meets them: loads and unloads, what modinfo says, what they
+# do with values out of range, autoload by ipvsadm, also where modprobe is slow and namespaces
+# end meanwhile, and removal from under a service.
 
 set -u
 
@@ -95,11 +95,40 @@ takes() {
 	echo "$2" >"/proc/sys/net/shadowlb/$1" && [ "$(cat "/proc/sys/net/shadowlb/$1")" = "$2" ]
 }
 
+# hooked: are packets looked at here?
+hooked() { grep -qx "hooked 1" /proc/net/shadowlb; }
+
+# within SECONDS COMMAND...
+within() {
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.2
+	done
+}
+
+# The kernel's modprobe takes 3 s; a namespace ends in the meantime.
+slow_modprobe() {
+	printf '#!/bin/sh\nsleep 3\nexec %s "$@"\n' "$(command -v modprobe)" >"$SLB_TMP/modprobe"
+	chmod 755 "$SLB_TMP/modprobe"
+	trap 'sysctl -qw kernel.modprobe='"$(sysctl -n kernel.modprobe)" EXIT
+	sysctl -qw kernel.modprobe="$SLB_TMP/modprobe"
+	ip netns add slb-x
+	(sleep 1; exec timeout 30 ip netns delete slb-x) &
+	ending=$!
+}
+
+ended() {
+	wait $ending && within 30 not grep -q slb-x <(ip netns)
+}
+
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$SLB_SRC/dkms.conf")
 check 'modinfo: version of dkms.conf' field version "^${version//./\\.}$"
 check 'modinfo: licence GPL' field license '^GPL$'
 check 'modinfo: description' field description '.'
-check 'modinfo: alias for ipvsadm -s shadow' field alias '^ip_vs_shadow$'
+check 'modinfo: needs the scheduler' field depends '\<ip_vs_shadow\>'
 check 'modinfo: parameter flows with unit and default' field parm '^flows:.*default.*\(uint\)$'
 check '20 loads and unloads' load_and_unload
 
@@ -130,12 +159,23 @@ modprobe shadowlb
 check 'the default is back' [ "$(cat /sys/module/shadowlb/parameters/flows)" = "$default" ]
 unload
 
-check 'ipvsadm -s shadow loads the module' ipvsadm -A -t 10.9.9.9:80 -s shadow
-check 'it is loaded' loaded
-check 'rmmod is refused while a service uses it' not rmmod shadowlb
-check 'and the service is still there' bash -c 'ipvsadm -Ln | grep -q "10.9.9.9:80 shadow"'
-check 'the service is deleted' ipvsadm -D -t 10.9.9.9:80
-check 'then the module goes' unload
+service=10.9.9.9:80
+rmmod ip_vs_shadow
+slow_modprobe
+check 'ipvsadm -s shadow loads the scheduler' timeout 30 ipvsadm -A -t $service -s shadow
+check 'a namespace ended meanwhile' ended
+check 'and one can be made' timeout 30 ip netns add slb-y
+check 'shadowlb is loaded' within 30 loaded
+check 'and serves the service' within 10 hooked
+check 'it goes while a service uses the scheduler' rmmod shadowlb
+check 'the scheduler does not' not rmmod ip_vs_shadow
+check 'the service is still there' bash -c "ipvsadm -Ln | grep -q '$service shadow'"
+check 'shadowlb comes back' modprobe shadowlb
+check 'and serves the service again' hooked
+check 'the service is deleted' ipvsadm -D -t $service
+check 'then it is served no more' not hooked
+check 'shadowlb goes' rmmod shadowlb
+check 'and the scheduler' rmmod ip_vs_shadow
 
 echo "1..$n"
 exit $failed

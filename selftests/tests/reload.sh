@@ -13,7 +13,7 @@ set -u
 trap slb_net_down EXIT
 
 reloads=${SLB_RELOADS:-100}
-modprobe ip_vs
+modprobe ip_vs_shadow
 slb_net_up
 slb_http_up
 slb_udp_up
