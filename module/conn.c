@@ -190,84 +190,73 @@ u32 slb_conn_mtu(const struct ip_vs_conn *cp)
 }
 
 /**
- * slb_timeouts_read() - learn for how long IPVS keeps settled connections
- * @sn: the namespace
- * @t: timeouts, as they were or all zero
+ * slb_conn_timeout() - for how long IPVS keeps a connection like this now
+ * @cp: the connection, pinned and settled
  *
- * Context: process.
+ * Context: RCU.
+ * Return: jiffies, as "ipvsadm --set" or the protocol has it at this moment.
  */
-void slb_timeouts_read(struct slb_net *sn, struct slb_timeouts *t)
+int slb_conn_timeout(const struct ip_vs_conn *cp)
 {
-	static const u8 protos[SLB_PROTO_MAX] = {
-		[SLB_TCP]	= IPPROTO_TCP,
-		[SLB_UDP]	= IPPROTO_UDP,
-		[SLB_SCTP]	= IPPROTO_SCTP,
-	};
-	struct ip_vs_proto_data *pd;
-	int i, timeout;
-	u8 proto;
+	const struct ip_vs_proto_data *pd;
+	u16 proto = cp->protocol;
 
-	rcu_read_lock();
-	for (i = 0; i < SLB_PROTO_MAX; i++) {
-		proto = protos[i];
-		pd = ip_vs_proto_data_get(net_ipvs(sn->net), proto);
-		if (!pd)
-			continue;
-		timeout = READ_ONCE(pd->timeout_table[slb_state_settled(proto)]);
-		if (timeout == t->now[i])
-			continue;
-		t->previous[i] = t->now[i];
-		t->now[i] = timeout;
-	}
-	rcu_read_unlock();
+	pd = ip_vs_proto_data_get(cp->ipvs, proto);
+	return pd ? READ_ONCE(pd->timeout_table[slb_state_settled(proto)]) :
+		    READ_ONCE(cp->timeout);
 }
 
-/* Does a state that is not settled have a timeout of its own that tells it from
- * one that IPVS tried to end? That of FIN_WAIT may be set ("ipvsadm --set").
+/* The timeout of this state is a constant of the protocol, other than 60 s, and IPVS has left 60 s
+ * behind, as on a connection that it could not end. Those of settled connections, and of FIN_WAIT, may
+ * be set ("ipvsadm --set"): they tell nothing for certain.
  */
-static bool slb_state_marked(const struct ip_vs_conn *cp)
+static bool slb_conn_refused(struct ip_vs_conn *cp)
 {
-	struct ip_vs_proto_data *pd = ip_vs_proto_data_get(cp->ipvs,
-							   cp->protocol);
+	const struct ip_vs_proto_data *pd;
+	bool refused;
 
-	return pd && cp->timeout == 60 * HZ &&
-	       pd->timeout_table[cp->state] != 60 * HZ &&
-	       !(cp->protocol == IPPROTO_TCP &&
-		 cp->state == IP_VS_TCP_S_FIN_WAIT);
-}
-
-/* Did IPVS end, or try to end, this connection while flows held it? As
- * slb_conn_marked(), for certain and in any state: set_tcp_state() writes state and
- * timeout one after the other, under the lock. A packet of the slow path undoes the
- * mark, but where IPVS ends connections whose real server is gone it is not needed.
- */
-static bool slb_conn_expired(struct ip_vs_conn *cp,
-			     const struct slb_timeouts *t)
-{
-	bool expired;
-
-	if (!slb_dest_available(cp->dest) &&
-	    sysctl_expire_nodest_conn(cp->ipvs))
-		return true;
 	if (READ_ONCE(cp->timeout) != 60 * HZ)
 		return false;
+	pd = ip_vs_proto_data_get(cp->ipvs, cp->protocol);
+	/* state and timeout are written one after the other, under the lock */
 	spin_lock(&cp->lock);
-	if (slb_conn_settled(cp, cp->protocol))
-		expired = slb_conn_marked(cp, cp->protocol, t);
-	else
-		expired = slb_state_marked(cp);
+	refused = pd && cp->timeout == 60 * HZ &&
+		  !slb_conn_settled(cp, cp->protocol) &&
+		  pd->timeout_table[cp->state] != 60 * HZ &&
+		  !(cp->protocol == IPPROTO_TCP &&
+		    cp->state == IP_VS_TCP_S_FIN_WAIT);
 	spin_unlock(&cp->lock);
-	return expired;
+	return refused;
 }
 
 /**
- * slb_conn_expire() - end a connection that IPVS tried to end before
- * @cp: the connection; the caller's pin is gone
+ * slb_conn_ended() - would IPVS have ended this connection, had it not been pinned?
+ * @cp: the connection, held
+ *
+ * Its real server is gone, and net.ipv4.vs.expire_nodest_conn is set: then IPVS ends
+ * it at once. Or it is closed, and IPVS has tried. Whatever is in doubt lives on.
+ *
+ * Context: RCU, BH off.
+ */
+bool slb_conn_ended(struct ip_vs_conn *cp)
+{
+	if (!slb_dest_available(cp->dest) &&
+	    sysctl_expire_nodest_conn(cp->ipvs))
+		return true;
+	return slb_conn_refused(cp);
+}
+
+/**
+ * slb_conn_expire() - end a connection that IPVS wanted to end while it was pinned
+ * @cp: the connection, slb_conn_ended(); the caller's pins are gone
  *
  * At once, as ip_vs_conn_del() does, and not by the timer: the packet that ended the
- * flow is on its way to IPVS, and would set it anew. ip_vs_conn_expire() asks whether
- * anybody holds the connection, another flow for one, and then comes back later, as
- * always. IPVS frees connections by RCU.
+ * flow is on its way to IPVS, and would set it anew. Whoever else holds the connection
+ * ends it: another flow, or IPVS with the packet that it has in hand. Then
+ * ip_vs_conn_expire() would do nothing but come back later and send a sync message. IPVS
+ * frees connections by RCU.
+	if (refcount_read(&cp->refcnt) > 1 || atomic_read(&cp->n_control))
+		return;
  *
  * Context: RCU, since before the pin was let go of; BH off.
  */
@@ -277,36 +266,27 @@ void slb_conn_expire(struct ip_vs_conn *cp)
 		cp->timer.function(&cp->timer);
 }
 
-/* Set the timeout and the timer as the last packet would have set them. Two
- * directions of a connection do this apart, and the slow path in between, so a
- * timer that is later was set for a later packet, unless the timeout has been
- * shortened. The packet that ends the state that flows serve sets the timer
- * itself, and comes later than those that they served. A timer that is due is how
- * IPVS ends a connection.
+/* Set the timeout and the timer as the last packet would have set them, unless the timer
+ * was set for a later one: the two directions of a connection do this apart, and
+ * IPVS in between. The packet that ends the state that flows serve sets the timer itself,
+ * and comes later than those that they served. A timer that is due is how IPVS ends a
+ * connection.
  */
-static void slb_conn_touch(struct ip_vs_conn *cp, const struct slb_timeouts *t,
-			   unsigned long last)
+static void slb_conn_touch(struct ip_vs_conn *cp, unsigned long last)
 {
-	struct ip_vs_proto_data *pd = ip_vs_proto_data_get(cp->ipvs,
-							   cp->protocol);
-	unsigned long timeout, expires;
-	bool shorter, settled;
+	unsigned long timeout = 0, expires;
 
 	spin_lock(&cp->lock);
-	settled = pd && slb_conn_settled(cp, cp->protocol) &&
-		  !slb_conn_marked(cp, cp->protocol, t);
-	if (settled) {
-		timeout = READ_ONCE(pd->timeout_table[cp->state]);
-		shorter = timeout < cp->timeout;
+	expires = READ_ONCE(cp->timer.expires);
+	if (slb_conn_settled(cp, cp->protocol) &&
+	    time_after(last + cp->timeout, expires) &&
+	    time_after(expires, jiffies)) {
+		/* it may have been lowered since the packet */
+		timeout = max_t(unsigned long, cp->timeout, slb_conn_timeout(cp));
 		cp->timeout = timeout;
 	}
 	spin_unlock(&cp->lock);
-	if (!settled)
-		return;
-
-	expires = READ_ONCE(cp->timer.expires);
-	if (time_before_eq(expires, jiffies) ||
-	    (!shorter && time_before_eq(last + timeout, expires)))
+	if (!timeout)
 		return;
 	mod_timer(&cp->timer, last + timeout);
 	/* a packet has changed the state, and set the timer for it, before us */
@@ -337,7 +317,6 @@ static void slb_stats_out(struct ip_vs_stats *stats, u32 packets, u32 bytes)
 /**
  * slb_flow_account() - tell IPVS what a flow has served
  * @flow: the flow
- * @t: timeouts
  * @now: jiffies
  *
  * Adds to the statistics of real server, service and namespace and to the
@@ -346,11 +325,8 @@ static void slb_stats_out(struct ip_vs_stats *stats, u32 packets, u32 bytes)
  * no longer is.
  *
  * Context: RCU, BH off, the flow is the caller's.
- * Return: true if IPVS tried to end the connection while it was pinned: the
- *	caller ends the flow, and the connection with slb_conn_expire().
  */
-bool slb_flow_account(struct slb_flow *flow, const struct slb_timeouts *t,
-		      unsigned long now)
+void slb_flow_account(struct slb_flow *flow, unsigned long now)
 {
 	void (*add)(struct ip_vs_stats *stats, u32 packets, u32 bytes);
 	struct ip_vs_conn *cp = flow->conn;
@@ -361,18 +337,17 @@ bool slb_flow_account(struct slb_flow *flow, const struct slb_timeouts *t,
 	if (!(flow->flags & SLB_FLOW_OUT) && flow->packets != flow->ahead)
 		atomic_add((int)flow->packets - (int)flow->ahead, &cp->in_pkts);
 	flow->ahead = 0;
-	if (flow->packets) {
-		add = flow->flags & SLB_FLOW_OUT ? slb_stats_out : slb_stats_in;
-		add(&dest->stats, flow->packets, flow->bytes);
-		svc = rcu_dereference(dest->svc);
-		if (svc)
-			add(&svc->stats, flow->packets, flow->bytes);
-		add(slb_tot_stats(cp->ipvs), flow->packets, flow->bytes);
-		if (flow->flags & SLB_FLOW_WIDE && slb_flow6(flow)->ct)
-			slb_ct_account(flow, now);
-		flow->packets = 0;
-		flow->bytes = 0;
-		slb_conn_touch(cp, t, now - slb_flow_idle(flow, now));
-	}
-	return slb_conn_expired(cp, t);
+	if (!flow->packets)
+		return;
+	add = flow->flags & SLB_FLOW_OUT ? slb_stats_out : slb_stats_in;
+	add(&dest->stats, flow->packets, flow->bytes);
+	svc = rcu_dereference(dest->svc);
+	if (svc)
+		add(&svc->stats, flow->packets, flow->bytes);
+	add(slb_tot_stats(cp->ipvs), flow->packets, flow->bytes);
+	if (flow->flags & SLB_FLOW_WIDE && slb_flow6(flow)->ct)
+		slb_ct_account(flow, now);
+	flow->packets = 0;
+	flow->bytes = 0;
+	slb_conn_touch(cp, now - slb_flow_idle(flow, now));
 }

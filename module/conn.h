@@ -17,34 +17,6 @@
  */
 #define SLB_TIMEOUT_MIN	(5 * SLB_SWEEP)
 
-/* The protocols that flows serve, as an index. */
-enum slb_proto {
-	SLB_TCP,
-	SLB_UDP,
-	SLB_SCTP,
-	SLB_PROTO_MAX
-};
-
-/**
- * slb_proto() - a protocol as an index
- * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
- */
-static inline enum slb_proto slb_proto(u8 proto)
-{
-	return proto == IPPROTO_TCP ? SLB_TCP :
-	       proto == IPPROTO_UDP ? SLB_UDP : SLB_SCTP;
-}
-
-/**
- * struct slb_timeouts - for how long IPVS keeps settled connections
- * @now: in jiffies, by enum slb_proto ("ipvsadm --set"), at the last sweep
- * @previous: what it was before its last change
- */
-struct slb_timeouts {
-	int	now[SLB_PROTO_MAX];
-	int	previous[SLB_PROTO_MAX];
-};
-
 /**
  * slb_state_settled() - the state of connections that flows serve
  * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
@@ -74,30 +46,24 @@ static inline bool slb_conn_settled(const struct ip_vs_conn *cp, u8 proto)
 	return READ_ONCE(cp->state) == slb_state_settled(proto);
 }
 
-/**
- * slb_conn_marked() - did IPVS try to end this connection?
- * @cp: the connection, pinned
- * @proto: its protocol
- * @t: timeouts
- *
- * There is no notice of that, but ip_vs_conn_expire() leaves a timeout of 60 s
- * behind on a connection that is held. Where 60 s is, or lately was, what a
- * settled connection has anyway, the answer is no: ending a connection that
- * lives would be worse than keeping one for longer. States that are not
- * settled have timeouts of their own, 60 s among them.
- *
- * Context: any; true may be wrong without cp->lock, see slb_conn_expired().
- */
-static inline bool slb_conn_marked(const struct ip_vs_conn *cp, u8 proto,
-				   const struct slb_timeouts *t)
-{
-	enum slb_proto i;
+int slb_conn_timeout(const struct ip_vs_conn *cp);
 
-	if (likely(READ_ONCE(cp->timeout) != 60 * HZ))
-		return false;
-	i = slb_proto(proto);
-	return t->now[i] != 60 * HZ && t->previous[i] != 60 * HZ &&
-	       slb_conn_settled(cp, proto);
+/**
+ * slb_conn_doubtful() - may IPVS have tried to end this connection?
+ * @cp: the connection, pinned and settled
+ *
+ * ip_vs_conn_expire() leaves a timeout of 60 s behind on a connection that is held, and no
+ * other trace. A packet leaves the same where 60 s is the protocol's timeout, which may
+ * have been changed since ("ipvsadm --set"), and so may a sync message. No copy of
+ * the protocol's timeouts tells which it was: a doubt ends the flow and nothing else.
+ * The packet goes to IPVS, which knows whether it still has the connection.
+ *
+ * Context: RCU.
+ */
+static inline bool slb_conn_doubtful(const struct ip_vs_conn *cp)
+{
+	return unlikely(READ_ONCE(cp->timeout) == 60 * HZ) &&
+	       slb_conn_timeout(cp) != 60 * HZ;
 }
 
 /**
@@ -133,10 +99,9 @@ enum slb_stat slb_conn_fit(const struct slb_net *sn,
 			   const struct ip_vs_conn *cp);
 bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst,
 		  u32 *cookie);
+bool slb_conn_ended(struct ip_vs_conn *cp);
 u32 slb_conn_mtu(const struct ip_vs_conn *cp);
 void slb_conn_expire(struct ip_vs_conn *cp);
-void slb_timeouts_read(struct slb_net *sn, struct slb_timeouts *t);
-bool slb_flow_account(struct slb_flow *flow, const struct slb_timeouts *t,
-		      unsigned long now);
+void slb_flow_account(struct slb_flow *flow, unsigned long now);
 
 #endif /* _SLB_CONN_H */

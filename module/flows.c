@@ -27,13 +27,12 @@
 
 /**
  * slb_flows_alloc() - allocate what a CPU needs, its tables apart
- * @sn: the namespace
  * @node: memory node of the CPU
  *
  * Context: process, may sleep.
  * Return: NULL if there is no memory.
  */
-struct slb_cpu_data *slb_flows_alloc(struct slb_net *sn, int node)
+struct slb_cpu_data *slb_flows_alloc(int node)
 {
 	struct slb_cpu_data *d = kvzalloc_node(sizeof(*d), GFP_KERNEL, node);
 
@@ -46,7 +45,6 @@ struct slb_cpu_data *slb_flows_alloc(struct slb_net *sn, int node)
 	d->seed = get_random_u32();
 	prandom_seed_state(&d->rnd, get_random_u64());
 	d->peers.missed = jiffies;
-	slb_timeouts_read(sn, &d->timeouts);
 	return d;
 }
 
@@ -124,9 +122,8 @@ void slb_flow_begin(struct slb_cpu_data *d, const struct slb_flow *flow)
  * @now: jiffies
  *
  * Context: RCU, BH off.
- * Return: as slb_flow_account().
  */
-bool slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
+void slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 		     unsigned long now)
 {
 	const struct slb_table *t = flow->flags & SLB_FLOW_WIDE ? &d->wide :
@@ -137,7 +134,30 @@ bool slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 		slb_service_add(&d->services, flow->conn, SLB_HIT,
 				flow->packets);
 	}
-	return slb_flow_account(flow, &d->timeouts, now);
+	slb_flow_account(flow, now);
+}
+
+/* Let go of all that a flow holds. Its connection may be freed when the grace period is over. */
+static struct ip_vs_conn *slb_flow_drop(struct slb_net *sn,
+					struct slb_cpu_data *d,
+					struct slb_flow *flow,
+					enum slb_stat why)
+{
+	bool wide = flow->flags & SLB_FLOW_WIDE;
+	struct nf_conn *ct = wide ? slb_flow6(flow)->ct : NULL;
+	struct ip_vs_conn *cp = flow->conn;
+
+	trace_slb_end(flow, why);
+	slb_count(sn, why == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
+	slb_flow_settle(d, flow, jiffies);
+	slb_flow_peer(d, flow)->flows--;
+	dst_release(flow->dst);
+	if (ct)
+		slb_ct_hand_over(ct);
+	nf_ct_put(ct);
+	slb_flow_free(wide ? &d->wide : &d->narrow, flow);
+	slb_conn_unpin(cp);
+	return cp;
 }
 
 /**
@@ -152,22 +172,10 @@ bool slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 		  struct slb_flow *flow, enum slb_stat why)
 {
-	bool wide = flow->flags & SLB_FLOW_WIDE;
-	struct nf_conn *ct = wide ? slb_flow6(flow)->ct : NULL;
-	struct ip_vs_conn *cp = flow->conn;
-	bool expired;
+	bool ended = slb_conn_ended(flow->conn);
+	struct ip_vs_conn *cp = slb_flow_drop(sn, d, flow, why);
 
-	trace_slb_end(flow, why);
-	slb_count(sn, why == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
-	expired = slb_flow_settle(d, flow, jiffies);
-	slb_flow_peer(d, flow)->flows--;
-	dst_release(flow->dst);
-	if (ct)
-		slb_ct_hand_over(ct);
-	nf_ct_put(ct);
-	slb_flow_free(wide ? &d->wide : &d->narrow, flow);
-	slb_conn_unpin(cp);
-	if (expired)
+	if (ended)
 		slb_conn_expire(cp);
 }
 
@@ -232,7 +240,8 @@ void slb_flow_end_both(struct slb_net *sn, struct slb_cpu_data *d,
 {
 	struct slb_flow *rev = slb_flow_reverse(d, flow);
 
-	slb_flow_end(sn, d, flow, why);
+	/* first of all: the connection is the last one's to end */
 	if (rev)
-		slb_flow_end(sn, d, rev, why);
+		slb_flow_drop(sn, d, rev, why);
+	slb_flow_end(sn, d, flow, why);
 }

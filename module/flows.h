@@ -46,7 +46,6 @@ struct slb_hint {
  * @narrow: its narrow flows
  * @wide: its wide flows
  * @services: what became of the packets of services
- * @timeouts: for how long IPVS keeps settled connections
  * @tracked: conntrack was seen to see packets, since there are flows; by
  *	struct slb_pkt's @v6
  * @frag_last: when a fragment without ports was last seen, in jiffies
@@ -58,8 +57,7 @@ struct slb_hint {
  * @asked: hash of a key whose next packet XDP has left to the hook to verify, and one
  *	bit that says so
  *
- * @timeouts: written by the sweep of this CPU, a word at a time; so is @tracked,
- * to false. All else: this CPU, BH off.
+ * @tracked: written to false by the sweep of this CPU. All else: this CPU, BH off.
  */
 struct slb_cpu_data {
 	u32			seed;
@@ -67,7 +65,6 @@ struct slb_cpu_data {
 	struct slb_table	narrow;
 	struct slb_table	wide;
 	struct slb_services	services;
-	struct slb_timeouts	timeouts;
 	bool			tracked[2];
 	u32			frag_last;
 	u32			frag[SLB_FRAGS];
@@ -173,10 +170,10 @@ static inline struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
 	return slb_flow_find_mapped(d, pkt);
 }
 
-struct slb_cpu_data *slb_flows_alloc(struct slb_net *sn, int node);
+struct slb_cpu_data *slb_flows_alloc(int node);
 void slb_flows_free(struct slb_cpu_data *d);
 void slb_flow_begin(struct slb_cpu_data *d, const struct slb_flow *flow);
-bool slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
+void slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 		     unsigned long now);
 void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 		  struct slb_flow *flow, enum slb_stat why);

@@ -111,13 +111,8 @@ struct slb_list {
  */
 const char *slb_proto_name(u8 proto)
 {
-	static const char *const names[SLB_PROTO_MAX] = {
-		[SLB_TCP]	= "TCP",
-		[SLB_UDP]	= "UDP",
-		[SLB_SCTP]	= "SCTP",
-	};
-
-	return names[slb_proto(proto)];
+	return proto == IPPROTO_TCP ? "TCP" :
+	       proto == IPPROTO_UDP ? "UDP" : "SCTP";
 }
 
 /* As "ipvsadm" has it, and the kind of tunnel. */

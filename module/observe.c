@@ -303,6 +303,22 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	unsigned long now = jiffies;
 	enum slb_stat why;
 	bool out;
+/* Is the connection of a flow the one that IPVS finds for the packet? It may have put
+ * another one in its place, without a packet that this CPU saw.
+ */
+static bool slb_learn_found(struct slb_net *sn, const struct slb_pkt *pkt,
+			    const struct sk_buff *skb,
+			    const struct slb_flow *flow)
+{
+	struct ip_vs_conn *cp;
+	bool out;
+
+	cp = slb_learn_pin(sn, pkt, skb, &out);
+	if (cp)
+		slb_conn_unpin(cp);
+	return cp == flow->conn;
+}
+
 
 	if (flow) {
 		p.cp = flow->conn;
@@ -328,6 +344,9 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	if (flow && w->why == SLB_MISS_VERIFY && !slb_verify(sn, flow, &p, why))
 		why = SLB_SKIP_CHANGED;
 	if (why != SLB_LEARNED)
+		why = SLB_SKIP_CHANGED;
+		if (!slb_learn_found(sn, &w->pkt, skb, flow))
+			goto err_unpin;
 		goto err_unpin;
 	if (!dst_hold_safe(p.dst)) {
 		why = SLB_SKIP_EGRESS;

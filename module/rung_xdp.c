@@ -91,7 +91,7 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	void *ip = f->ip;
 	u32 hlen = 0;
 
-	if (slb_flow_check(sn, d, flow, pkt, now) != SLB_HIT ||
+	if (slb_flow_check(sn, flow, pkt, now) != SLB_HIT ||
 	    flags & SLB_FLOW_MARKED || (flags & SLB_FLOW_NAT && pkt->nocsum))
 		return SLB_XDP_FLOW;
 	if (slb_csum_partial(ip, pkt, v6) ||

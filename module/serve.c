@@ -11,8 +11,8 @@
  * there on nothing can fail, and whatever fails before leaves the packet as it
  * was for the slow path.
  *
- * A hit reads the flow, and of the connection one line: state, timeout and real
- * server; of the real server whether it still is one.
+ * A hit reads the flow, and of the connection state, timeout and real server (one line
+ * until Linux 7.2, three since); of the real server whether it still is one.
  */
 #include <linux/sctp.h>
 #include <net/arp.h>
@@ -63,7 +63,7 @@ static enum slb_stat slb_check(struct slb_net *sn,
 			       struct sk_buff *skb,
 			       const struct slb_pkt *pkt, unsigned long now)
 {
-	enum slb_stat why = slb_flow_check(sn, d, flow, pkt, now);
+	enum slb_stat why = slb_flow_check(sn, flow, pkt, now);
 
 	if (why != SLB_HIT)
 		return why;

@@ -16,7 +16,6 @@
 /**
  * slb_flow_check() - may this flow be used now?
  * @sn: the namespace
- * @d: this CPU's data
  * @flow: the flow
  * @pkt: a packet of it
  * @now: jiffies
@@ -28,16 +27,14 @@
  * Return: SLB_HIT, or why the packet must go slow.
  */
 static __always_inline enum slb_stat
-slb_flow_check(const struct slb_net *sn, const struct slb_cpu_data *d,
-	       const struct slb_flow *flow, const struct slb_pkt *pkt,
-	       unsigned long now)
+slb_flow_check(const struct slb_net *sn, const struct slb_flow *flow,
+	       const struct slb_pkt *pkt, unsigned long now)
 {
 	const struct ip_vs_conn *cp = flow->conn;
 	u16 lease = slb_ticks((unsigned long)READ_ONCE(sn->lease) * HZ);
 	const struct nf_conn *ct;
 
-	if (!slb_conn_settled(cp, pkt->proto) ||
-	    slb_conn_marked(cp, pkt->proto, &d->timeouts))
+	if (!slb_conn_settled(cp, pkt->proto) || slb_conn_doubtful(cp))
 		return SLB_MISS_STATE;
 	if (!slb_dest_available(cp->dest))
 		return SLB_MISS_SERVER;

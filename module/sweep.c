@@ -45,6 +45,11 @@
 #include "sweep.h"
 
 /* Slots between two moments at which BHs are let in: some 10 us of them. */
+/* For how long a flow may be idle, whatever the lease: IPVS drops connections that have
+ * been idle for a minute (drop_entry), and must find them unpinned.
+ */
+#define SLB_IDLE	(45u * HZ)
+
 #define SLB_CHUNK	128u
 
 /* The same of sets of a table that is being moved, flow by flow to anywhere. */
@@ -70,7 +75,7 @@ static void slb_cpu_alloc(struct slb_cpu *c)
 	struct slb_cpu_data *d = c->own;
 
 	if (!d) {
-		d = slb_flows_alloc(c->sn, cpu_to_node(c->cpu));
+		d = slb_flows_alloc(cpu_to_node(c->cpu));
 		if (!d)
 			goto err_retry;
 		/* pairs with the files in /proc, which show an abandoned CPU too */
@@ -137,19 +142,17 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 	u32 idle = slb_flow_idle(flow, now);
 	enum slb_stat why;
 
-	if (slb_flow_settle(d, flow, now))
+	slb_flow_settle(d, flow, now);
+	why = drop ? SLB_SKIP_SCOPE : slb_conn_fit(sn, cp);
+	if (why == SLB_LEARNED && slb_conn_doubtful(cp))
 		why = SLB_MISS_STATE;
-	else if (drop)
-		why = SLB_SKIP_SCOPE;
-	else
-		why = slb_conn_fit(sn, cp);
-	if (why == SLB_LEARNED && !slb_flow_routed(flow))
+	if (why == SLB_LEARNED && !slb_flow_dst_valid(flow))
 		why = SLB_MISS_ROUTE;
 	if (why == SLB_LEARNED && flow->flags & SLB_FLOW_WIDE &&
 	    slb_flow6(flow)->ct && !slb_ct_fit(slb_flow6(flow)->ct))
 		why = SLB_SKIP_CONNTRACK;
 	if (why == SLB_LEARNED &&
-	    (idle > (u32)READ_ONCE(sn->lease) * HZ ||
+	    (idle > min((u32)READ_ONCE(sn->lease) * HZ, SLB_IDLE) ||
 	     (idle >= SLB_SWEEP && slb_flow_expires(flow, now))))
 		why = SLB_MISS_LEASE;
 	if (why != SLB_LEARNED)
@@ -345,7 +348,6 @@ static void slb_sweep_work(struct work_struct *work)
 		return;
 	}
 	WRITE_ONCE(c->held, 0);
-	slb_timeouts_read(c->sn, &d->timeouts);
 	if (slb_sweep(c, drop, false)) {
 		if (drop)
 			WRITE_ONCE(c->drop, false);
