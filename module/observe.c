@@ -18,6 +18,7 @@
 
 #include "ct.h"
 #include "observe.h"
+#include "outdate.h"
 #include "prove.h"
 #include "sweep.h"
 #include "trace.h"
@@ -462,3 +463,6 @@ void slb_observe(struct slb_net *sn, struct sk_buff *skb,
 out:
 	local_bh_enable();
 }
+	/* packets of connections that have a flow are not the first */
+	if (w->why == SLB_MISS_NONE || !slb_miss_teaches(w->why))
+		slb_outdate(sn, d, &w->pkt, skb, dev);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Answers of a new connection that are those of an older one, too. */
+#ifndef _SLB_OUTDATE_H
+#define _SLB_OUTDATE_H
+
+struct net_device;
+struct sk_buff;
+struct slb_cpu_data;
+struct slb_net;
+struct slb_pkt;
+
+void slb_outdate(struct slb_net *sn, struct slb_cpu_data *d,
+		 const struct slb_pkt *pkt, const struct sk_buff *skb,
+		 const struct net_device *dev);
+
+#endif /* _SLB_OUTDATE_H */

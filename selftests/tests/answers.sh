@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: uml
+# slb-also: 6.12 smp
+# slb-timeout: 120
+#
+# Several services with the same real servers and ports, and clients that use a port of
+# theirs for all of them. IPVS answers from the service of the newest connection: so it
+# does with flows. All that a packet meets is on one CPU here; between CPUs docs/design.md
+# allows a lease.
+
+set -u
+. lib/stat.sh
+. lib/net.sh
+. lib/net6.sh
+trap slb_net_down EXIT
+
+second=10.1.0.101
+first6=fd01::100
+second6=fd01::101
+port=30000
+
+# same TEXT VIP1:PORT VIP2:PORT CLIENT: both are asked from one port, with and without flows.
+same() {
+	local scope lines want='' got
+
+	for scope in 0 2; do
+		slb_scope $scope
+		port=$((port + 1))
+		lines="$4:$port $2 40 first
+			$4:$port $3 20 second
+			$4:$port $2 20 first
+			wait 1200
+			$4:$port $3 20 second"
+		got=$(slb_in client /usr/bin/python3 lib/ask.py <<<"$lines")
+		[ $scope != 0 ] || want=$got
+	done
+	slb_same "$1" "$got" "$want"
+	slb_note "$(paste -sd, <<<"$want")"
+}
+
+taskset -pc 0 $$ >/dev/null
+modprobe shadowlb
+slb_net_up
+slb_net6_up
+slb_in dir ip address add $second/32 dev dc
+slb_in client ip neighbour add $second lladdr "$(slb_mac 10.1.0.1)" dev c0 nud permanent
+for vip in $first6 $second6; do
+	slb_in dir ip address add $vip/128 dev dc nodad
+	slb_in client ip neighbour add $vip lladdr "$(slb_mac 10.1.0.1)" dev c0 nud permanent
+done
+slb_spawn rs1 /usr/bin/python3 lib/ask.py serve 10.2.1.2:7 '[fd02:1::2]:7'
+slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 2 ]' || slb_bail 'no UDP server'
+for service in $SLB_VIP_NAT:7 $SLB_VIP_NAT:8 $second:7; do
+	echo "-A -u $service -s rr"
+	echo "-a -u $service -r 10.2.1.2:7 -m"
+done | slb_in dir ipvsadm -R
+for service in "[$first6]:7" "[$second6]:7"; do
+	echo "-A -u $service -s rr"
+	echo "-a -u $service -r [fd02:1::2]:7 -m"
+done | slb_in dir ipvsadm -R
+before=$(slb_stat dir hits)
+same 'two addresses' $SLB_VIP_NAT:7 $second:7 10.1.0.2
+same 'two ports' $SLB_VIP_NAT:7 $SLB_VIP_NAT:8 10.1.0.2
+same 'two IPv6 addresses' "[$first6]:7" "[$second6]:7" '[fd01::2]'
+slb_is 'packets that flows served' $(($(slb_stat dir hits) - before)) gt 200
+slb_done
