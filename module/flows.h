@@ -4,6 +4,9 @@
 #define _SLB_FLOWS_H
 
 #include <linux/hash.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/netdevice.h>
 #include <linux/prandom.h>
 #include <net/dst.h>
 
@@ -16,8 +19,8 @@
 #include "service.h"
 #include "watch.h"
 
-/* Pairs of IPv4 addresses between which fragments have just been seen, by hash. */
-#define SLB_FRAGS	64
+/* Pairs of addresses between which packets without a key have just been seen, by hash. */
+#define SLB_KEYLESS	64
 
 /* Keys of which something is remembered before there is a flow. */
 #define SLB_HINTS	4096
@@ -48,8 +51,8 @@ struct slb_hint {
  * @services: what became of the packets of services
  * @tracked: conntrack was seen to see packets, since there are flows; by
  *	struct slb_pkt's @v6
- * @frag_last: when a fragment without ports was last seen, in jiffies
- * @frag: the same, by hash of its addresses
+ * @keyless_last: when a packet without a key was last seen, in jiffies
+ * @keyless: the same, by hash of its addresses
  * @hint: by hash of the key
  * @watch: packets on their way through the slow path
  * @peers: which addresses IPVS has to do with
@@ -66,8 +69,8 @@ struct slb_cpu_data {
 	struct slb_table	wide;
 	struct slb_services	services;
 	bool			tracked[2];
-	u32			frag_last;
-	u32			frag[SLB_FRAGS];
+	u32			keyless_last;
+	u32			keyless[SLB_KEYLESS];
 	struct slb_hint		hint[SLB_HINTS];
 	struct slb_watches	watch;
 	struct slb_peers	peers;
@@ -75,47 +78,53 @@ struct slb_cpu_data {
 	u64			asked;
 };
 
-/* A fragment without ports cannot hold its flow back, and its datagram may be
- * put together only when all packets that a driver handed over at once have
- * passed the place where this one was met: for a moment, packets between these
- * addresses go slow.
+/* A packet without a key, as a fragment without ports or one with IPv6 extension headers,
+ * cannot hold its flow back, and it may go on only when all packets that a driver handed over
+ * at once have passed the place where this one was met: for a moment, packets between
+ * these addresses go slow.
  */
-static inline u32 *slb_frag(struct slb_cpu_data *d, __be32 saddr, __be32 daddr)
+static inline u32 *slb_keyless(struct slb_cpu_data *d, const void *ip, bool v6)
 {
-	return &d->frag[hash_32((__force u32)(saddr ^ daddr),
-				ilog2(SLB_FRAGS))];
+	const struct ipv6hdr *ip6h = ip;
+	const struct iphdr *iph = ip;
+	__be32 mix;
+
+	mix = v6 ? ip6h->saddr.s6_addr32[0] ^ ip6h->saddr.s6_addr32[3] ^
+		   ip6h->daddr.s6_addr32[0] ^ ip6h->daddr.s6_addr32[3] :
+		   iph->saddr ^ iph->daddr;
+	return &d->keyless[hash_32((__force u32)mix, ilog2(SLB_KEYLESS))];
 }
 
 /**
- * slb_frag_note() - a fragment without ports was met
+ * slb_keyless_note() - a packet without a key was met
  * @d: this CPU's data
- * @saddr: its source address
- * @daddr: its destination address
+ * @ip: its IP header
+ * @v6: an IPv6 packet
  *
  * Context: BH off.
  */
-static inline void slb_frag_note(struct slb_cpu_data *d, __be32 saddr,
-				 __be32 daddr)
+static inline void slb_keyless_note(struct slb_cpu_data *d, const void *ip,
+				    bool v6)
 {
-	d->frag_last = jiffies;
-	*slb_frag(d, saddr, daddr) = jiffies;
+	d->keyless_last = jiffies;
+	*slb_keyless(d, ip, v6) = jiffies;
 }
 
 /**
- * slb_frag_recent() - was one met a moment ago?
+ * slb_keyless_recent() - was one met a moment ago?
  * @d: this CPU's data
- * @saddr: source address of a packet
- * @daddr: its destination address
+ * @ip: IP header of a packet
+ * @v6: an IPv6 packet
  *
  * Context: BH off.
  */
-static inline bool slb_frag_recent(struct slb_cpu_data *d, __be32 saddr,
-				   __be32 daddr)
+static inline bool slb_keyless_recent(struct slb_cpu_data *d, const void *ip,
+				      bool v6)
 {
 	u32 now = jiffies;
 
-	return unlikely(now - d->frag_last <= 1) &&
-	       now - *slb_frag(d, saddr, daddr) <= 1;
+	return unlikely(now - d->keyless_last <= 1) &&
+	       now - *slb_keyless(d, ip, v6) <= 1;
 }
 
 /**

@@ -219,7 +219,7 @@ slb_parse_ipv4(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
  * @pkt: what was found
  *
  * Packets with extension headers have no key: where their ports are is for
- * the slow path to find out, and they cannot hold a flow back.
+ * the slow path to find out.
  *
  * Context: any.
  * Return: as slb_parse_ipv4(); SLB_MISS_OPTIONS and SLB_MISS_FRAGMENT tell of
@@ -276,6 +276,19 @@ slb_parse_ipv6(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 	if (iph->hop_limit <= 1)
 		return SLB_MISS_TTL;
 	return SLB_HIT;
+}
+
+/**
+ * slb_pkt_keyless() - may a packet without a key be of a flow?
+ * @pkt: the packet
+ * @why: what the parser says of it
+ *
+ * Context: any.
+ */
+static inline bool slb_pkt_keyless(const struct slb_pkt *pkt, enum slb_stat why)
+{
+	return !pkt->has_key &&
+	       (why == SLB_MISS_FRAGMENT || why == SLB_MISS_OPTIONS);
 }
 
 #endif /* _SLB_PARSE_H */

@@ -143,8 +143,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		flow = slb_flow_find(d, &pkt);
 	}
 
-	if (flow && !v6 &&
-	    slb_frag_recent(d, ip_hdr(skb)->saddr, ip_hdr(skb)->daddr))
+	if (flow && slb_keyless_recent(d, skb_network_header(skb), v6))
 		why = SLB_MISS_FRAGMENT;
 	if (flow && why == SLB_HIT) {
 		why = slb_serve(sn, d, flow, skb, &pkt);
@@ -156,8 +155,8 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 
 	if (flow)
 		slb_flow_miss(sn, d, flow, &pkt, why);
-	else if (d && !v6 && why == SLB_MISS_FRAGMENT)
-		slb_frag_note(d, ip_hdr(skb)->saddr, ip_hdr(skb)->daddr);
+	else if (d && slb_pkt_keyless(&pkt, why))
+		slb_keyless_note(d, skb_network_header(skb), v6);
 	if (d)
 		slb_note(sn, d, skb, &pkt, pair, why);
 	slb_count(sn, why);

@@ -156,7 +156,6 @@ slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
 {
 	u32 avail = f->xdp->data_end - f->ip, iif = f->dev->ifindex;
 	struct slb_pkt pkt __uninitialized;
-	const struct iphdr *iph = f->ip;
 	struct slb_flow *flow = NULL;
 	enum slb_stat why;
 
@@ -170,8 +169,8 @@ slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
 	why = v6 ? slb_parse_ipv6(f->ip, avail, iif, &pkt) :
 		   slb_parse_ipv4(f->ip, avail, iif, &pkt);
 	if (!pkt.has_key) {
-		if (!v6 && why == SLB_MISS_FRAGMENT)
-			slb_frag_note(d, iph->saddr, iph->daddr);
+		if (slb_pkt_keyless(&pkt, why))
+			slb_keyless_note(d, f->ip, v6);
 		return SLB_XDP_OTHER;
 	}
 	pkt.v6 = v6;
@@ -192,7 +191,7 @@ slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
 	else if (why != SLB_HIT || !slb_frame_whole(f, &pkt, v6))
 		why = SLB_XDP_FLOW;
 	else if (slb_order_held(&d->order, pkt.hash) ||
-		 (!v6 && slb_frag_recent(d, iph->saddr, iph->daddr)))
+		 slb_keyless_recent(d, f->ip, v6))
 		why = SLB_XDP_ORDER;
 	else
 		why = slb_xdp_serve(sn, d, flow, f, &pkt, v6, to);
