@@ -34,7 +34,7 @@ static bool slb_cb_fit(const struct sk_buff *skb, bool v6)
 	if (v6)
 		return !(IP6CB(skb)->flags & IP6SKB_REROUTED) &&
 		       !IP6CB(skb)->frag_max_size;
-	return !(IPCB(skb)->flags & (IPSKB_DOREDIRECT | IPSKB_REROUTED)) &&
+	return !(IPCB(skb)->flags & IPSKB_REROUTED) &&
 	       !IPCB(skb)->frag_max_size;
 }
 
@@ -58,24 +58,20 @@ static bool slb_route_fit(const struct dst_entry *dst)
 
 /* Can a packet be sent this way without asking anybody but the neighbour?
  * Routes through IPsec, tunnels, VRF devices or multicast have an output
- * function of their own. An IPv6 packet that is forwarded to where it came from
- * makes the kernel send a redirect now and then.
+ * function of their own. A packet that leaves by the device it came by may make the
+ * kernel send a redirect: so does then the one that proves the flow again.
  */
 static bool slb_egress_fit(struct slb_net *sn, const struct slb_proof *p,
 			   const struct sk_buff *skb,
 			   const struct net_device *dev)
 {
-	const struct slb_pkt *pkt = &p->w->pkt;
 	const struct dst_entry *dst = p->dst;
 
 	if (!dst || dst->dev != dev || dst->lwtstate || dst_xfrm(dst) ||
 	    skb_sec_path(skb) || !net_eq(dev_net(dev), sn->net) ||
 	    !slb_route_fit(dst))
 		return false;
-	if (!(p->flags & SLB_FLOW_TUNNEL) && !slb_cb_fit(skb, pkt->v6))
-		return false;
-	return !pkt->v6 || !(p->flags & SLB_FLOW_OUT) ||
-	       pkt->key6.iif_proto >> 8 != dev->ifindex;
+	return p->flags & SLB_FLOW_TUNNEL || slb_cb_fit(skb, p->w->pkt.v6);
 }
 
 /* What a flow says of a packet besides its headers: the longest, the mark and
