@@ -24,6 +24,20 @@ unsigned int slb_flows __read_mostly = SLB_FLOWS_DEFAULT;
 module_param_named(flows, slb_flows, uint, 0444);
 MODULE_PARM_DESC(flows, "Slots for flows per CPU and namespace that uses IPVS, at most, a power of two from 1024 to 33554432, 80 bytes each, 144 if wide (default 1048576)");
 
+int slb_scope __read_mostly = SLB_SCOPE_SHADOW;
+module_param_named(scope, slb_scope, int, 0444);
+MODULE_PARM_DESC(scope, "net.shadowlb.scope of each namespace at first: 0 no services, 1 those scheduled by shadow, 2 all (default 1)");
+
+static void __init slb_scope_clamp(void)
+{
+	int asked = slb_scope;
+
+	slb_scope = clamp_t(int, asked, SLB_SCOPE_OFF, SLB_SCOPE_ALL);
+	if (slb_scope != asked)
+		pr_warn("scope=%d is not 0, 1 or 2: using %d\n", asked,
+			slb_scope);
+}
+
 static void __init slb_flows_clamp(void)
 {
 	unsigned int asked = slb_flows;
@@ -41,6 +55,7 @@ static int __init slb_init(void)
 	int err;
 
 	slb_flows_clamp();
+	slb_scope_clamp();
 	err = slb_sweep_init();
 	if (err)
 		return err;

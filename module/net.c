@@ -121,7 +121,7 @@ static int slb_net_init_one(struct net *net)
 	int err;
 
 	sn->net = net;
-	sn->scope = SLB_SCOPE_SHADOW;
+	sn->scope = slb_scope;
 	sn->lease = SLB_LEASE_DEFAULT;
 	slb_nf_init(sn);
 	err = slb_sweep_net_init(sn);
@@ -145,8 +145,15 @@ static int slb_net_init_one(struct net *net)
 	err = slb_sysctl_init(sn);
 	if (err)
 		goto err_why;
+	mutex_lock(&slb_mutex);
+	err = slb_net_hook(sn, sn->scope, 0);
+	mutex_unlock(&slb_mutex);
+	if (err)
+		goto err_sysctl;
 	return 0;
 
+err_sysctl:
+	slb_sysctl_exit(sn);
 err_why:
 	slb_why_exit(net);
 err_list:

@@ -120,6 +120,7 @@ extern unsigned int slb_net_id;
 extern unsigned int slb_flows;
 extern struct mutex slb_mutex;
 
+extern int slb_scope;
 /**
  * slb_net() - shadowlb's part of a namespace
  * @net: the namespace
