@@ -243,7 +243,7 @@ struct slb_tally {
 /**
  * struct slb_table - the flows of one size of one CPU
  * @slot: the flows, set by set, and behind them a struct slb_tally for each; NULL
- *	until the table is first needed
+ *	as long as the table is not needed
  * @old: what @slot is to replace while the table is being resized, else NULL
  * @set_mask: number of sets in @slot less one
  * @old_mask: the same of @old
@@ -274,7 +274,7 @@ struct slb_table {
  * it starts with SLB_FLOWS_START if it may have that many.
  */
 #define SLB_FLOWS_MIN		1024u
-#define SLB_FLOWS_START		4096u
+#define SLB_FLOWS_START		1024u
 #define SLB_FLOWS_MAX		0x2000000u
 #define SLB_FLOWS_DEFAULT	0x100000u
 

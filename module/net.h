@@ -58,6 +58,7 @@ enum slb_scope {
  *	which where it reads half a word is early or late once
  * @resize: the same of another size for a table; @work alone
  * @away: a sweep ran on another CPU, and @data is NULL for that; @work alone
+ * @rests: there are no flows, and @work comes back to free their tables; this CPU, BH off
  * @drop: end all flows at the next run of @work; set under slb_mutex, cleared by @work
  *	when the flows are ended
  * @stat: counters by enum slb_stat; this CPU writes, anybody reads
@@ -72,6 +73,7 @@ struct slb_cpu {
 	struct slb_cpu_data	*own;
 	u8			want;
 	bool			away;
+	bool			rests;
 	u64			retry;
 	u64			resize;
 	bool			drop;

@@ -13,12 +13,13 @@
  * a row is found without a lock, also by those who read (why.c). What has gone slow
  * is counted where it leaves, if IPVS has handled it: a row adds up to what IPVS
  * has sent on for the service, less what was let by (peers.h). A row has a copy of
- * what names a service and outlives it; no pointer to a service is kept. When all
- * rows are taken, packets of further services count as those of others.
+ * what names a service and outlives it; no pointer to a service is kept. When there is no
+ * place or memory for a row, packets of its service count as those of others.
  */
 #include <linux/jhash.h>
 #include <linux/mm.h>
 #include <linux/random.h>
+#include <linux/slab.h>
 #include <net/ip_vs.h>
 
 #include "flow.h"
@@ -26,13 +27,15 @@
 #include "service.h"
 #include "watch.h"
 
-/* Flows of a table for each row: 1024 flows, 64 rows; 65536 flows, 4096 rows. */
+/* Flows of a table for each row: 1024 flows, 64 rows; 65536 flows, 4096 rows. A row is
+ * allocated when its service is first seen.
+ */
 #define SLB_SERVICE_FLOWS	16u
 
 #define SLB_SERVICES_MAX	4096u
 
 /**
- * slb_service_rows() - how many rows each CPU has
+ * slb_service_rows() - how many rows each CPU may have
  *
  * Return: a power of two, the same while the module is loaded.
  */
@@ -41,32 +44,55 @@ u32 slb_service_rows(void)
 	return min(slb_flows / SLB_SERVICE_FLOWS, SLB_SERVICES_MAX);
 }
 
+/* The place of a service's row, or where it belongs. One place in eight at least is free, so
+ * that the search ends.
+ */
+static struct slb_service **slb_service_place(const struct slb_services *s,
+					      const struct slb_service_key *key)
+{
+	u32 i = jhash2((const u32 *)key, sizeof(*key) / sizeof(u32), s->seed);
+	const struct slb_service *row;
+
+	for (;; i++) {
+		/* pairs with slb_service_row() */
+		row = smp_load_acquire(&s->row[i & s->mask]);
+		if (!row || !memcmp(&row->key, key, sizeof(*key)))
+			return &s->row[i & s->mask];
+	}
+}
+
 /**
  * slb_service_find() - the row of a service
  * @s: the services of a CPU
  * @key: which
- * @add: to be added if it is not there
  *
- * One row in eight at least is free, so that the search ends.
- *
- * Context: any; to add, BH off on the CPU that owns the rows.
- * Return: the row, or NULL; with @add, the free row where it belongs.
+ * Context: any.
+ * Return: the row, or NULL.
  */
 struct slb_service *slb_service_find(const struct slb_services *s,
-				     const struct slb_service_key *key,
-				     bool add)
+				     const struct slb_service_key *key)
 {
-	u32 i = jhash2((const u32 *)key, sizeof(*key) / sizeof(u32), s->seed);
-	struct slb_service *row;
+	/* pairs with slb_service_row() */
+	return smp_load_acquire(slb_service_place(s, key));
+}
 
-	for (;; i++) {
-		row = &s->row[i & s->mask];
-		/* pairs with slb_service_add() */
-		if (!smp_load_acquire(&row->used))
-			return add ? row : NULL;
-		if (!memcmp(&row->key, key, sizeof(*key)))
-			return row;
-	}
+/* The row of a service, a new one if there is none yet; NULL if there is no room for it. */
+static struct slb_service *slb_service_row(struct slb_services *s,
+					   const struct slb_service_key *key)
+{
+	struct slb_service **place = slb_service_place(s, key);
+	struct slb_service *row = *place;
+
+	if (row || s->taken >= s->mask - s->mask / 8)
+		return row;
+	row = kzalloc(sizeof(*row), GFP_ATOMIC | __GFP_NOWARN);
+	if (!row)
+		return NULL;
+	row->key = *key;
+	s->taken++;
+	/* pairs with those who read on other CPUs */
+	smp_store_release(place, row);
+	return row;
 }
 
 static void slb_service_count(unsigned long *stat, u32 packets)
@@ -107,25 +133,12 @@ static bool slb_service_key(struct slb_service_key *key,
 void slb_service_add(struct slb_services *s, const struct ip_vs_conn *cp,
 		     enum slb_stat why, u32 packets)
 {
+	struct slb_service *row = NULL;
 	struct slb_service_key key;
-	struct slb_service *row;
 
-	if (!slb_service_key(&key, cp))
-		goto others;
-	row = slb_service_find(s, &key, true);
-	if (!row->used) {
-		if (s->taken >= s->mask - s->mask / 8)
-			goto others;
-		s->taken++;
-		row->key = key;
-		/* pairs with slb_service_find() on other CPUs */
-		smp_store_release(&row->used, true);
-	}
-	slb_service_count(&row->stat[why], packets);
-	return;
-
-others:
-	slb_service_count(&s->others[why], packets);
+	if (slb_service_key(&key, cp))
+		row = slb_service_row(s, &key);
+	slb_service_count(row ? &row->stat[why] : &s->others[why], packets);
 }
 
 /**
@@ -148,11 +161,11 @@ static struct slb_service *slb_service_at(const struct slb_services *s,
 	struct slb_service *row;
 
 	key->port = port;
-	row = slb_service_find(s, key, false);
+	row = slb_service_find(s, key);
 	if (row || !port)
 		return row;
 	key->port = 0;
-	return slb_service_find(s, key, false);
+	return slb_service_find(s, key);
 }
 
 /* As ip_vs_service_find() goes about it: by mark, then by destination. */
@@ -166,7 +179,7 @@ static struct slb_service *slb_service_request(const struct slb_services *s,
 	struct slb_service *row = NULL;
 
 	if (w->mark)
-		row = slb_service_find(s, &key, false);
+		row = slb_service_find(s, &key);
 	if (row)
 		return row;
 	key.fwmark = 0;
@@ -228,7 +241,7 @@ bool slb_service_add_known(struct slb_services *s, const struct slb_watch *w,
 }
 
 /**
- * slb_services_alloc() - allocate the rows of a CPU
+ * slb_services_alloc() - allocate the places for rows of a CPU
  * @s: to be filled in, all zero
  * @node: memory node of the CPU
  *
@@ -257,5 +270,9 @@ int slb_services_alloc(struct slb_services *s, int node)
  */
 void slb_services_free(struct slb_services *s)
 {
+	u32 i;
+
+	for (i = 0; i <= s->mask; i++)
+		kfree(s->row[i]);
 	kvfree(s->row);
 }

@@ -32,27 +32,25 @@ struct slb_service_key {
 /**
  * struct slb_service - what one CPU knows of a service
  * @key: which
- * @used: @key is valid; set once (release), read anywhere (acquire)
  * @stat: its packets: SLB_HIT served, all others why not
  *
  * This CPU writes, BH off; anybody reads.
  */
 struct slb_service {
 	struct slb_service_key	key;
-	bool			used;
 	unsigned long		stat[SLB_WHY_MAX];
 };
 
 /**
  * struct slb_services - the services that a CPU has seen packets of
- * @row: by hash of the key; a row that is taken stays so
+ * @row: by hash of the key; NULL, or set once (release) and read anywhere (acquire)
  * @others: packets whose service could not be told, or had no row left
- * @mask: number of rows less one
+ * @mask: places for rows less one
  * @taken: rows in use
  * @seed: of the hash
  */
 struct slb_services {
-	struct slb_service	*row;
+	struct slb_service	**row;
 	unsigned long		others[SLB_WHY_MAX];
 	u32			mask;
 	u32			taken;
@@ -63,8 +61,7 @@ u32 slb_service_rows(void);
 int slb_services_alloc(struct slb_services *s, int node);
 void slb_services_free(struct slb_services *s);
 struct slb_service *slb_service_find(const struct slb_services *s,
-				     const struct slb_service_key *key,
-				     bool add);
+				     const struct slb_service_key *key);
 void slb_service_add(struct slb_services *s, const struct ip_vs_conn *cp,
 		     enum slb_stat why, u32 packets);
 void slb_service_add_other(struct slb_services *s, enum slb_stat why);

@@ -81,7 +81,8 @@ static void slb_cpus_show(struct seq_file *seq, struct slb_net *sn)
 		d = smp_load_acquire(&c->own);
 		if (d) {
 			one.bytes = sizeof(*d) +
-				    slb_service_rows() *
+				    slb_service_rows() * sizeof(void *) +
+				    READ_ONCE(d->services.taken) *
 				    sizeof(struct slb_service);
 			slb_tables_add(&one, &d->narrow, false);
 			slb_tables_add(&one, &d->wide, true);

@@ -42,29 +42,19 @@
 #include "conn.h"
 #include "ct.h"
 #include "flows.h"
+#include "resize.h"
 #include "sweep.h"
 
-/* Slots between two moments at which BHs are let in: some 10 us of them. */
 /* For how long a flow may be idle, whatever the lease: IPVS drops connections that have
  * been idle for a minute (drop_entry), and must find them unpinned.
  */
 #define SLB_IDLE	(45u * HZ)
 
+/* Slots between two moments at which BHs are let in: some 10 us of them. */
 #define SLB_CHUNK	128u
-
-/* The same of sets of a table that is being moved, flow by flow to anywhere. */
-#define SLB_CHUNK_SETS	16u
 
 /* Slots between one that is looked at and one whose connection is fetched. */
 #define SLB_AHEAD	16u
-
-/* For how long memory that could not be had is done without, where it would be for
- * the better only.
- */
-#define SLB_RETRY	(10 * HZ)
-
-/* For how long a sweep may move a table on, and a bit longer. */
-#define SLB_MOVE	(HZ / 4)
 
 static struct workqueue_struct *slb_wq;
 
@@ -111,20 +101,26 @@ err_retry:
 void slb_sweep_kick(struct slb_cpu *c, u8 want)
 {
 	WRITE_ONCE(c->want, c->want | want);
-	if (time_after_eq64(get_jiffies_64(), c->retry))
+	if (time_after_eq64(get_jiffies_64(), c->retry)) {
+		c->rests = false;
 		mod_delayed_work_on(c->cpu, slb_wq, &c->work, 0);
+	}
 }
 
 /**
  * slb_sweep_arm() - see to it that this CPU sweeps
  * @c: this CPU
  *
- * Context: any.
+ * Context: BH off, on that CPU, or its sweep.
  */
 void slb_sweep_arm(struct slb_cpu *c)
 {
-	if (!delayed_work_pending(&c->work))
+	if (unlikely(c->rests)) {
+		c->rests = false;
+		mod_delayed_work_on(c->cpu, slb_wq, &c->work, SLB_SWEEP);
+	} else if (!delayed_work_pending(&c->work)) {
 		queue_delayed_work_on(c->cpu, slb_wq, &c->work, SLB_SWEEP);
+	}
 }
 
 /* The next look at this flow must not come too late to let go of it. */
@@ -159,10 +155,16 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 		slb_flow_end(sn, d, flow, why);
 }
 
-/* Enter what belongs to a CPU. Returns false if this is another one, or else with BHs
- * off; flows of a dead CPU, or where no hook runs any more, are dealt with anywhere.
+/**
+ * slb_sweep_enter() - enter what belongs to a CPU
+ * @c: the CPU
+ * @anywhere: it is dead, or no hook runs any more: its flows are dealt with on any CPU
+ * @since: set to the time
+ *
+ * Context: process.
+ * Return: false if this is another CPU, or else with BHs off.
  */
-static bool slb_sweep_enter(const struct slb_cpu *c, bool anywhere, u64 *since)
+bool slb_sweep_enter(const struct slb_cpu *c, bool anywhere, u64 *since)
 {
 	local_bh_disable();
 	if (!anywhere && smp_processor_id() != c->cpu) {
@@ -173,7 +175,14 @@ static bool slb_sweep_enter(const struct slb_cpu *c, bool anywhere, u64 *since)
 	return true;
 }
 
-static void slb_sweep_leave(struct slb_cpu *c, u64 since)
+/**
+ * slb_sweep_leave() - leave it again, and let packets in
+ * @c: the CPU
+ * @since: of slb_sweep_enter()
+ *
+ * Context: process, BH off.
+ */
+void slb_sweep_leave(struct slb_cpu *c, u64 since)
 {
 	u64 held = ktime_get_ns() - since;
 
@@ -217,66 +226,6 @@ static bool slb_sweep_table(struct slb_cpu *c, struct slb_table *t, bool drop,
 		rcu_read_unlock();
 		slb_sweep_leave(c, since);
 	}
-	return true;
-}
-
-static bool slb_table_unfit(const struct slb_table *t)
-{
-	return slb_table_want(t, slb_flows) != slb_table_size(t);
-}
-
-/* Begin to give a table the size that is right for it; not a smaller one, if it has filled
- * up in the time that it took to get memory.
- */
-static bool slb_sweep_resize(struct slb_cpu *c, struct slb_table *t)
-{
-	u32 flows = slb_table_want(t, slb_flows);
-	void *slots;
-	u64 since;
-	bool here;
-
-	if (t->old || flows == slb_table_size(t) ||
-	    time_before64(get_jiffies_64(), c->resize))
-		return true;
-	slots = slb_slots_alloc(t->size, flows);
-	if (!slots) {
-		c->resize = get_jiffies_64() + SLB_RETRY;
-		return true;
-	}
-	here = slb_sweep_enter(c, false, &since);
-	if (here && (flows > slb_table_size(t) ||
-		     flows == slb_table_want(t, slb_flows))) {
-		slb_table_resize(t, slots, flows);
-		slots = NULL;
-	}
-	if (here)
-		slb_sweep_leave(c, since);
-	slb_slots_free(slots, t->size, flows);
-	return here;
-}
-
-/* Move a table on to its new size. Packets are let in all the time. */
-static bool slb_sweep_move(struct slb_cpu *c, struct slb_table *t)
-{
-	unsigned long end = jiffies + SLB_MOVE;
-	struct slb_flow *flow;
-	void *old = NULL;
-	u64 since;
-	u32 i;
-
-	while (t->old && time_before(jiffies, end)) {
-		if (!slb_sweep_enter(c, false, &since))
-			return false;
-		rcu_read_lock();
-		for (i = 0; i < SLB_CHUNK_SETS && !old; i++) {
-			while ((flow = slb_table_move(t, c->own->seed)))
-				slb_flow_end(c->sn, c->own, flow, SLB_EVICTED);
-			old = slb_table_moved(t);
-		}
-		rcu_read_unlock();
-		slb_sweep_leave(c, since);
-	}
-	slb_slots_free(old, t->size, slb_table_old_size(t));
 	return true;
 }
 
@@ -324,7 +273,7 @@ static bool slb_sweep_idle(struct slb_cpu *c)
 	if (!slb_sweep_enter(c, false, &since))
 		return false;
 	idle = !d->narrow.used && !d->wide.used && !d->narrow.old && !d->wide.old &&
-	       !slb_table_unfit(&d->narrow) && !slb_table_unfit(&d->wide);
+	       !slb_resize_wanted(&d->narrow) && !slb_resize_wanted(&d->wide);
 	if (idle) {
 		d->tracked[false] = false;
 		d->tracked[true] = false;
@@ -353,11 +302,15 @@ static void slb_sweep_work(struct work_struct *work)
 			WRITE_ONCE(c->drop, false);
 		WRITE_ONCE(c->swept, div_u64(ktime_get_ns() - since,
 					     NSEC_PER_USEC));
-		if (slb_sweep_resize(c, &d->narrow) &&
-		    slb_sweep_resize(c, &d->wide) &&
-		    slb_sweep_move(c, &d->narrow) &&
-		    slb_sweep_move(c, &d->wide) && slb_sweep_idle(c))
+		if (slb_resize_begin(c, &d->narrow) &&
+		    slb_resize_begin(c, &d->wide) &&
+		    slb_resize_move(c, &d->narrow) &&
+		    slb_resize_move(c, &d->wide) && slb_sweep_idle(c)) {
+			if (slb_resize_rest(c))
+				queue_delayed_work_on(c->cpu, slb_wq, &c->work,
+						      SLB_REST);
 			return;
+		}
 	} else if (slb_sweep_abandon(c)) {
 		WRITE_ONCE(c->drop, false);
 		return;

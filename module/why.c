@@ -42,7 +42,7 @@ static bool slb_why_shown(struct seq_file *seq, unsigned int cpu,
 		if (before >= cpu)
 			return false;
 		s = slb_services_of(seq, before);
-		if (s && slb_service_find(s, key, false))
+		if (s && slb_service_find(s, key))
 			return true;
 	}
 	return false;
@@ -64,10 +64,9 @@ static void *slb_why_from(struct seq_file *seq, loff_t *pos)
 			cond_resched();
 			continue;
 		}
-		row = &s->row[(*pos - 1) & s->mask];
-		/* pairs with slb_service_add() */
-		if (smp_load_acquire(&row->used) &&
-		    !slb_why_shown(seq, cpu, &row->key))
+		/* pairs with slb_service_row() */
+		row = smp_load_acquire(&s->row[(*pos - 1) & s->mask]);
+		if (row && !slb_why_shown(seq, cpu, &row->key))
 			return row;
 	}
 	return *pos - 1 == (loff_t)nr_cpu_ids * rows ? seq : NULL;
@@ -102,7 +101,7 @@ static void slb_why_sum(struct seq_file *seq,
 		s = slb_services_of(seq, cpu);
 		if (!s)
 			continue;
-		row = key ? slb_service_find(s, key, false) : NULL;
+		row = key ? slb_service_find(s, key) : NULL;
 		if (key && !row)
 			continue;
 		stat = key ? row->stat : s->others;

@@ -2,24 +2,26 @@
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
 # slb-also: uml smp
-# slb-timeout: 300
+# slb-timeout: 400
 #
 # The flow table follows the number of flows: it starts small, becomes larger and smaller
-# while packets flow and the list of flows is read, and does not exceed what the module was
-# told. No datagram is lost meanwhile, and no flow says other than the slow path.
+# while packets flow and the list of flows is read, does not exceed what the module was
+# told, and is freed when there are none. No datagram is lost meanwhile, and no flow says other than the slow path.
 
 set -u
 . lib/stat.sh
 . lib/net.sh
 trap slb_net_down EXIT
 
-slots=4096
+slots=1024
 sockets=1500
 
 # slb_cpus: narrow slots and flows of each CPU that has a table, from /proc/net/shadowlb.
 slb_cpus() { slb_in dir cat /proc/net/shadowlb | awk '$1 ~ /^[0-9]+$/ && $2 > 0 { print $2, $3 }'; }
 slb_largest() { slb_cpus | awk '$1 > n { n = $1 } END { print n + 0 }'; }
 slb_flows_used() { slb_cpus | awk '{ n += $2 } END { print n + 0 }'; }
+slb_bytes() { slb_in dir awk '$1 == "all" { print $6 }' /proc/net/shadowlb; }
+slb_freed() { [ "$(slb_largest)" -eq 0 ]; }
 slb_small() { [ "$(slb_largest)" -eq $slots ] && [ "$(slb_flows_used)" -eq 0 ]; }
 
 # slb_pings FIRST ROUNDS: as many sockets as that, one after the other.
@@ -70,6 +72,7 @@ slb_udp_up
 slb_start ''
 slb_in client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/null
 slb_is 'a few flows: slots' "$(slb_largest)" eq $slots
+slb_is 'a few flows: bytes a CPU' $(($(slb_bytes) / $(nproc))) le 200000
 slb_pings 20000 2
 slb_in dir sysctl -qw net.shadowlb.verify=16
 slb_read_loop &
@@ -92,6 +95,11 @@ slb_in dir cat /proc/net/shadowlb | sed -n '/^cpu/,/^all/s/^/# /p'
 
 slb_in dir sysctl -qw net.shadowlb.lease=1
 slb_check 'without packets flows end, and the table becomes small again' slb_wait 60 slb_small
+
+slb_check 'a minute later it is freed' slb_wait 100 slb_freed
+slb_is 'bytes left a CPU' $(($(slb_bytes) / $(nproc))) le 110000
+slb_in client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/null
+slb_is 'and comes again' "$(slb_largest)" eq $slots
 
 slb_start flows=2048
 slb_pings 20000 3
