@@ -152,23 +152,18 @@ enum slb_stat slb_conn_fit(const struct slb_net *sn,
  * slb_conn_via() - does IPVS send packets of this connection this way?
  * @cp: the connection, held
  * @dst: the route that a packet to its real server was seen to take
- * @cookie: set to what dst_check() wants with it
  *
  * With direct routing nothing in a packet tells where it went. The connection
  * may have been replaced, with another real server, since the packet went.
  *
  * Context: RCU.
  */
-bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst,
-		  u32 *cookie)
+bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst)
 {
 	const struct ip_vs_dest_dst *dest_dst;
 
 	dest_dst = rcu_dereference(cp->dest->dest_dst);
-	if (!dest_dst || dest_dst->dst_cache != dst)
-		return false;
-	*cookie = dest_dst->dst_cookie;
-	return true;
+	return dest_dst && dest_dst->dst_cache == dst;
 }
 
 /**
@@ -255,13 +250,13 @@ bool slb_conn_ended(struct ip_vs_conn *cp)
  * ends it: another flow, or IPVS with the packet that it has in hand. Then
  * ip_vs_conn_expire() would do nothing but come back later and send a sync message. IPVS
  * frees connections by RCU.
-	if (refcount_read(&cp->refcnt) > 1 || atomic_read(&cp->n_control))
-		return;
  *
  * Context: RCU, since before the pin was let go of; BH off.
  */
 void slb_conn_expire(struct ip_vs_conn *cp)
 {
+	if (refcount_read(&cp->refcnt) > 1 || atomic_read(&cp->n_control))
+		return;
 	if (timer_delete(&cp->timer))
 		cp->timer.function(&cp->timer);
 }

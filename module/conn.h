@@ -97,10 +97,9 @@ struct ip_vs_conn *slb_conn_pin(struct slb_net *sn, const struct slb_pkt *pkt,
 void slb_conn_unpin(struct ip_vs_conn *cp);
 enum slb_stat slb_conn_fit(const struct slb_net *sn,
 			   const struct ip_vs_conn *cp);
-bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst,
-		  u32 *cookie);
-bool slb_conn_ended(struct ip_vs_conn *cp);
+bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst);
 u32 slb_conn_mtu(const struct ip_vs_conn *cp);
+bool slb_conn_ended(struct ip_vs_conn *cp);
 void slb_conn_expire(struct ip_vs_conn *cp);
 void slb_flow_account(struct slb_flow *flow, unsigned long now);
 

@@ -201,7 +201,7 @@ struct slb_flow4 {
  * @act: what to do
  * @ct: the conntrack entry of its connection or tunnel, if there is one; a
  *	reference is held
- * @cookie: of an IPv6 route, for dst_check()
+ * @routes: the number of all routes, slb_routes(), when the flow was proved
  * @mark: the packet mark that packets leave with
  * @flow: the rest
  */
@@ -209,7 +209,7 @@ struct slb_flow6 {
 	struct slb_key6		key;
 	struct slb_action6	act;
 	struct nf_conn		*ct;
-	u32			cookie;
+	u32			routes;
 	u32			mark;
 	struct slb_flow		flow;
 } __aligned(64);

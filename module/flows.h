@@ -9,6 +9,7 @@
 #include <linux/netdevice.h>
 #include <linux/prandom.h>
 #include <net/dst.h>
+#include <net/ip6_fib.h>
 
 #include "conn.h"
 #include "lookup.h"
@@ -128,15 +129,56 @@ static inline bool slb_keyless_recent(struct slb_cpu_data *d, const void *ip,
 }
 
 /**
- * slb_flow_routed() - is the route of a flow still the right one?
+ * slb_flow_dst_valid() - does the route of a flow still exist?
  * @flow: the flow
+ *
+ * A route whose device is gone leads to blackhole_netdev, and is compared with the routes of
+ * that device's namespace.
  *
  * Context: RCU, the flow is the caller's.
  */
-static inline bool slb_flow_routed(const struct slb_flow *flow)
+static inline bool slb_flow_dst_valid(const struct slb_flow *flow)
 {
-	return dst_check(flow->dst, flow->flags & SLB_FLOW_WIDE ?
-				    slb_flow6(flow)->cookie : 0);
+	const struct rt6_info *rt;
+	u32 cookie = 0;
+
+	if (unlikely(READ_ONCE(flow->dst->dev) == blackhole_netdev))
+		return false;
+	if (flow->flags & SLB_FLOW_WIDE && flow->dst->ops->family == AF_INET6) {
+		rt = container_of(flow->dst, const struct rt6_info, dst);
+		cookie = rt6_get_cookie(rt);
+	}
+	return dst_check(flow->dst, cookie);
+}
+
+/**
+ * slb_flow_routed() - would the slow path still take the route of a flow?
+ * @sn: the namespace
+ * @flow: the flow
+ *
+ * An IPv4 route that exists is right. An IPv6 one exists also when a better one was added or
+ * a rule decides otherwise, and the route of a tunnel knows nothing of those to the virtual address:
+ * so such flows know the number of all routes. ip6_forward() asks at each packet whether it may.
+ *
+ * Context: RCU, the flow is the caller's.
+ */
+static inline bool slb_flow_routed(const struct slb_net *sn,
+				   const struct slb_flow *flow)
+{
+	const struct slb_flow6 *f6;
+	bool v6;
+
+	if (flow->flags & SLB_FLOW_WIDE) {
+		f6 = slb_flow6(flow);
+		v6 = !(f6->key.iif_proto & SLB_KEY_MAPPED);
+		if ((v6 || flow->dst->ops->family == AF_INET6) &&
+		    f6->routes != slb_routes(sn->net))
+			return false;
+		if (v6 && flow->flags & SLB_FLOW_OUT &&
+		    !READ_ONCE(sn->net->ipv6.devconf_all->forwarding))
+			return false;
+	}
+	return slb_flow_dst_valid(flow);
 }
 
 struct slb_flow *slb_flow_find_mapped(const struct slb_cpu_data *d,

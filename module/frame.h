@@ -33,6 +33,7 @@
 
 #include "flow.h"
 #include "parse.h"
+#include "serve.h"
 #include "stats.h"
 
 struct slb_net;
@@ -242,42 +243,6 @@ static __always_inline bool slb_csum_partial(const void *ip,
 	return (__force u16)check == sum || (!check && sum == 0xffff);
 }
 
-/* The neighbour that a packet goes to next. What the slow path would wait for, or
- * drop, is left to it; a neighbour that nobody has confirmed lately is asked, as the
- * slow path does.
- */
-static __always_inline struct neighbour *
-slb_neigh(const struct dst_entry *dst, __be32 daddr,
-	  const struct in6_addr *daddr6)
-{
-	struct net_device *dev = dst->dev;
-	struct neighbour *n;
-	const struct rtable *rt;
-	u8 state;
-
-	if (daddr6) {
-		daddr6 = rt6_nexthop(container_of(dst, struct rt6_info, dst),
-				     daddr6);
-		n = __ipv6_neigh_lookup_noref(dev, daddr6);
-	} else {
-		rt = container_of(dst, const struct rtable, dst);
-		if (unlikely(rt->rt_gw_family == AF_INET6))
-			n = __ipv6_neigh_lookup_noref(dev, &rt->rt_gw6);
-		else
-			n = __ipv4_neigh_lookup_noref(dev, (__force u32)
-				(rt->rt_gw_family ? rt->rt_gw4 : daddr));
-	}
-	if (unlikely(!n))
-		return NULL;
-	state = READ_ONCE(n->nud_state);
-	if (unlikely(!(state & NUD_VALID)))
-		return NULL;
-	if (unlikely(!(state & (NUD_CONNECTED | NUD_DELAY | NUD_PROBE))) &&
-	    neigh_event_send(n, NULL))
-		return NULL;
-	return n;
-}
-
 /* Does this device, or the device of this VLAN, send frames from XDP? */
 static __always_inline bool slb_way_device(struct slb_way *way,
 					   const struct slb_frame *f, u8 flags,
@@ -318,19 +283,9 @@ static __always_inline enum slb_stat slb_way_find(struct slb_way *way,
 						  const struct slb_frame *f,
 						  const struct slb_flow *flow)
 {
-	const struct dst_entry *dst = flow->dst;
-	const struct slb_action6 *act6;
-
-	if (!slb_way_device(way, f, flow->flags, dst->dev))
+	if (!slb_way_device(way, f, flow->flags, flow->dst->dev))
 		return SLB_XDP_DEVICE;
-	if (!(flow->flags & SLB_FLOW_WIDE)) {
-		way->neigh = slb_neigh(dst, slb_flow4(flow)->act.daddr, NULL);
-	} else {
-		act6 = &slb_flow6(flow)->act;
-		way->neigh = slb_neigh(dst, act6->daddr.ip,
-				       dst->ops->family == AF_INET6 ?
-				       &act6->daddr.in6 : NULL);
-	}
+	way->neigh = slb_flow_neigh(flow);
 	return way->neigh ? SLB_XDP_HIT : SLB_XDP_NEIGH;
 }
 

@@ -39,8 +39,8 @@ enum slb_scope {
 	SLB_SCOPE_ALL,
 };
 
-/* Hooks of netfilter: two places, two families. */
-#define SLB_NF_HOOKS	4
+/* Hooks of netfilter: three places, two families. */
+#define SLB_NF_HOOKS	6
 
 /* Of struct slb_cpu's @want. */
 #define SLB_WANT_NARROW	BIT(0)
@@ -120,9 +120,9 @@ struct slb_net {
 
 extern unsigned int slb_net_id;
 extern unsigned int slb_flows;
+extern int slb_scope;
 extern struct mutex slb_mutex;
 
-extern int slb_scope;
 /**
  * slb_net() - shadowlb's part of a namespace
  * @net: the namespace

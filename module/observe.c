@@ -36,24 +36,31 @@ static struct slb_hint *slb_hint(struct slb_cpu_data *d, u32 hash, u16 *print)
 	return &d->hint[mix % SLB_HINTS];
 }
 
-/* UDP has no handshake that tells a connection from a single question: the
- * first packet of a key leaves a fingerprint, the second one finds it. Keys that
+/* The first packet of a key that IPVS handles leaves a fingerprint, the second one finds it.
+ * Of TCP and SCTP the first is one of the handshake; UDP has none that tells a connection from a
+ * single question. Keys that
  * share a place push each other out only every other time, by chance, or those
- * that take turns would all wait forever. Of more keys than there are places few are
- * found again; so one packet in SLB_GUESS is taken for a connection's in any case.
+ * that take turns would all wait forever.
+ */
+static void slb_hint_see(struct slb_cpu_data *d, u32 hash)
+{
+	u16 print;
+	struct slb_hint *hint = slb_hint(d, hash, &print);
+
+	if (!hint->seen || prandom_u32_state(&d->rnd) & 1)
+		hint->seen = print;
+}
+
+/* Of more keys than there are places few are found again; so one packet in SLB_GUESS is
+ * taken for a connection's in any case.
  */
 static bool slb_hint_seen(struct slb_cpu_data *d, u32 hash)
 {
 	u16 print;
-	struct slb_hint *hint = slb_hint(d, hash, &print);
-	u32 chance;
+	const struct slb_hint *hint = slb_hint(d, hash, &print);
 
-	if (hint->seen == print)
-		return true;
-	chance = prandom_u32_state(&d->rnd);
-	if (!hint->seen || chance & 1)
-		hint->seen = print;
-	return !((chance >> 1) % SLB_GUESS);
+	return hint->seen == print ||
+	       !(prandom_u32_state(&d->rnd) % SLB_GUESS);
 }
 
 /* A connection that flows do not serve sends packets all the same: looking at
@@ -103,6 +110,7 @@ static bool slb_miss_teaches(enum slb_stat why)
 	case SLB_MISS_TOS:
 	case SLB_MISS_MARK:
 	case SLB_MISS_ROUTE:
+	case SLB_MISS_NEIGH:
 	case SLB_MISS_SYNC:
 	case SLB_MISS_VERIFY:
 		return true;
@@ -122,15 +130,22 @@ static bool slb_miss_teaches(enum slb_stat why)
  *
  * Context: BH off.
  */
-void slb_note(struct slb_net *sn, struct slb_cpu_data *d,
-	      const struct sk_buff *skb, const struct slb_pkt *pkt,
-	      struct slb_pair pair, enum slb_stat why)
+void slb_note(struct slb_net *sn, struct slb_cpu_data *d, struct sk_buff *skb,
+	      const struct slb_pkt *pkt, struct slb_pair pair,
+	      enum slb_stat why)
 {
 	bool teaches = slb_miss_teaches(why) &&
 		       !slb_hint_shunned(d, pkt->hash, jiffies, &why);
+	struct slb_watch *w;
 
 	slb_peers_note(&d->peers, pair);
-	slb_watch_add(&d->watch, sn->net, skb, pkt, pair, why, teaches);
+	w = slb_watch_add(&d->watch, sn->net, skb, pkt, pair, why, teaches);
+	/* most that have no flow yet are single questions, or nothing that IPVS has */
+	if (!teaches ||
+	    (why == SLB_MISS_NONE && !slb_hint_seen(d, pkt->hash)))
+		return;
+	w->rest = slb_watch_rest(skb, pkt->hlen);
+	w->whole = true;
 }
 
 /* Write what was proved into a flow of the size that it needs. */
@@ -144,7 +159,7 @@ static void slb_flow_write(struct slb_flow *flow, const struct slb_proof *p,
 		f6 = slb_flow6(flow);
 		f6->act = p->act;
 		f6->ct = p->ct;
-		f6->cookie = p->cookie;
+		f6->routes = p->w->routes;
 		f6->mark = p->mark;
 	} else {
 		act4 = &slb_flow4(flow)->act;
@@ -288,22 +303,6 @@ static void slb_unlearned_count(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 }
 
-/* Learn a flow from the packet, or renew the one there is. A flow that cannot
- * be proved is ended: what it stands for is not what the slow path does.
- */
-static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
-			       const struct slb_watch *w, struct sk_buff *skb,
-			       const struct net_device *dev)
-{
-	struct slb_flow *flow = slb_flow_find(d, &w->pkt);
-	struct slb_proof p = {
-		.w = w,
-		.dst = skb_dst(skb),
-		.tracked = READ_ONCE(d->tracked[w->pkt.v6]),
-	};
-	unsigned long now = jiffies;
-	enum slb_stat why;
-	bool out;
 /* Is the connection of a flow the one that IPVS finds for the packet? It may have put
  * another one in its place, without a packet that this CPU saw.
  */
@@ -320,17 +319,35 @@ static bool slb_learn_found(struct slb_net *sn, const struct slb_pkt *pkt,
 	return cp == flow->conn;
 }
 
+/* Learn a flow from the packet, or renew the one there is. A flow that cannot
+ * be proved is ended: what it stands for is not what the slow path does.
+ */
+static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
+			       const struct slb_watch *w, struct sk_buff *skb,
+			       const struct net_device *dev)
+{
+	struct slb_flow *flow = slb_flow_find(d, &w->pkt);
+	struct slb_proof p = {
+		.w = w,
+		.dst = skb_dst(skb),
+		.tracked = READ_ONCE(d->tracked[w->pkt.v6]),
+	};
+	unsigned long now = jiffies;
+	enum slb_stat why;
+	bool out;
 
+	if (!flow)
+		slb_hint_see(d, w->pkt.hash);
+	why = SLB_SKIP_UNSETTLED;
+	if (!w->whole || (!flow && slb_ct_begins(skb)))
+		goto err_count;
 	if (flow) {
 		p.cp = flow->conn;
 		out = flow->flags & SLB_FLOW_OUT;
+		why = SLB_SKIP_CHANGED;
+		if (!slb_learn_found(sn, &w->pkt, skb, flow))
+			goto err_unpin;
 	} else {
-		why = SLB_SKIP_UNSETTLED;
-		if (w->pkt.proto == IPPROTO_UDP &&
-		    !slb_hint_seen(d, w->pkt.hash))
-			goto err_count;
-		if (slb_ct_begins(skb))
-			goto err_count;
 		why = SLB_SKIP_KIND;
 		p.cp = slb_learn_pin(sn, &w->pkt, skb, &out);
 		if (!p.cp) {
@@ -345,9 +362,6 @@ static bool slb_learn_found(struct slb_net *sn, const struct slb_pkt *pkt,
 	if (flow && w->why == SLB_MISS_VERIFY && !slb_verify(sn, flow, &p, why))
 		why = SLB_SKIP_CHANGED;
 	if (why != SLB_LEARNED)
-		why = SLB_SKIP_CHANGED;
-		if (!slb_learn_found(sn, &w->pkt, skb, flow))
-			goto err_unpin;
 		goto err_unpin;
 	if (!dst_hold_safe(p.dst)) {
 		why = SLB_SKIP_EGRESS;
@@ -428,6 +442,7 @@ static void slb_claim(struct slb_peers *ps, const struct slb_watch *w,
 void slb_observe(struct slb_net *sn, struct sk_buff *skb,
 		 const struct net_device *dev)
 {
+	const void *by = slb_watch_by();
 	struct slb_cpu_data *d;
 	struct slb_watch *w;
 	struct slb_cpu *c;
@@ -450,8 +465,19 @@ void slb_observe(struct slb_net *sn, struct sk_buff *skb,
 		goto out;
 	}
 	slb_claim(&d->peers, w, skb);
+	/* packets of connections that have a flow are not the first */
+	if (w->why == SLB_MISS_NONE || !slb_miss_teaches(w->why))
+		slb_outdate(sn, d, &w->pkt, skb, dev);
 	if (!w->teaches) {
+		if (w->pkt.has_key)
+			slb_hint_see(d, w->pkt.hash);
 		slb_unlearned_count(sn, d, w, skb, w->why);
+		goto out;
+	}
+	/* user space had it in between: what it does to the next one, it alone knows */
+	if (w->by != by) {
+		slb_unlearned_count(sn, d, w, skb, SLB_SKIP_CHANGED);
+		slb_count(sn, SLB_SKIP_CHANGED);
 		goto out;
 	}
 	/* what IPVS has taken out of conntrack is marked as untracked */
@@ -463,6 +489,3 @@ void slb_observe(struct slb_net *sn, struct sk_buff *skb,
 out:
 	local_bh_enable();
 }
-	/* packets of connections that have a flow are not the first */
-	if (w->why == SLB_MISS_NONE || !slb_miss_teaches(w->why))
-		slb_outdate(sn, d, &w->pkt, skb, dev);

@@ -11,7 +11,7 @@
 #define SLB_SHUN	HZ
 
 void slb_note(struct slb_net *sn, struct slb_cpu_data *d,
-	      const struct sk_buff *skb, const struct slb_pkt *pkt,
+	      struct sk_buff *skb, const struct slb_pkt *pkt,
 	      struct slb_pair pair, enum slb_stat why);
 void slb_observe(struct slb_net *sn, struct sk_buff *skb,
 		 const struct net_device *dev);

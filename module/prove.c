@@ -67,6 +67,10 @@ static bool slb_egress_fit(struct slb_net *sn, const struct slb_proof *p,
 {
 	const struct dst_entry *dst = p->dst;
 
+	/* what is forwarded all the same (by force_forwarding) is left alone */
+	if (p->flags & SLB_FLOW_OUT && p->w->pkt.v6 &&
+	    !READ_ONCE(sn->net->ipv6.devconf_all->forwarding))
+		return false;
 	if (!dst || dst->dev != dev || dst->lwtstate || dst_xfrm(dst) ||
 	    skb_sec_path(skb) || !net_eq(dev_net(dev), sn->net) ||
 	    !slb_route_fit(dst))
@@ -88,8 +92,7 @@ static bool slb_meta_observe(struct slb_net *sn, struct slb_proof *p,
 		mtu = min(mtu, ip_skb_dst_mtu(NULL, skb));
 	else
 		mtu = min(mtu, ip6_dst_mtu_maybe_forward(p->dst, true));
-	if (!out)
-		mtu = min(mtu, slb_conn_mtu(p->cp));
+	mtu = min(mtu, out ? w->mtu : slb_conn_mtu(p->cp));
 	p->act.mtu = min_t(u32, mtu, U16_MAX);
 
 	/* only the same mark, or a mark where there was none */
@@ -182,7 +185,7 @@ static bool slb_nat6_observe(struct slb_proof *p, const u8 *seen)
 /* The action that turned the packet noted into the packet seen, if there is
  * one: otherwise the slow path did more than an action can say.
  */
-static bool slb_nat_observe(struct slb_proof *p, const struct sk_buff *skb)
+static bool slb_nat_observe(struct slb_proof *p, struct sk_buff *skb)
 {
 	const struct slb_watch *w = p->w;
 	u8 buf[SLB_HEAD_LEN];
@@ -193,7 +196,8 @@ static bool slb_nat_observe(struct slb_proof *p, const struct sk_buff *skb)
 		      w->pkt.proto != IPPROTO_SCTP))
 		return false;
 	if (!(w->pkt.v6 ? slb_nat6_observe(p, seen) :
-			  slb_nat4_observe(p, seen)))
+			  slb_nat4_observe(p, seen)) ||
+	    slb_watch_rest(skb, w->pkt.hlen) != w->rest)
 		return false;
 	return !(p->flags & SLB_FLOW_NAT) || !w->pkt.nocsum || w->partial;
 }
@@ -223,7 +227,8 @@ static bool slb_tunnel_observe(struct slb_net *sn, struct slb_proof *p,
 		slb_rewrite_ipv6(want, NULL, 0);
 	else
 		slb_rewrite_ipv4(want, NULL, 0);
-	return !memcmp(want, seen + e.hlen, w->pkt.hlen);
+	return !memcmp(want, seen + e.hlen, w->pkt.hlen) &&
+	       slb_watch_rest(skb, e.hlen + w->pkt.hlen) == w->rest;
 }
 
 /* Does the other end of the connection stay as it is, or become what conntrack
@@ -304,14 +309,10 @@ static bool slb_proof_fit(struct slb_net *sn, struct slb_proof *p)
 	 * be stale
 	 */
 	if (out || (p->ct && slb_conn_method(cp) == IP_VS_CONN_F_MASQ)) {
-		if (p->dst->ops->family == AF_INET6) {
-			p->cookie = rt6_get_cookie(container_of(p->dst,
-								struct rt6_info,
-								dst));
-			if (rt_genid_ipv6(sn->net) != p->w->genid)
-				return false;
-		}
-	} else if (!slb_conn_via(cp, p->dst, &p->cookie)) {
+		if (p->dst->ops->family == AF_INET6 &&
+		    slb_routes(sn->net) != p->w->routes)
+			return false;
+	} else if (!slb_conn_via(cp, p->dst)) {
 		return false;
 	}
 

@@ -16,7 +16,6 @@
  * @ct: its conntrack entry, held, or NULL
  * @dst: the route that it leaves by
  * @act: the action that explains how it leaves
- * @cookie: of an IPv6 route
  * @mark: the mark that it leaves with
  * @flags: enum slb_flow_flags
  */
@@ -27,7 +26,6 @@ struct slb_proof {
 	struct nf_conn		*ct;
 	struct dst_entry	*dst;
 	struct slb_action6	act;
-	u32			cookie;
 	u32			mark;
 	u8			flags;
 };

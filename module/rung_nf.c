@@ -6,6 +6,7 @@
  * ----------------------+----------------------------------------------------
  *  slb_nf_pre_routing   | RCU; BH off on the receive path. A packet that comes
  *                       | back from user space (NFQUEUE in raw) has BHs on: slow
+ *  slb_nf_forward       | RCU; BH off unless it comes back from NFQUEUE
  *  slb_nf_post_routing  | RCU
  *
  * A hit leaves here for the neighbour of its route and skips what the slow
@@ -164,6 +165,22 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+static unsigned int slb_nf_forward(void *priv, struct sk_buff *skb,
+				   const struct nf_hook_state *state)
+{
+	struct slb_net *sn = priv;
+	struct slb_cpu_data *d;
+
+	if (unlikely(!in_softirq()))
+		return NF_ACCEPT;
+	/* pairs with slb_cpu_alloc() */
+	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
+	if (d)
+		slb_watch_forward(&d->watch, skb,
+				  state->pf == NFPROTO_IPV6);
+	return NF_ACCEPT;
+}
+
 static unsigned int slb_nf_post_routing(void *priv, struct sk_buff *skb,
 					const struct nf_hook_state *state)
 {
@@ -189,6 +206,19 @@ static const struct nf_hook_ops slb_nf_ops[SLB_NF_HOOKS] = {
 		.pf		= NFPROTO_IPV6,
 		.hooknum	= NF_INET_PRE_ROUTING,
 		.priority	= NF_IP6_PRI_RAW + 1,
+	},
+	/* Before IPVS, which may give the packet another route. */
+	{
+		.hook		= slb_nf_forward,
+		.pf		= NFPROTO_IPV4,
+		.hooknum	= NF_INET_FORWARD,
+		.priority	= NF_IP_PRI_FIRST,
+	},
+	{
+		.hook		= slb_nf_forward,
+		.pf		= NFPROTO_IPV6,
+		.hooknum	= NF_INET_FORWARD,
+		.priority	= NF_IP6_PRI_FIRST,
 	},
 	/* Behind everybody: what is seen here is what leaves. */
 	{
@@ -258,5 +288,6 @@ void slb_nf_unregister(struct slb_net *sn)
 bool slb_nf_own(const struct nf_hook_ops *ops)
 {
 	return ops->hook == slb_nf_pre_routing ||
+	       ops->hook == slb_nf_forward ||
 	       ops->hook == slb_nf_post_routing;
 }

@@ -14,6 +14,7 @@
  * A hit reads the flow, and of the connection state, timeout and real server (one line
  * until Linux 7.2, three since); of the real server whether it still is one.
  */
+#include <linux/if_vlan.h>
 #include <linux/sctp.h>
 #include <net/arp.h>
 #include <net/ip.h>
@@ -70,6 +71,10 @@ static enum slb_stat slb_check(struct slb_net *sn,
 	if (skb->mark != (flow->flags & SLB_FLOW_MARKED ?
 			  slb_flow6(flow)->mark : 0))
 		return SLB_MISS_MARK;
+	/* "notrack" in raw: not this one */
+	if (flow->flags & SLB_FLOW_WIDE && slb_flow6(flow)->ct &&
+	    skb_get_nfct(skb))
+		return SLB_MISS_META;
 	if (READ_ONCE(d->tracked[pkt->v6]) && slb_csum_wrong(sn->net, skb, pkt))
 		return SLB_MISS_CSUM;
 	return SLB_HIT;
@@ -155,13 +160,45 @@ static void slb_tunnel(const struct slb_flow *flow, struct net *net,
 	slb_encap_push(e, net, skb, &saddr, &daddr);
 }
 
+/* What rules of a bridge or Open vSwitch behind the way out know of the packet: that IPVS takes it
+ * out of conntrack, or the entry.
+ */
+static void slb_skb_track(struct sk_buff *skb, const struct slb_flow *flow,
+			  bool tracked)
+{
+	const struct net_device *dev = flow->dst->dev;
+	enum ip_conntrack_info ctinfo = IP_CT_NEW;
+	struct nf_conn *ct = NULL;
+
+	if (flow->flags & SLB_FLOW_WIDE)
+		ct = slb_flow6(flow)->ct;
+	if (!ct && tracked)
+		nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
+	if (!ct || !(netif_is_bridge_master(dev) || netif_is_ovs_master(dev) ||
+		     is_vlan_dev(dev)))
+		return;
+	if (flow->flags & SLB_FLOW_REPLY)
+		ctinfo = IP_CT_ESTABLISHED_REPLY;
+	else if (test_bit(IPS_SEEN_REPLY_BIT, &ct->status))
+		ctinfo = IP_CT_ESTABLISHED;
+	nf_conntrack_get(&ct->ct_general);
+	nf_ct_set(skb, ct, ctinfo);
+}
+
+/* Does a neighbour of IPv6 lead to an IPv4 packet's destination? */
+static bool slb_v6gw(const struct sk_buff *skb, const struct dst_entry *dst)
+{
+	return skb->protocol == htons(ETH_P_IP) &&
+	       container_of(dst, const struct rtable, dst)->rt_gw_family ==
+	       AF_INET6;
+}
+
 /* Leave the skb as the slow path would, and give it to the neighbour. */
 static void slb_skb_send(struct sk_buff *skb, struct net *net,
-			 struct dst_entry *dst, u8 flags)
+			 struct dst_entry *dst, struct neighbour *neigh,
+			 u8 flags)
 {
 	bool out = flags & SLB_FLOW_OUT;
-	struct neighbour *neigh;
-	bool is_v6gw = false;
 
 	skb_forward_csum(skb);
 	skb_clear_tstamp(skb);
@@ -174,20 +211,7 @@ static void slb_skb_send(struct sk_buff *skb, struct net *net,
 	 */
 	skb_dst_set_noref(skb, dst);
 	slb_snmp_out(net, dst, skb->len, out, flags & SLB_FLOW_TUNNEL);
-
-	if (skb->protocol == htons(ETH_P_IPV6)) {
-		neigh = ip_neigh_gw6(dst->dev,
-				     rt6_nexthop(container_of(dst, struct
-							      rt6_info, dst),
-						 &ipv6_hdr(skb)->daddr));
-	} else {
-		neigh = ip_neigh_for_gw(container_of(dst, struct rtable, dst),
-					skb, &is_v6gw);
-	}
-	if (IS_ERR(neigh))
-		kfree_skb(skb);
-	else
-		neigh_output(neigh, skb, is_v6gw);
+	neigh_output(neigh, skb, slb_v6gw(skb, dst));
 }
 
 /**
@@ -210,6 +234,7 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	struct slb_encap e = { .hlen = 0 };
 	struct dst_entry *dst = flow->dst;
 	unsigned long now = jiffies;
+	struct neighbour *neigh;
 	u8 flags = flow->flags;
 	enum slb_stat why;
 	u32 len = skb->len;
@@ -229,6 +254,9 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 	if (!slb_skb_fits(skb, mtu - e.hlen))
 		return SLB_MISS_MTU;
+	neigh = slb_flow_neigh(flow);
+	if (!neigh)
+		return SLB_MISS_NEIGH;
 	if (slb_sync_due(sn, d, flow, now))
 		return SLB_MISS_SYNC;
 	if (unlikely(READ_ONCE(sn->verify)) &&
@@ -245,8 +273,9 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 		slb_nat(flow, skb, pkt, partial);
 	if (flags & SLB_FLOW_WIDE)
 		skb->mark = slb_flow6(flow)->mark;
+	slb_skb_track(skb, flow, READ_ONCE(d->tracked[pkt->v6]));
 
 	slb_flow_served(sn, d, flow, len, now);
-	slb_skb_send(skb, sn->net, dst, flags);
+	slb_skb_send(skb, sn->net, dst, neigh, flags);
 	return SLB_HIT;
 }

@@ -7,6 +7,10 @@
 #define _SLB_SERVE_H
 
 #include <linux/skbuff.h>
+#include <net/arp.h>
+#include <net/ip6_route.h>
+#include <net/ndisc.h>
+#include <net/neighbour.h>
 #include <net/route.h>
 
 #include "ct.h"
@@ -43,7 +47,7 @@ slb_flow_check(const struct slb_net *sn, const struct slb_flow *flow,
 		return SLB_MISS_LEASE;
 	if (flow->tos != pkt->tos)
 		return SLB_MISS_TOS;
-	if (!slb_flow_routed(flow))
+	if (!slb_flow_routed(sn, flow))
 		return SLB_MISS_ROUTE;
 	ct = flow->flags & SLB_FLOW_WIDE ? slb_flow6(flow)->ct : NULL;
 	if (ct && !slb_ct_alive(ct))
@@ -73,6 +77,53 @@ static __always_inline u32 slb_flow_mtu(const struct slb_flow *flow)
 	if (unlikely(container_of(dst, const struct rtable, dst)->rt_pmtu))
 		mtu = min(mtu, dst_mtu(dst));
 	return mtu;
+}
+
+/**
+ * slb_flow_neigh() - the neighbour that packets of a flow go to next
+ * @flow: the flow, whose route is still right
+ *
+ * One that nobody has confirmed lately is asked, as the slow path does.
+ *
+ * Context: RCU, BH off.
+ * Return: not held, RCU frees it. NULL if it is not known, or was asked and did not answer: the
+ *	slow path waits for it, goes by another route, or drops the packet.
+ */
+static __always_inline struct neighbour *
+slb_flow_neigh(const struct slb_flow *flow)
+{
+	bool wide = flow->flags & SLB_FLOW_WIDE;
+	const struct dst_entry *dst = flow->dst;
+	struct net_device *dev = dst->dev;
+	const struct in6_addr *daddr6;
+	const struct rtable *rt;
+	struct neighbour *n;
+	__be32 daddr;
+	u8 state;
+
+	if (wide && dst->ops->family == AF_INET6) {
+		daddr6 = rt6_nexthop(container_of(dst, struct rt6_info, dst),
+				     &slb_flow6(flow)->act.daddr.in6);
+		n = __ipv6_neigh_lookup_noref(dev, daddr6);
+	} else {
+		daddr = wide ? slb_flow6(flow)->act.daddr.ip :
+			       slb_flow4(flow)->act.daddr;
+		rt = container_of(dst, const struct rtable, dst);
+		if (unlikely(rt->rt_gw_family == AF_INET6))
+			n = __ipv6_neigh_lookup_noref(dev, &rt->rt_gw6);
+		else
+			n = __ipv4_neigh_lookup_noref(dev, (__force u32)
+				(rt->rt_gw_family ? rt->rt_gw4 : daddr));
+	}
+	if (unlikely(!n))
+		return NULL;
+	state = READ_ONCE(n->nud_state);
+	if (unlikely(!(state & NUD_VALID)))
+		return NULL;
+	if (unlikely(!(state & (NUD_CONNECTED | NUD_DELAY | NUD_PROBE))) &&
+	    neigh_event_send(n, NULL))
+		return NULL;
+	return n;
 }
 
 /**

@@ -37,6 +37,7 @@ const char *const slb_stat_names[SLB_STAT_MAX] = {
 	[SLB_MISS_STATE]	= "miss_state",
 	[SLB_MISS_SERVER]	= "miss_server",
 	[SLB_MISS_ROUTE]	= "miss_route",
+	[SLB_MISS_NEIGH]	= "miss_neigh",
 	[SLB_MISS_SYNC]		= "miss_sync",
 	[SLB_MISS_NOMEM]	= "miss_nomem",
 	[SLB_MISS_VERIFY]	= "miss_verify",

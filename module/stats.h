@@ -38,6 +38,7 @@ struct net;
  * @SLB_MISS_STATE: the connection left the state it was learned in
  * @SLB_MISS_SERVER: the real server is gone
  * @SLB_MISS_ROUTE: the route changed
+ * @SLB_MISS_NEIGH: the neighbour is not known, or does not answer
  * @SLB_MISS_SYNC: IPVS may have to send a connection sync message
  * @SLB_MISS_NOMEM: no memory to make the packet writable
  * @SLB_MISS_VERIFY: given to the slow path to compare
@@ -52,7 +53,7 @@ struct net;
  * @SLB_SKIP_SERVER: not learned, the real server is gone
  * @SLB_SKIP_TIMEOUT: not learned, the connection expires too soon
  * @SLB_SKIP_EGRESS: not learned, the way out is not served (IPsec,
- *	lightweight tunnel, redirect, not unicast)
+ *	lightweight tunnel, not unicast)
  * @SLB_SKIP_CHANGED: not learned, the slow path did more to the packet than
  *	an action can say
  * @SLB_SKIP_FULL: not learned, all flows of the set are in use
@@ -71,7 +72,7 @@ struct net;
  *	bond, a VRF), or that of the way out takes no frames from XDP
  * @SLB_XDP_VLAN: left to the hook: a VLAN tag may be where XDP does not see it, or is
  *	none that a VLAN device takes
- * @SLB_XDP_NEIGH: left to the hook: the neighbour is not known
+ * @SLB_XDP_NEIGH: left to the hook, as SLB_MISS_NEIGH
  * @SLB_XDP_MTU: left to the hook: longer than the path takes
  * @SLB_XDP_CSUM: left to the hook: its checksum is left to hardware that XDP goes by,
  *	or is wrong where conntrack sees packets
@@ -110,6 +111,7 @@ enum slb_stat {
 	SLB_MISS_STATE,
 	SLB_MISS_SERVER,
 	SLB_MISS_ROUTE,
+	SLB_MISS_NEIGH,
 	SLB_MISS_SYNC,
 	SLB_MISS_NOMEM,
 	SLB_MISS_VERIFY,

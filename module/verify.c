@@ -99,7 +99,7 @@ bool slb_verify(struct slb_net *sn, const struct slb_flow *flow,
 		return true;
 	}
 	/* routes have changed since, or conntrack has seen the end of it */
-	if (!slb_flow_routed(flow) || !slb_flow_tracked(flow))
+	if (!slb_flow_routed(sn, flow) || !slb_flow_tracked(flow))
 		return true;
 	slb_count(sn, SLB_VERIFIED);
 	if (why == SLB_LEARNED && slb_flow_equal(flow, p))

@@ -14,10 +14,13 @@
  * and its memory used for another packet. What proves a flow is for the caller
  * to compare. A packet that is copied or queued otherwise is not recognised.
  */
+#include <linux/crc32c.h>
 #include <linux/hash.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <net/ip.h>
 #include <net/ip6_fib.h>
+#include <net/ip6_route.h>
 #include <net/net_namespace.h>
 
 #include "watch.h"
@@ -55,10 +58,12 @@ static u32 slb_print_pkt(const struct slb_pkt *pkt)
  * @teaches: a flow may be made of it: the parser said SLB_HIT
  *
  * Context: BH off.
+ * Return: the note; what is behind the headers is the caller's to add.
  */
-void slb_watch_add(struct slb_watches *ws, struct net *net,
-		   const struct sk_buff *skb, const struct slb_pkt *pkt,
-		   struct slb_pair pair, enum slb_stat why, bool teaches)
+struct slb_watch *slb_watch_add(struct slb_watches *ws, struct net *net,
+				const struct sk_buff *skb,
+				const struct slb_pkt *pkt, struct slb_pair pair,
+				enum slb_stat why, bool teaches)
 {
 	u32 i = slb_watch_index(skb);
 	struct slb_watch *w = &ws->slot[i];
@@ -69,14 +74,67 @@ void slb_watch_add(struct slb_watches *ws, struct net *net,
 	w->mark = skb->mark;
 	w->why = why;
 	w->teaches = teaches;
+	w->whole = false;
 	ws->print[i] = pkt->has_key ? slb_print_pkt(pkt) : 0;
 	if (!teaches)
-		return;
+		return w;
 	w->priority = skb->priority;
-	w->genid = rt_genid_ipv6(net);
+	w->routes = slb_routes(net);
+	w->mtu = U32_MAX;
+	w->by = slb_watch_by();
 	w->partial = skb->ip_summed == CHECKSUM_PARTIAL;
 	if (skb_copy_bits(skb, 0, w->head, pkt->hlen))
 		w->skb = NULL;
+	return w;
+}
+
+/**
+ * slb_watch_forward() - a packet is about to be forwarded
+ * @ws: this CPU's notes
+ * @skb: the packet
+ * @v6: an IPv6 packet
+ *
+ * ip_forward() has compared its length with this route; IPVS may give it another one
+ * (net.ipv4.vs.snat_reroute).
+ *
+ * Context: RCU, BH off.
+ */
+void slb_watch_forward(struct slb_watches *ws, const struct sk_buff *skb,
+		       bool v6)
+{
+	struct slb_watch *w = &ws->slot[slb_watch_index(skb)];
+	const struct dst_entry *dst;
+
+	if (w->skb != skb || !w->teaches || w->pkt.v6 != v6)
+		return;
+	dst = skb_dst(skb);
+	w->mtu = v6 ? ip6_dst_mtu_maybe_forward(dst, true) :
+			     ip_dst_mtu_maybe_forward(dst, true);
+}
+
+/**
+ * slb_watch_rest() - a checksum of what is behind a packet's headers
+ * @skb: the packet
+ * @offset: where that begins, in bytes
+ *
+ * Rules may change payload and TCP options. The checksum in the header need not follow: the
+ * device computes it later, or there is none.
+ *
+ * Context: any.
+ */
+u32 slb_watch_rest(struct sk_buff *skb, u32 offset)
+{
+	struct skb_seq_state st;
+	unsigned int len, done = 0;
+	const u8 *data;
+	u32 crc = ~0;
+
+	skb_prepare_seq_read(skb, offset, skb->len, &st);
+	while ((len = skb_seq_read(done, &data, &st))) {
+		crc = crc32c(crc, data, len);
+		done += len;
+	}
+	return crc;
 }
 
 /* Is this, from its transport header on, the packet that was noted? */

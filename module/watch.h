@@ -3,7 +3,10 @@
 #ifndef _SLB_WATCH_H
 #define _SLB_WATCH_H
 
+#include <linux/preempt.h>
+#include <linux/sched.h>
 #include <linux/skbuff.h>
+#include <net/net_namespace.h>
 
 #include "parse.h"
 #include "peers.h"
@@ -20,8 +23,12 @@
  * @pair: its addresses
  * @mark: its mark
  * @priority: its priority
- * @genid: of the IPv6 routes of the namespace at that time
+ * @routes: the number of all routes of the namespace at that time
+ * @mtu: of the route that the packet had when it was forwarded; none if it was not
+ * @by: who had it: NULL for the receive softirq, or else a process
+ * @rest: checksum of what is behind its headers, if @whole
  * @partial: its transport checksum is offloaded
+ * @whole: @rest is known
  * @why: why it was not served, enum slb_stat
  * @teaches: a flow may be made of it, or renewed: all is noted. Otherwise @skb, @pkt,
  *	@pair, @mark and @why alone, to count it by
@@ -33,8 +40,12 @@ struct slb_watch {
 	struct slb_pair		pair;
 	u32			mark;
 	u32			priority;
-	u32			genid;
+	u32			routes;
+	u32			mtu;
+	const void		*by;
+	u32			rest;
 	bool			partial;
+	bool			whole;
 	u8			why;
 	bool			teaches;
 	u8			head[SLB_HEAD_LEN];
@@ -52,9 +63,39 @@ struct slb_watches {
 	u32			print[SLB_WATCHES];
 };
 
-void slb_watch_add(struct slb_watches *ws, struct net *net,
-		   const struct sk_buff *skb, const struct slb_pkt *pkt,
-		   struct slb_pair pair, enum slb_stat why, bool teaches);
+/**
+ * slb_routes() - a number that changes with the routes and policy rules of a namespace
+ * @net: the namespace
+ *
+ * Not when an IPv6 route is deleted.
+ *
+ * Context: any.
+ */
+static inline u32 slb_routes(const struct net *net)
+{
+	return (u32)rt_genid_ipv6(net) + ((u32)rt_genid_ipv4(net) << 16);
+}
+
+/**
+ * slb_watch_by() - who has a packet in hand?
+ *
+ * Not the same at both ends of the slow path if user space had the packet (NFQUEUE).
+ *
+ * Context: any, before BHs are turned off for its own sake.
+ * Return: NULL for a softirq, or else the process.
+ */
+static inline const void *slb_watch_by(void)
+{
+	return in_serving_softirq() ? NULL : current;
+}
+
+struct slb_watch *slb_watch_add(struct slb_watches *ws, struct net *net,
+				const struct sk_buff *skb,
+				const struct slb_pkt *pkt, struct slb_pair pair,
+				enum slb_stat why, bool teaches);
+void slb_watch_forward(struct slb_watches *ws, const struct sk_buff *skb,
+		       bool v6);
+u32 slb_watch_rest(struct sk_buff *skb, u32 offset);
 struct slb_watch *slb_watch_take(struct slb_watches *ws,
 				 const struct sk_buff *skb);
 
