@@ -201,9 +201,9 @@ int slb_conn_timeout(const struct ip_vs_conn *cp)
 		    READ_ONCE(cp->timeout);
 }
 
-/* The timeout of this state is a constant of the protocol, other than 60 s, and IPVS has left 60 s
- * behind, as on a connection that it could not end. Those of settled connections, and of FIN_WAIT, may
- * be set ("ipvsadm --set"): they tell nothing for certain.
+/* Did IPVS try to end a closed connection? The timeout of its state is a constant of the
+ * protocol, other than 60 s, and it has 60 s. Those of settled connections, and of FIN_WAIT,
+ * may be set ("ipvsadm --set"): they tell nothing for certain.
  */
 static bool slb_conn_refused(struct ip_vs_conn *cp)
 {

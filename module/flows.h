@@ -157,8 +157,9 @@ static inline bool slb_flow_dst_valid(const struct slb_flow *flow)
  * @flow: the flow
  *
  * An IPv4 route that exists is right. An IPv6 one exists also when a better one was added or
- * a rule decides otherwise, and the route of a tunnel knows nothing of those to the virtual address:
- * so such flows know the number of all routes. ip6_forward() asks at each packet whether it may.
+ * a rule decides otherwise, and the route of a tunnel knows nothing of those to the virtual
+ * address: so such flows know the number of all routes. ip6_forward() asks at each packet
+ * whether it may.
  *
  * Context: RCU, the flow is the caller's.
  */

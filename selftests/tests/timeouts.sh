@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: uml
-# slb-also: 6.12 smp
+# slb-kernels: none
+# slb-also: 6.12 uml smp
 # slb-timeout: 300
 #
 # Timeouts of connections that change while flows serve them, to 60 s above all, which
