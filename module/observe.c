@@ -288,12 +288,15 @@ static void slb_unlearned_count(struct slb_net *sn, struct slb_cpu_data *d,
 				enum slb_stat why)
 {
 	struct ip_vs_conn *cp = NULL;
-	bool out;
+	bool out, walk;
 
 	if (w->pkt.has_key &&
 	    slb_service_add_known(&d->services, w, skb, why))
 		return;
-	if (w->pkt.has_key && why < SLB_SKIP_SCOPE)
+	/* of single questions there are many; of TCP and SCTP few wait for another packet */
+	walk = why < SLB_SKIP_SCOPE || (why == SLB_SKIP_UNSETTLED &&
+					w->pkt.proto != IPPROTO_UDP);
+	if (w->pkt.has_key && walk)
 		cp = slb_learn_pin(sn, &w->pkt, skb, &out);
 	if (cp) {
 		slb_service_add(&d->services, cp, why, 1);
