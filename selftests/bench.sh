@@ -62,6 +62,7 @@ build() {
 	export SLB_KERNEL=$1 SLB_SRC=$work/$1 SLB_KO=$work/$1/shadowlb.ko
 	slb_msg "building for $1"
 	slb_build_module "$1" "$SLB_SRC" || slb_die 'it does not build, see above'
+	slb_build_bpf "$1" "$SLB_SRC" || slb_die 'the program for XDP does not build, see above'
 	mapfile -t args < <(slb_build_kdir "$1")
 	slb_build_make "$SLB_SRC/build.log" -C "${args[0]#KDIR=}" "${args[@]:1}" \
 		M="$SLB_SRC/selftests/bench" modules || slb_die 'the load does not build, see above'
