@@ -99,22 +99,20 @@ __le32 slb_sctp_crc(const void *data, u32 len)
 }
 
 /**
- * slb_frame_csum_wrong() - does conntrack call this packet invalid?
- * @sn: the namespace
+ * slb_frame_csum_wrong() - true if the checksum of a packet is wrong
  * @ip: the packet, from its IP header, all of it readable
  * @pkt: what the parser found in it
  *
- * See slb_csum_wrong() of serve.c.
+ * False if it has none.
  *
  * Context: any.
  */
-bool slb_frame_csum_wrong(const struct slb_net *sn, const void *ip,
-			  const struct slb_pkt *pkt)
+bool slb_frame_csum_wrong(const void *ip, const struct slb_pkt *pkt)
 {
 	u32 hlen = slb_iphlen(pkt->v6), len = pkt->len - hlen;
 	const struct sctphdr *sh = ip + hlen;
 
-	if (pkt->nocsum || !READ_ONCE(sn->net->ct.sysctl_checksum))
+	if (pkt->nocsum)
 		return false;
 	if (pkt->proto == IPPROTO_SCTP)
 		return sh->checksum != slb_sctp_crc(sh, len);

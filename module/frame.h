@@ -73,8 +73,7 @@ struct slb_way {
 bool slb_peer_tags(struct net_device *dev);
 enum slb_stat slb_frame_untag(struct slb_frame *f);
 __le32 slb_sctp_crc(const void *data, u32 len);
-bool slb_frame_csum_wrong(const struct slb_net *sn, const void *ip,
-			  const struct slb_pkt *pkt);
+bool slb_frame_csum_wrong(const void *ip, const struct slb_pkt *pkt);
 struct net_device *slb_way_vlan(struct slb_way *way, const struct slb_frame *f,
 				u8 flags, struct net_device *dev);
 
@@ -241,6 +240,25 @@ static __always_inline bool slb_csum_partial(const void *ip,
 	/* 0 and 0xffff are the same sum; the pseudo header's is never 0 */
 	sum = ~(__force u16)slb_pseudo(ip, pkt->proto, v6, pkt->len - hlen, 0);
 	return (__force u16)check == sum || (!check && sum == 0xffff);
+}
+
+/**
+ * slb_csum_nested() - true if the checksum of a packet inside may be pending
+ * @xdp: the frame
+ * @pkt: its packet, of UDP
+ *
+ * Devices without hardware (veth, tun), and generic XDP, pass frames whose checksum somebody was
+ * to complete later; XDP does not see that, and what it sends on nobody completes. In a tunnel
+ * over UDP that may be the inner packet's. Then the outer checksum is zero, or is
+ * the sum of the frame as it will be, and wrong until then.
+ *
+ * Context: any.
+ */
+static __always_inline bool slb_csum_nested(const struct xdp_buff *xdp,
+					    const struct slb_pkt *pkt)
+{
+	return pkt->proto == IPPROTO_UDP &&
+	       (!xdp->rxq->dev->dev.parent || slb_xdp_generic(xdp));
 }
 
 /* Does this device, or the device of this VLAN, send frames from XDP? */

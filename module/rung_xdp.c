@@ -69,11 +69,25 @@ static noinline void slb_frame_tunnel(const struct slb_net *sn,
 			slb_flow6(flow)->act.sport : slb_flow4(flow)->act.sport);
 }
 
-/* Apart, so that the packet needs not be in memory for others. */
-static noinline bool slb_xdp_csum_wrong(const struct slb_net *sn,
-					const void *ip, struct slb_pkt pkt)
+/* noinline: keeps the packet in registers where its checksum is not asked for. */
+static noinline bool slb_xdp_csum_wrong(const void *ip, struct slb_pkt pkt)
 {
-	return slb_frame_csum_wrong(sn, ip, &pkt);
+	return slb_frame_csum_wrong(ip, &pkt);
+}
+
+/* Is a checksum still to be completed, or, where conntrack would ask, wrong? */
+static __always_inline bool slb_xdp_csum_unfit(const struct slb_net *sn,
+					       const struct slb_cpu_data *d,
+					       const struct slb_frame *f,
+					       const struct slb_pkt *pkt, bool v6)
+{
+	if (slb_csum_partial(f->ip, pkt, v6))
+		return true;
+	if (slb_csum_nested(f->xdp, pkt))
+		return pkt->nocsum || slb_xdp_csum_wrong(f->ip, *pkt);
+	return unlikely(READ_ONCE(d->tracked[v6])) &&
+	       READ_ONCE(sn->net->ct.sysctl_checksum) &&
+	       slb_xdp_csum_wrong(f->ip, *pkt);
 }
 
 static __always_inline enum slb_stat
@@ -94,9 +108,7 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	if (slb_flow_check(sn, flow, pkt, now) != SLB_HIT ||
 	    flags & SLB_FLOW_MARKED || (flags & SLB_FLOW_NAT && pkt->nocsum))
 		return SLB_XDP_FLOW;
-	if (slb_csum_partial(ip, pkt, v6) ||
-	    (unlikely(READ_ONCE(d->tracked[v6])) &&
-	     slb_xdp_csum_wrong(sn, ip, *pkt)))
+	if (slb_xdp_csum_unfit(sn, d, f, pkt, v6))
 		return SLB_XDP_CSUM;
 	mtu = slb_flow_mtu(flow);
 	if (flags & SLB_FLOW_TUNNEL) {
