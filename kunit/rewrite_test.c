@@ -378,6 +378,41 @@ static void slb_test_zero(struct kunit *test)
 	slb_run_seeds(test, slb_zero);
 }
 
+/* Type of service and time to live, compared with a header summed up in full. */
+static void slb_class(struct kunit *test, struct rnd_state *rnd)
+{
+	struct slb_rewrite_test *t = test->priv;
+	struct slb_packet *pkt = &t->pkt, *want = &t->want;
+	int i;
+
+	for (i = 0; i < SLB_RUNS; i++) {
+		struct slb_extra extra = {
+			.tos = slb_rnd(rnd, 64) << 2,
+			.ttl_out = slb_rnd(rnd, 256),
+			.how = slb_rnd(rnd, 8) & ~SLB_EXTRA_PRIORITY,
+		};
+
+		slb_packet_make(pkt, rnd);
+		slb_set_ip_check(pkt);
+		*want = *pkt;
+		if (extra.how & SLB_EXTRA_TTL)
+			*slb_ttl(want) = extra.ttl_out;
+		if (extra.how & SLB_EXTRA_TOS && pkt->v6)
+			slb_put16(want->bytes, (slb_get16(pkt->bytes) & ~0xfc0) |
+					       extra.tos << 4);
+		else if (extra.how & SLB_EXTRA_TOS)
+			want->bytes[1] = (pkt->bytes[1] & 3) | extra.tos;
+		slb_set_ip_check(want);
+		slb_rewrite_class(pkt->bytes, &extra);
+		slb_check_bytes(test, pkt, want);
+	}
+}
+
+static void slb_test_class(struct kunit *test)
+{
+	slb_run_seeds(test, slb_class);
+}
+
 static void slb_test_slow(struct kunit *test)
 {
 	slb_run_seeds(test, slb_slow_ways);
@@ -409,6 +444,7 @@ static struct kunit_case slb_rewrite_cases[] = {
 	KUNIT_CASE(slb_test_nat_back),
 	KUNIT_CASE(slb_test_dr),
 	KUNIT_CASE(slb_test_zero),
+	KUNIT_CASE(slb_test_class),
 	KUNIT_CASE(slb_test_slow),
 	KUNIT_CASE(slb_test_slow_edges),
 	{}

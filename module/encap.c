@@ -145,6 +145,8 @@ static bool slb_shim_seen(const struct slb_encap *e, const void *shim,
  * @saddr: set to its outer source address
  * @daddr: set to its outer destination address
  *
+ * The type of service and the time to live are left to slb_encap_class().
+ *
  * Context: any.
  * Return: false if slb_encap_push() would have written something else.
  */
@@ -163,18 +165,33 @@ bool slb_encap_seen(const struct slb_encap *e, const void *data, __be16 sport,
 		saddr->in6 = ip6h->saddr;
 		daddr->in6 = ip6h->daddr;
 		if (ip6h->version != 6 || ip6_flowlabel(ip6h) ||
-		    ip6h->nexthdr != slb_outer_proto(e) ||
-		    ipv6_get_dsfield(ip6h) != tos || ip6h->hop_limit != ttl)
+		    ip6h->nexthdr != slb_outer_proto(e))
 			return false;
 	} else {
 		saddr->ip = iph->saddr;
 		daddr->ip = iph->daddr;
 		if (iph->version != 4 || iph->ihl != 5 ||
-		    iph->protocol != slb_outer_proto(e) ||
-		    iph->tos != tos || iph->ttl != ttl || iph->frag_off != df)
+		    iph->protocol != slb_outer_proto(e) || iph->frag_off != df)
 			return false;
 	}
 	return slb_shim_seen(e, data + slb_outer_len(e), sport);
+}
+
+/**
+ * slb_encap_class() - what the tunnel gives a packet besides addresses
+ * @e: the tunnel
+ * @data: a packet as it leaves, from its outer header; as for slb_encap_seen()
+ * @tos: set to the type of service or traffic class of the outer header
+ * @ttl: set to its time to live
+ *
+ * Context: any.
+ */
+void slb_encap_class(const struct slb_encap *e, const void *data, u8 *tos,
+		     u8 *ttl)
+{
+	__be16 df;
+
+	slb_inner_read(e, data + e->hlen, tos, ttl, &df);
 }
 
 /**

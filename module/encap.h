@@ -38,6 +38,8 @@ void slb_encap_init(struct slb_encap *e, const struct ip_vs_conn *cp,
 		    bool partial);
 bool slb_encap_seen(const struct slb_encap *e, const void *data, __be16 sport,
 		    union slb_addr *saddr, union slb_addr *daddr);
+void slb_encap_class(const struct slb_encap *e, const void *data, u8 *tos,
+		     u8 *ttl);
 bool slb_encap_fits(const struct slb_encap *e, u32 len, u32 mtu);
 void slb_encap_push(const struct slb_encap *e, struct net *net,
 		    struct sk_buff *skb, const union slb_addr *saddr,

@@ -133,7 +133,7 @@ u32 slb_flow_hash(const struct slb_flow *flow, u32 seed)
 
 static size_t slb_slots_bytes(u32 size, u32 flows)
 {
-	return array_size(flows, size + sizeof(struct slb_tally));
+	return array_size(flows, size + slb_tally_size(size));
 }
 
 /**
@@ -311,7 +311,8 @@ struct slb_flow *slb_table_move(struct slb_table *t, u32 seed)
 			return from;
 		memcpy((void *)(to + 1) - t->size, (void *)(from + 1) - t->size,
 		       t->size);
-		*slb_flow_tally(t, to) = *slb_flow_tally(t, from);
+		memcpy(slb_flow_tally(t, to), slb_flow_tally(t, from),
+		       slb_tally_size(t->size));
 		from->dst = NULL;
 	}
 	t->moved++;
@@ -336,7 +337,7 @@ void *slb_table_moved(struct slb_table *t)
 }
 
 /**
- * slb_flow_tally() - what is told of a flow
+ * slb_flow_tally() - find the statistics of a flow
  * @t: its table
  * @flow: the flow
  *
@@ -354,7 +355,22 @@ struct slb_tally *slb_flow_tally(const struct slb_table *t,
 		slot = t->old;
 		bytes = (size_t)slb_table_old_size(t) * t->size;
 	}
-	return (struct slb_tally *)(slot + bytes) + (at - slot) / t->size;
+	return slot + bytes +
+	       (at - slot) / t->size * slb_tally_size(t->size);
+}
+
+/**
+ * slb_flow_extra() - find the rare parts of a wide flow
+ * @t: the table of wide flows
+ * @flow: the flow
+ *
+ * Context: as the flow.
+ * Return: valid members only if the flow has SLB_FLOW_EXTRA.
+ */
+struct slb_extra *slb_flow_extra(const struct slb_table *t,
+				 const struct slb_flow *flow)
+{
+	return container_of(slb_flow_tally(t, flow), struct slb_extra, tally);
 }
 
 /**

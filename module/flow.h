@@ -9,7 +9,7 @@
  *
  * There are two sizes. A narrow flow is IPv4 all through and fills one cache
  * line. Whatever needs more is wide, two lines: IPv6 before or after, a packet
- * mark, a conntrack entry. A wide flow may be of IPv4 packets; its key then holds their
+ * mark, a conntrack entry. A few need part of a third one: struct slb_extra. A wide flow may be of IPv4 packets; its key then holds their
  * addresses as IPv4-mapped ones and says so.
  */
 #ifndef _SLB_FLOW_H
@@ -141,7 +141,7 @@ struct slb_action6 {
  *	packets that the kernel forwards
  * @SLB_FLOW_SUSPENDED: not to be used until the slow path has proved it again
  * @SLB_FLOW_WIDE: it is a struct slb_flow6, or else a struct slb_flow4
- * @SLB_FLOW_MARKED: packets bring the mark that they leave with
+ * @SLB_FLOW_EXTRA: it is wide, and its struct slb_extra says more
  * @SLB_FLOW_REPLY: in the reply direction of its conntrack entry
  */
 enum slb_flow_flags {
@@ -151,7 +151,7 @@ enum slb_flow_flags {
 	SLB_FLOW_PRIO		= 1 << 3,
 	SLB_FLOW_SUSPENDED	= 1 << 4,
 	SLB_FLOW_WIDE		= 1 << 5,
-	SLB_FLOW_MARKED		= 1 << 6,
+	SLB_FLOW_EXTRA		= 1 << 6,
 	SLB_FLOW_REPLY		= 1 << 7,
 };
 
@@ -215,15 +215,50 @@ struct slb_flow6 {
 } __aligned(64);
 
 /**
- * struct slb_tally - what is told of a flow, and no packet needs
- * @packets: served and accounted
- * @born: when it was learned, in seconds since boot
+ * struct slb_tally - statistics of a flow
+ * @packets: packets served and accounted
+ * @born: time at which the flow was learned, in seconds since boot
+ * @mark: see struct slb_extra
  *
- * Apart from the flow: a hit does not touch it. Guarded as the flow is.
+ * Kept out of the cache line that hits touch. Guarded as the flow is.
  */
 struct slb_tally {
 	u64	packets;
 	u32	born;
+	u32	mark;
+};
+
+/**
+ * enum slb_extra_how - members of struct slb_extra that count
+ * @SLB_EXTRA_PRIORITY: @priority
+ * @SLB_EXTRA_TOS: @tos
+ * @SLB_EXTRA_TTL: @ttl_in and @ttl_out
+ */
+enum slb_extra_how {
+	SLB_EXTRA_PRIORITY	= 1 << 0,
+	SLB_EXTRA_TOS		= 1 << 1,
+	SLB_EXTRA_TTL		= 1 << 2,
+};
+
+/**
+ * struct slb_extra - rare parts of a wide flow's key and action
+ * @tally: statistics; @tally.mark is the mark of packets at ingress
+ * @priority: skb->priority at egress
+ * @tos: type of service or traffic class at egress, less its ECN bits
+ * @ttl_in: time to live at ingress
+ * @ttl_out: time to live at egress
+ * @how: enum slb_extra_how
+ *
+ * In the tally's place, of each wide flow; a hit touches it with SLB_FLOW_EXTRA alone.
+ * Rules of the slow path set priority, type of service and time to live at egress.
+ */
+struct slb_extra {
+	struct slb_tally	tally;
+	u32			priority;
+	u8			tos;
+	u8			ttl_in;
+	u8			ttl_out;
+	u8			how;
 };
 
 /* Of bytes not yet accounted, so that packets fit into 24 bits: none is shorter
@@ -242,8 +277,8 @@ struct slb_tally {
 
 /**
  * struct slb_table - the flows of one size of one CPU
- * @slot: the flows, set by set, and behind them a struct slb_tally for each; NULL
- *	as long as the table is not needed
+ * @slot: the flows, set by set, and behind them a struct slb_tally for each, of wide
+ *	ones a struct slb_extra; NULL as long as the table is not needed
  * @old: what @slot is to replace while the table is being resized, else NULL
  * @set_mask: number of sets in @slot less one
  * @old_mask: the same of @old
@@ -282,6 +317,16 @@ struct slb_table {
  * bits last for more than half an hour; a lease is at most a third of that.
  */
 #define SLB_TICK_SHIFT	ilog2(HZ / 16)
+
+/**
+ * slb_tally_size() - bytes of a table for each flow, besides the flow
+ * @size: of a flow, in bytes
+ */
+static inline u32 slb_tally_size(u32 size)
+{
+	return size > sizeof(struct slb_flow4) ? sizeof(struct slb_extra) :
+						 sizeof(struct slb_tally);
+}
 
 /**
  * slb_ticks() - a time in ticks
@@ -422,6 +467,8 @@ void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key);
 void slb_flow_action(const struct slb_flow *flow, struct slb_action6 *act);
 
 struct slb_tally *slb_flow_tally(const struct slb_table *t,
+				 const struct slb_flow *flow);
+struct slb_extra *slb_flow_extra(const struct slb_table *t,
 				 const struct slb_flow *flow);
 u32 slb_flow_hash(const struct slb_flow *flow, u32 seed);
 

@@ -149,10 +149,11 @@ void slb_note(struct slb_net *sn, struct slb_cpu_data *d, struct sk_buff *skb,
 }
 
 /* Write what was proved into a flow of the size that it needs. */
-static void slb_flow_write(struct slb_flow *flow, const struct slb_proof *p,
-			   unsigned long now)
+static void slb_flow_write(const struct slb_cpu_data *d, struct slb_flow *flow,
+			   const struct slb_proof *p, unsigned long now)
 {
 	struct slb_action4 *act4;
+	struct slb_extra *extra;
 	struct slb_flow6 *f6;
 
 	if (p->flags & SLB_FLOW_WIDE) {
@@ -161,6 +162,13 @@ static void slb_flow_write(struct slb_flow *flow, const struct slb_proof *p,
 		f6->ct = p->ct;
 		f6->routes = p->w->routes;
 		f6->mark = p->mark;
+		extra = slb_flow_extra(&d->wide, flow);
+		extra->tally.mark = p->extra.tally.mark;
+		extra->priority = p->extra.priority;
+		extra->tos = p->extra.tos;
+		extra->ttl_in = p->extra.ttl_in;
+		extra->ttl_out = p->extra.ttl_out;
+		extra->how = p->extra.how;
 	} else {
 		act4 = &slb_flow4(flow)->act;
 		act4->saddr = p->act.saddr.ip;
@@ -228,13 +236,13 @@ static bool slb_flow_same(const struct slb_flow *flow,
 }
 
 /* The slow path proved the flow that there is. */
-static void slb_flow_renew(struct slb_flow *flow, const struct slb_proof *p,
-			   unsigned long now)
+static void slb_flow_renew(const struct slb_cpu_data *d, struct slb_flow *flow,
+			   const struct slb_proof *p, unsigned long now)
 {
 	dst_release(flow->dst);
 	if (flow->flags & SLB_FLOW_WIDE)
 		nf_ct_put(slb_flow6(flow)->ct);
-	slb_flow_write(flow, p, now);
+	slb_flow_write(d, flow, p, now);
 }
 
 static struct ip_vs_conn *slb_learn_pin(struct slb_net *sn,
@@ -362,7 +370,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	why = slb_prove(sn, &p, skb, dev);
 	if (why == SLB_LEARNED && flow && !slb_flow_same(flow, &p))
 		why = SLB_SKIP_CHANGED;
-	if (flow && w->why == SLB_MISS_VERIFY && !slb_verify(sn, flow, &p, why))
+	if (flow && w->why == SLB_MISS_VERIFY && !slb_verify(sn, d, flow, &p, why))
 		why = SLB_SKIP_CHANGED;
 	if (why != SLB_LEARNED)
 		goto err_unpin;
@@ -371,7 +379,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		goto err_unpin;
 	}
 	if (flow) {
-		slb_flow_renew(flow, &p, now);
+		slb_flow_renew(d, flow, &p, now);
 		slb_order_hold(&d->order, w->pkt.hash);
 		slb_learn_count(d, w, p.cp, SLB_RENEWED);
 		return SLB_RENEWED;
@@ -379,7 +387,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	flow = slb_flow_new(sn, d, &p, now, &why);
 	if (!flow)
 		goto err_release;
-	slb_flow_write(flow, &p, now);
+	slb_flow_write(d, flow, &p, now);
 	slb_flow_begin(d, flow);
 	slb_order_hold(&d->order, w->pkt.hash);
 	if (p.ct)

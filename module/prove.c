@@ -78,8 +78,8 @@ static bool slb_egress_fit(struct slb_net *sn, const struct slb_proof *p,
 	return p->flags & SLB_FLOW_TUNNEL || slb_cb_fit(skb, p->w->pkt.v6);
 }
 
-/* What a flow says of a packet besides its headers: the longest, the mark and
- * the priority.
+/* What a flow says of a packet besides its headers: the longest, the marks and
+ * the priority, which a rule may have set.
  */
 static bool slb_meta_observe(struct slb_net *sn, struct slb_proof *p,
 			     const struct sk_buff *skb)
@@ -95,20 +95,51 @@ static bool slb_meta_observe(struct slb_net *sn, struct slb_proof *p,
 	mtu = min(mtu, out ? w->mtu : slb_conn_mtu(p->cp));
 	p->act.mtu = min_t(u32, mtu, U16_MAX);
 
-	/* only the same mark, or a mark where there was none */
 	p->mark = skb->mark;
-	if (w->mark) {
-		if (w->mark != skb->mark)
-			return false;
-		p->flags |= SLB_FLOW_MARKED;
-	}
-
+	p->extra.tally.mark = w->mark;
 	if (out && !w->pkt.v6 &&
 	    READ_ONCE(sn->net->ipv4.sysctl_ip_fwd_update_priority)) {
-		priority = rt_tos2priority(ip_hdr(skb)->tos);
+		priority = rt_tos2priority(((const struct iphdr *)w->head)->tos);
 		p->flags |= SLB_FLOW_PRIO;
+		/* by a type of service that was set before: it has other ECN bits in each packet */
+		if (skb->priority != priority &&
+		    skb->priority == rt_tos2priority(ip_hdr(skb)->tos))
+			return false;
 	}
-	return skb->priority == priority;
+	if (skb->priority != priority) {
+		p->extra.priority = skb->priority;
+		p->extra.how |= SLB_EXTRA_PRIORITY;
+	}
+	if (w->mark || p->extra.how)
+		p->flags |= SLB_FLOW_EXTRA;
+	return true;
+}
+
+/* A rule at the exit may set the type of service or the time to live: the outermost
+ * header, @seen, would else have @tos and @ttl. Of the time to live a rule may
+ * make anything: a flow then takes only packets that come with the same.
+ */
+static bool slb_class_observe(struct slb_proof *p, const u8 *seen, u8 tos,
+			      u8 ttl)
+{
+	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)seen;
+	const struct iphdr *iph = (const struct iphdr *)seen;
+	bool v6 = iph->version == 6;
+	u8 seen_tos = v6 ? ipv6_get_dsfield(ip6h) : iph->tos;
+	u8 seen_ttl = v6 ? ip6h->hop_limit : iph->ttl;
+
+	if (seen_tos != tos) {
+		if ((seen_tos ^ tos) & INET_ECN_MASK)
+			return false;
+		p->extra.tos = seen_tos & ~INET_ECN_MASK;
+		p->extra.how |= SLB_EXTRA_TOS;
+	}
+	if (seen_ttl != ttl) {
+		p->extra.ttl_in = slb_hop_limit(p->w->head, p->w->pkt.v6);
+		p->extra.ttl_out = seen_ttl;
+		p->extra.how |= SLB_EXTRA_TTL;
+	}
+	return true;
 }
 
 /* SCTP's checksum is of the ports too, but of another kind, see serve.c: not
@@ -133,6 +164,7 @@ static bool slb_nat4_observe(struct slb_proof *p, const u8 *seen)
 	const __be16 *ports = (const __be16 *)(iph + 1);
 	struct slb_action4 act;
 	u8 want[SLB_HEAD_LEN];
+	const struct iphdr *want_ip = (const struct iphdr *)want;
 	unsigned int how = 0;
 
 	if (iph->version != 4 || iph->ihl != 5)
@@ -147,6 +179,9 @@ static bool slb_nat4_observe(struct slb_proof *p, const u8 *seen)
 		how |= SLB_REWRITE_PARTIAL;
 	memcpy(want, w->head, w->pkt.hlen);
 	slb_rewrite_ipv4(want, &act, how);
+	if (!slb_class_observe(p, seen, want_ip->tos, want_ip->ttl))
+		return false;
+	slb_rewrite_class(want, &p->extra);
 	p->act.saddr.ip = act.saddr;
 	p->act.daddr.ip = act.daddr;
 	p->act.sport = act.sport;
@@ -163,6 +198,7 @@ static bool slb_nat6_observe(struct slb_proof *p, const u8 *seen)
 	const __be16 *ports = (const __be16 *)(iph + 1);
 	struct slb_action6 *act = &p->act;
 	u8 want[SLB_HEAD_LEN];
+	const struct ipv6hdr *want_ip = (const struct ipv6hdr *)want;
 	unsigned int how = 0;
 
 	if (iph->version != 6)
@@ -179,6 +215,10 @@ static bool slb_nat6_observe(struct slb_proof *p, const u8 *seen)
 		how |= SLB_REWRITE_PARTIAL;
 	memcpy(want, w->head, w->pkt.hlen);
 	slb_rewrite_ipv6(want, act, how);
+	if (!slb_class_observe(p, seen, ipv6_get_dsfield(want_ip),
+			       want_ip->hop_limit))
+		return false;
+	slb_rewrite_class(want, &p->extra);
 	return slb_head_equal(w, want, seen, how & SLB_REWRITE_NAT);
 }
 
@@ -212,6 +252,7 @@ static bool slb_tunnel_observe(struct slb_net *sn, struct slb_proof *p,
 	const struct slb_watch *w = p->w;
 	struct slb_encap e;
 	const u8 *seen;
+	u8 tos, ttl;
 
 	slb_encap_init(&e, p->cp, w->partial);
 	if (skb_inner_network_offset(skb) != e.hlen)
@@ -221,6 +262,9 @@ static bool slb_tunnel_observe(struct slb_net *sn, struct slb_proof *p,
 	p->act.sport = udp_flow_src_port(sn->net, skb, 0, 0, false);
 	if (!seen || !slb_encap_seen(&e, seen, p->act.sport, &p->act.saddr,
 				     &p->act.daddr))
+		return false;
+	slb_encap_class(&e, seen, &tos, &ttl);
+	if (!slb_class_observe(p, seen, tos, ttl))
 		return false;
 	memcpy(want, w->head, w->pkt.hlen);
 	if (w->pkt.v6)
@@ -365,7 +409,7 @@ enum slb_stat slb_prove(struct slb_net *sn, struct slb_proof *p,
 					    slb_nat_observe(p, skb);
 	if (!seen || !slb_meta_observe(sn, p, skb) || !slb_proof_fit(sn, p))
 		return SLB_SKIP_CHANGED;
-	if (p->w->pkt.v6 || p->mark || p->ct ||
+	if (p->flags & SLB_FLOW_EXTRA || p->w->pkt.v6 || p->mark || p->ct ||
 	    p->dst->ops->family == AF_INET6)
 		p->flags |= SLB_FLOW_WIDE;
 	return SLB_LEARNED;

@@ -17,6 +17,7 @@
  * @dst: the route that it leaves by
  * @act: the action that explains how it leaves
  * @mark: the mark that it leaves with
+ * @extra: what its flow needs besides, with SLB_FLOW_EXTRA
  * @flags: enum slb_flow_flags
  */
 struct slb_proof {
@@ -27,6 +28,7 @@ struct slb_proof {
 	struct dst_entry	*dst;
 	struct slb_action6	act;
 	u32			mark;
+	struct slb_extra	extra;
 	u8			flags;
 };
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Actions: what a packet that is rewritten is to have. */
+#include <net/dsfield.h>
+#include <net/inet_ecn.h>
+
 #include "rewrite.h"
 
 static __wsum slb_port_diff(__wsum sum, __be16 old, __be16 new)
@@ -58,4 +61,39 @@ void slb_action_init6(struct slb_action6 *act, const struct slb_key6 *from,
 	sum = slb_port_diff(sum, from->sport, sport);
 	sum = slb_port_diff(sum, from->dport, dport);
 	act->csum = slb_csum_plain(sum);
+}
+
+static void slb_rewrite_ttl4(struct iphdr *iph, u8 ttl)
+{
+	csum_replace2(&iph->check, htons(iph->ttl << 8), htons(ttl << 8));
+	iph->ttl = ttl;
+}
+
+/**
+ * slb_rewrite_class() - set the type of service and the time to live of a packet
+ * @data: the packet, from its outermost IP header, which is writable
+ * @extra: values to set, by @extra->how
+ *
+ * ECN bits are left as they are.
+ *
+ * Context: any.
+ */
+void slb_rewrite_class(void *data, const struct slb_extra *extra)
+{
+	struct ipv6hdr *ip6h = data;
+	struct iphdr *iph = data;
+	bool v6 = iph->version == 6;
+
+	if (extra->how & SLB_EXTRA_TOS) {
+		if (v6)
+			ipv6_change_dsfield(ip6h, INET_ECN_MASK, extra->tos);
+		else
+			ipv4_change_dsfield(iph, INET_ECN_MASK, extra->tos);
+	}
+	if (extra->how & SLB_EXTRA_TTL) {
+		if (v6)
+			ip6h->hop_limit = extra->ttl_out;
+		else
+			slb_rewrite_ttl4(iph, extra->ttl_out);
+	}
 }

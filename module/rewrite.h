@@ -179,4 +179,17 @@ slb_rewrite_ipv6(void *data, const struct slb_action6 *act, unsigned int how)
 	iph->hop_limit--;
 }
 
+/**
+ * slb_hop_limit() - the time to live or hop limit of a packet
+ * @data: the packet, from its IP header
+ * @v6: an IPv6 packet
+ */
+static inline u8 slb_hop_limit(const void *data, bool v6)
+{
+	return v6 ? ((const struct ipv6hdr *)data)->hop_limit :
+		    ((const struct iphdr *)data)->ttl;
+}
+
+void slb_rewrite_class(void *data, const struct slb_extra *extra);
+
 #endif /* _SLB_REWRITE_H */

@@ -106,7 +106,7 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	u32 hlen = 0;
 
 	if (slb_flow_check(sn, flow, pkt, now) != SLB_HIT ||
-	    flags & SLB_FLOW_MARKED || (flags & SLB_FLOW_NAT && pkt->nocsum))
+	    flags & SLB_FLOW_EXTRA || (flags & SLB_FLOW_NAT && pkt->nocsum))
 		return SLB_XDP_FLOW;
 	if (slb_xdp_csum_unfit(sn, d, f, pkt, v6))
 		return SLB_XDP_CSUM;

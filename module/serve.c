@@ -57,6 +57,19 @@ static bool slb_csum_wrong(struct net *net, struct sk_buff *skb,
 	return !sh || sh->checksum != sctp_compute_cksum(skb, offset);
 }
 
+/* noinline: few flows ask for more than no mark. */
+static noinline enum slb_stat slb_extra_check(const struct slb_extra *extra,
+					      const struct sk_buff *skb,
+					      const struct slb_pkt *pkt)
+{
+	if (skb->mark != extra->tally.mark)
+		return SLB_MISS_MARK;
+	if (extra->how & SLB_EXTRA_TTL &&
+	    slb_hop_limit(skb_network_header(skb), pkt->v6) != extra->ttl_in)
+		return SLB_MISS_TTL;
+	return SLB_HIT;
+}
+
 /* May this flow be used now, for this packet? */
 static enum slb_stat slb_check(struct slb_net *sn,
 			       const struct slb_cpu_data *d,
@@ -68,9 +81,13 @@ static enum slb_stat slb_check(struct slb_net *sn,
 
 	if (why != SLB_HIT)
 		return why;
-	if (skb->mark != (flow->flags & SLB_FLOW_MARKED ?
-			  slb_flow6(flow)->mark : 0))
+	if (flow->flags & SLB_FLOW_EXTRA) {
+		why = slb_extra_check(slb_flow_extra(&d->wide, flow), skb, pkt);
+		if (why != SLB_HIT)
+			return why;
+	} else if (skb->mark) {
 		return SLB_MISS_MARK;
+	}
 	/* "notrack" in raw: not this one */
 	if (flow->flags & SLB_FLOW_WIDE && slb_flow6(flow)->ct &&
 	    skb_get_nfct(skb))
@@ -185,6 +202,14 @@ static void slb_skb_track(struct sk_buff *skb, const struct slb_flow *flow,
 	nf_ct_set(skb, ct, ctinfo);
 }
 
+static noinline void slb_extra_apply(const struct slb_extra *extra,
+				     struct sk_buff *skb)
+{
+	slb_rewrite_class(skb->data, extra);
+	if (extra->how & SLB_EXTRA_PRIORITY)
+		skb->priority = extra->priority;
+}
+
 /* Does a neighbour of IPv6 lead to an IPv4 packet's destination? */
 static bool slb_v6gw(const struct sk_buff *skb, const struct dst_entry *dst)
 {
@@ -273,6 +298,8 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 		slb_nat(flow, skb, pkt, partial);
 	if (flags & SLB_FLOW_WIDE)
 		skb->mark = slb_flow6(flow)->mark;
+	if (unlikely(flags & SLB_FLOW_EXTRA))
+		slb_extra_apply(slb_flow_extra(&d->wide, flow), skb);
 	slb_skb_track(skb, flow, READ_ONCE(d->tracked[pkt->v6]));
 
 	slb_flow_served(sn, d, flow, len, now);

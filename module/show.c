@@ -44,7 +44,7 @@ struct slb_tables {
 static void slb_tables_add(struct slb_tables *sum, const struct slb_table *t,
 			   bool wide)
 {
-	u32 bytes = t->size + sizeof(struct slb_tally);
+	u32 bytes = t->size + slb_tally_size(t->size);
 	u64 size;
 
 	if (!slb_table_ready(t))

@@ -52,10 +52,18 @@ static bool slb_flow_tracked(const struct slb_flow *flow)
 	       slb_ct_fit(slb_flow6(flow)->ct);
 }
 
+static bool slb_extra_equal(const struct slb_extra *a, const struct slb_extra *b)
+{
+	return a->tally.mark == b->tally.mark && a->how == b->how &&
+	       a->priority == b->priority && a->tos == b->tos &&
+	       a->ttl_in == b->ttl_in && a->ttl_out == b->ttl_out;
+}
+
 /* The longest packet is left out: path MTU discovery changes it at any time. So is GUE's
  * source port, which follows the hash that a packet comes with.
  */
-static bool slb_flow_equal(const struct slb_flow *flow,
+static bool slb_flow_equal(const struct slb_cpu_data *d,
+			   const struct slb_flow *flow,
 			   const struct slb_proof *p)
 {
 	struct slb_action6 act;
@@ -72,12 +80,15 @@ static bool slb_flow_equal(const struct slb_flow *flow,
 	if (!(flow->flags & SLB_FLOW_WIDE))
 		return true;
 	f6 = slb_flow6(flow);
-	return f6->ct == p->ct && f6->mark == p->mark;
+	return f6->ct == p->ct && f6->mark == p->mark &&
+	       (!(p->flags & SLB_FLOW_EXTRA) ||
+		slb_extra_equal(slb_flow_extra(&d->wide, flow), &p->extra));
 }
 
 /**
  * slb_verify() - compare a flow with what the slow path did
  * @sn: the namespace
+ * @d: the data of the CPU that owns the flow
  * @flow: the flow of a packet that it could have served
  * @p: what was found out about the packet
  * @why: what slb_prove() said of it
@@ -85,8 +96,9 @@ static bool slb_flow_equal(const struct slb_flow *flow,
  * Context: RCU, BH off, the flow is the caller's.
  * Return: false if they differ.
  */
-bool slb_verify(struct slb_net *sn, const struct slb_flow *flow,
-		const struct slb_proof *p, enum slb_stat why)
+bool slb_verify(struct slb_net *sn, const struct slb_cpu_data *d,
+		const struct slb_flow *flow, const struct slb_proof *p,
+		enum slb_stat why)
 {
 	switch (why) {
 	case SLB_LEARNED:
@@ -102,7 +114,7 @@ bool slb_verify(struct slb_net *sn, const struct slb_flow *flow,
 	if (!slb_flow_routed(sn, flow) || !slb_flow_tracked(flow))
 		return true;
 	slb_count(sn, SLB_VERIFIED);
-	if (why == SLB_LEARNED && slb_flow_equal(flow, p))
+	if (why == SLB_LEARNED && slb_flow_equal(d, flow, p))
 		return true;
 	slb_count(sn, SLB_DIFFERS);
 	trace_slb_differ(flow, &p->act, p->dst, p->mark, p->flags, why);

@@ -22,7 +22,7 @@ SERVES = {
     "snat": True,               # and nftables' masquerade or snat on top
     "mark": True,               # a mark that means nothing to IPVS
     "ct-rules": True,           # rules that ask conntrack, which IPVS keeps out
-    "dscp-rule": False,         # a rule late in the path changes packets: never
+    "dscp-rule": True,          # a rule late in the path sets the type of service
     "onearm": True,             # real servers on the clients' network
     "xdp-offload": False,       # checksums that are not there yet are left to the hook
     "batch": False,             # GRO makes few packets of many, which cannot be counted
