@@ -5,6 +5,7 @@
  *
  *  operation         | locking
  * -------------------+-------------------------------------------------------
+ *  slb_ct_find       | RCU
  *  slb_ct_known      | RCU
  *  slb_ct_fit        | any
  *  slb_ct_explains   | any
@@ -41,13 +42,16 @@
 #include "encap.h"
 
 /**
- * slb_ct_known() - does conntrack have an entry for this packet?
+ * slb_ct_find() - find the conntrack entry of a packet
  * @net: the namespace
  * @pkt: the packet as it came
+ * @dir: set to its direction in the entry, if there is one
  *
  * Context: RCU.
+ * Return: the entry, with a reference for the caller, or NULL.
  */
-bool slb_ct_known(struct net *net, const struct slb_pkt *pkt)
+struct nf_conn *slb_ct_find(struct net *net, const struct slb_pkt *pkt,
+			    enum ip_conntrack_dir *dir)
 {
 	struct nf_conntrack_tuple tuple = {};
 	struct nf_conntrack_tuple_hash *h;
@@ -67,9 +71,33 @@ bool slb_ct_known(struct net *net, const struct slb_pkt *pkt)
 	}
 	tuple.dst.protonum = pkt->proto;
 	h = nf_conntrack_find_get(net, &nf_ct_zone_dflt, &tuple);
-	if (h)
-		nf_ct_put(nf_ct_tuplehash_to_ctrack(h));
-	return h;
+	if (!h)
+		return NULL;
+	*dir = NF_CT_DIRECTION(h);
+	return nf_ct_tuplehash_to_ctrack(h);
+}
+
+/**
+ * slb_ct_known() - true if conntrack has an entry for a packet
+ * @net: the namespace
+ * @pkt: the packet as it came
+ *
+ * Context: RCU.
+ */
+bool slb_ct_known(struct net *net, const struct slb_pkt *pkt)
+{
+	enum ip_conntrack_dir dir;
+	struct nf_conn *ct = slb_ct_find(net, pkt, &dir);
+
+	nf_ct_put(ct);
+	return ct;
+}
+
+/* May flows serve packets of this entry, as far as its protocol does not matter? */
+static bool slb_ct_plain(const struct nf_conn *ct)
+{
+	return nf_ct_is_confirmed(ct) && slb_ct_alive(ct) && !nfct_help(ct) &&
+	       !(ct->status & (IPS_OFFLOAD | IPS_SEQ_ADJUST | IPS_NAT_CLASH));
 }
 
 /**
@@ -77,25 +105,45 @@ bool slb_ct_known(struct net *net, const struct slb_pkt *pkt)
  * @ct: the entry of a connection or a tunnel, held
  *
  * Only if such packets change nothing of it but its counters and its timeout.
- * conntrack looks at all chunks of an SCTP packet, flows at the first.
+ * conntrack looks at all chunks of an SCTP packet, flows at the first. Of a TCP
+ * connection whose answers do not come by here, it may have an entry that it began in the
+ * middle.
  *
  * Context: any.
  */
 bool slb_ct_fit(const struct nf_conn *ct)
 {
-	if (!nf_ct_is_confirmed(ct) || !slb_ct_alive(ct) || nfct_help(ct) ||
-	    ct->status & (IPS_OFFLOAD | IPS_SEQ_ADJUST | IPS_NAT_CLASH))
+	unsigned long status = READ_ONCE(ct->status);
+
+	if (!slb_ct_plain(ct))
 		return false;
 	switch (nf_ct_protonum(ct)) {
 	case IPPROTO_TCP:
 		return READ_ONCE(ct->proto.tcp.state) ==
 			       TCP_CONNTRACK_ESTABLISHED &&
-		       test_bit(IPS_ASSURED_BIT, &ct->status);
+		       (status & IPS_ASSURED || !(status & IPS_SEEN_REPLY));
 	case IPPROTO_SCTP:
 		return false;
 	default:
 		return true;
 	}
+}
+
+/**
+ * slb_ct_inner_fit() - true if flows may serve a tunnelled connection with this entry
+ * @ct: the entry of the connection, held
+ *
+ * Answers do not come by here. Of a TCP connection that conntrack saw begin, it waits for
+ * one, and calls all other packets invalid: they leave without an entry.
+ *
+ * Context: any.
+ */
+bool slb_ct_inner_fit(const struct nf_conn *ct)
+{
+	return slb_ct_fit(ct) ||
+	       (nf_ct_protonum(ct) == IPPROTO_TCP &&
+		READ_ONCE(ct->proto.tcp.state) == TCP_CONNTRACK_SYN_SENT &&
+		slb_ct_plain(ct));
 }
 
 /**
@@ -143,7 +191,8 @@ bool slb_ct_due(const struct nf_conn *ct)
  * @ct: the entry, held
  *
  * What it remembers of acknowledgments says nothing of the next packet: else it
- * would doubt a RST that fits those that it has not seen.
+ * would doubt a RST that fits those that it has not seen. An entry that still waits for an
+ * answer learns nothing of packets anyway, and doubts a RST by what it knows of the SYN.
  *
  * Context: BH off.
  */
@@ -155,7 +204,7 @@ void slb_ct_hand_over(struct nf_conn *ct)
 	if (nf_ct_protonum(ct) != IPPROTO_TCP)
 		return;
 	spin_lock(&ct->lock);
-	for (i = 0; i < IP_CT_DIR_MAX; i++) {
+	for (i = 0; i < IP_CT_DIR_MAX && ct->proto.tcp.state != TCP_CONNTRACK_SYN_SENT; i++) {
 		seen[i].flags |= IP_CT_TCP_FLAG_BE_LIBERAL;
 		seen[i].flags &= ~(IP_CT_TCP_FLAG_MAXACK_SET |
 				   IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED);
@@ -186,15 +235,29 @@ static void slb_ct_touch_udp(struct nf_conn *ct, u32 last)
  */
 static void slb_ct_touch_tcp(struct nf_conn *ct, u32 last)
 {
-	unsigned int *timeout = nf_ct_timeout_lookup(ct);
+	unsigned int *timeouts = nf_ct_timeout_lookup(ct), timeout;
 
-	if (!timeout)
-		timeout = nf_tcp_pernet(nf_ct_net(ct))->timeouts;
-	timeout += TCP_CONNTRACK_ESTABLISHED;
+	if (!timeouts)
+		timeouts = nf_tcp_pernet(nf_ct_net(ct))->timeouts;
+	timeout = READ_ONCE(timeouts[TCP_CONNTRACK_ESTABLISHED]);
+	if (!test_bit(IPS_SEEN_REPLY_BIT, &ct->status))
+		timeout = min(timeout,
+			      READ_ONCE(timeouts[TCP_CONNTRACK_UNACK]));
 	spin_lock(&ct->lock);
 	if (ct->proto.tcp.state == TCP_CONNTRACK_ESTABLISHED)
-		slb_ct_extend(ct, last + READ_ONCE(*timeout));
+		slb_ct_extend(ct, last + timeout);
 	spin_unlock(&ct->lock);
+}
+
+/* Other protocols are tunnels without ports: packets that prove the flow refresh them. */
+static void slb_ct_touch(struct nf_conn *ct, u32 last)
+{
+	if (test_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status))
+		return;
+	if (nf_ct_protonum(ct) == IPPROTO_UDP)
+		slb_ct_touch_udp(ct, last);
+	else if (nf_ct_protonum(ct) == IPPROTO_TCP)
+		slb_ct_touch_tcp(ct, last);
 }
 
 /**
@@ -216,17 +279,25 @@ void slb_ct_account(struct slb_flow *flow, unsigned long now)
 	nf_ct_acct_add(ct, flow->flags & SLB_FLOW_REPLY ? IP_CT_DIR_REPLY :
 							  IP_CT_DIR_ORIGINAL,
 		       flow->packets, flow->bytes + flow->packets * e.hlen);
-	if (test_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status))
+	slb_ct_touch(ct, last);
+}
+
+/**
+ * slb_ct_account_inner() - tell conntrack what a flow has served, inside its tunnel
+ * @ct: the entry of its connection, held
+ * @flow: the flow
+ * @now: jiffies
+ *
+ * Packets that conntrack calls invalid change nothing of their entry.
+ *
+ * Context: RCU, BH off, the flow is the caller's.
+ */
+void slb_ct_account_inner(struct nf_conn *ct, const struct slb_flow *flow,
+			  unsigned long now)
+{
+	if (nf_ct_protonum(ct) == IPPROTO_TCP &&
+	    READ_ONCE(ct->proto.tcp.state) != TCP_CONNTRACK_ESTABLISHED)
 		return;
-	switch (nf_ct_protonum(ct)) {
-	case IPPROTO_UDP:
-		slb_ct_touch_udp(ct, last);
-		break;
-	case IPPROTO_TCP:
-		slb_ct_touch_tcp(ct, last);
-		break;
-	default:
-		/* tunnels without ports: the packets that prove the flow do */
-		break;
-	}
+	nf_ct_acct_add(ct, IP_CT_DIR_ORIGINAL, flow->packets, flow->bytes);
+	slb_ct_touch(ct, nfct_time_stamp - slb_flow_idle(flow, now));
 }

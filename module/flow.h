@@ -243,6 +243,8 @@ enum slb_extra_how {
 /**
  * struct slb_extra - rare parts of a wide flow's key and action
  * @tally: statistics; @tally.mark is the mark of packets at ingress
+ * @inner: conntrack entry of the connection, where that of the flow is its tunnel's; a
+ *	reference is held; or NULL
  * @priority: skb->priority at egress
  * @tos: type of service or traffic class at egress, less its ECN bits
  * @ttl_in: time to live at ingress
@@ -254,6 +256,7 @@ enum slb_extra_how {
  */
 struct slb_extra {
 	struct slb_tally	tally;
+	struct nf_conn		*inner;
 	u32			priority;
 	u8			tos;
 	u8			ttl_in;

@@ -133,6 +133,8 @@ void slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 		slb_flow_tally(t, flow)->packets += flow->packets;
 		slb_service_add(&d->services, flow->conn, SLB_HIT,
 				flow->packets);
+		if (slb_flow_inner(d, flow))
+			slb_ct_account_inner(slb_flow_inner(d, flow), flow, now);
 	}
 	slb_flow_account(flow, now);
 }
@@ -145,6 +147,7 @@ static struct ip_vs_conn *slb_flow_drop(struct slb_net *sn,
 {
 	bool wide = flow->flags & SLB_FLOW_WIDE;
 	struct nf_conn *ct = wide ? slb_flow6(flow)->ct : NULL;
+	struct nf_conn *inner = slb_flow_inner(d, flow);
 	struct ip_vs_conn *cp = flow->conn;
 
 	trace_slb_end(flow, why);
@@ -154,7 +157,10 @@ static struct ip_vs_conn *slb_flow_drop(struct slb_net *sn,
 	dst_release(flow->dst);
 	if (ct)
 		slb_ct_hand_over(ct);
+	if (inner)
+		slb_ct_hand_over(inner);
 	nf_ct_put(ct);
+	nf_ct_put(inner);
 	slb_flow_free(wide ? &d->wide : &d->narrow, flow);
 	slb_conn_unpin(cp);
 	return cp;

@@ -222,6 +222,22 @@ static inline struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
 	return slb_flow_find_mapped(d, pkt);
 }
 
+/**
+ * slb_flow_inner() - the conntrack entry of a flow's connection, inside its tunnel
+ * @d: the data of the CPU that owns the flow
+ * @flow: the flow
+ *
+ * Context: the flow is the caller's.
+ * Return: the entry, which the flow holds, or NULL.
+ */
+static inline struct nf_conn *slb_flow_inner(const struct slb_cpu_data *d,
+					     const struct slb_flow *flow)
+{
+	if (!(flow->flags & SLB_FLOW_EXTRA))
+		return NULL;
+	return slb_flow_extra(&d->wide, flow)->inner;
+}
+
 struct slb_cpu_data *slb_flows_alloc(int node);
 void slb_flows_free(struct slb_cpu_data *d);
 void slb_flow_begin(struct slb_cpu_data *d, const struct slb_flow *flow);

@@ -164,6 +164,7 @@ static void slb_flow_write(const struct slb_cpu_data *d, struct slb_flow *flow,
 		f6->mark = p->mark;
 		extra = slb_flow_extra(&d->wide, flow);
 		extra->tally.mark = p->extra.tally.mark;
+		extra->inner = p->extra.inner;
 		extra->priority = p->extra.priority;
 		extra->tos = p->extra.tos;
 		extra->ttl_in = p->extra.ttl_in;
@@ -227,10 +228,12 @@ static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
  * conntrack entry, to which its packets must not be counted, is to be learned
  * anew.
  */
-static bool slb_flow_same(const struct slb_flow *flow,
+static bool slb_flow_same(const struct slb_cpu_data *d,
+			  const struct slb_flow *flow,
 			  const struct slb_proof *p)
 {
-	if ((flow->flags ^ p->flags) & SLB_FLOW_WIDE)
+	if ((flow->flags ^ p->flags) & SLB_FLOW_WIDE ||
+	    slb_flow_inner(d, flow) != p->extra.inner)
 		return false;
 	return !(flow->flags & SLB_FLOW_WIDE) || slb_flow6(flow)->ct == p->ct;
 }
@@ -242,6 +245,7 @@ static void slb_flow_renew(const struct slb_cpu_data *d, struct slb_flow *flow,
 	dst_release(flow->dst);
 	if (flow->flags & SLB_FLOW_WIDE)
 		nf_ct_put(slb_flow6(flow)->ct);
+	nf_ct_put(slb_flow_inner(d, flow));
 	slb_flow_write(d, flow, p, now);
 }
 
@@ -368,7 +372,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 	p.flags = out ? SLB_FLOW_OUT : 0;
 	why = slb_prove(sn, &p, skb, dev);
-	if (why == SLB_LEARNED && flow && !slb_flow_same(flow, &p))
+	if (why == SLB_LEARNED && flow && !slb_flow_same(d, flow, &p))
 		why = SLB_SKIP_CHANGED;
 	if (flow && w->why == SLB_MISS_VERIFY && !slb_verify(sn, d, flow, &p, why))
 		why = SLB_SKIP_CHANGED;
@@ -392,6 +396,8 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 	slb_order_hold(&d->order, w->pkt.hash);
 	if (p.ct)
 		slb_ct_hand_over(p.ct);
+	if (p.extra.inner)
+		slb_ct_hand_over(p.extra.inner);
 	trace_slb_learn(flow, &p.act, p.dst->ops->family == AF_INET6);
 	slb_learn_count(d, w, p.cp, SLB_LEARNED);
 	return SLB_LEARNED;
@@ -400,6 +406,7 @@ err_release:
 	dst_release(p.dst);
 err_unpin:
 	nf_ct_put(p.ct);
+	nf_ct_put(p.extra.inner);
 	if (why != SLB_SKIP_UNSETTLED && why != SLB_SKIP_TABLE)
 		slb_hint_shun(d, w->pkt.hash, now, why);
 	slb_learn_count(d, w, p.cp, why);

@@ -301,9 +301,25 @@ static bool slb_peer_fit(const struct slb_proof *p)
 		     p->act.sport == pkt->key4.sport;
 }
 
+/* The entry of a tunnelled connection. conntrack takes data chunks of SCTP for nothing,
+ * but other chunks that a flow serves.
+ */
+static bool slb_ct_inner(struct slb_net *sn, struct slb_proof *p)
+{
+	enum ip_conntrack_dir dir;
+	struct nf_conn *ct;
+
+	ct = slb_ct_find(sn->net, &p->w->pkt, &dir);
+	if (!ct)
+		return true;
+	p->extra.inner = ct;
+	p->flags |= SLB_FLOW_EXTRA;
+	return dir == IP_CT_DIR_ORIGINAL && slb_ct_inner_fit(ct);
+}
+
 /* The conntrack entry that a packet leaves with, if conntrack is used for
  * anything at all: the flow looks after it. That of a tunnelled packet is its
- * tunnel's; if the connection has one as well, it stays with IPVS. Where conntrack
+ * tunnel's; the flow holds that of the connection as well. Where conntrack
  * sees no packets, or has nothing but "invalid" to say of them, there is no entry
  * to look after.
  */
@@ -315,7 +331,7 @@ static bool slb_ct_observe(struct slb_net *sn, struct slb_proof *p,
 	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 
 	if (p->flags & SLB_FLOW_TUNNEL) {
-		if (nfct && slb_ct_known(sn->net, &p->w->pkt))
+		if (nfct && !slb_ct_inner(sn, p))
 			return false;
 		if (!ct)
 			return true;
@@ -385,8 +401,8 @@ static bool slb_proof_fit(struct slb_net *sn, struct slb_proof *p)
  * @skb: the packet as it leaves
  * @dev: the device that it leaves by
  *
- * Takes a reference on the conntrack entry, @p->ct, if there is one: it is for
- * the caller to let go of, whatever this returns.
+ * Takes references on conntrack entries, @p->ct and @p->extra.inner, if there are any: they
+ * are for the caller to let go of, whatever this returns.
  *
  * Context: RCU, BH off.
  * Return: SLB_LEARNED, or the reason why a flow must not be made.

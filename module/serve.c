@@ -64,6 +64,10 @@ static noinline enum slb_stat slb_extra_check(const struct slb_extra *extra,
 {
 	if (skb->mark != extra->tally.mark)
 		return SLB_MISS_MARK;
+	if (extra->inner && !slb_ct_alive(extra->inner))
+		return SLB_MISS_STATE;
+	if (extra->inner && slb_ct_due(extra->inner))
+		return SLB_MISS_LEASE;
 	if (extra->how & SLB_EXTRA_TTL &&
 	    slb_hop_limit(skb_network_header(skb), pkt->v6) != extra->ttl_in)
 		return SLB_MISS_TTL;

@@ -136,6 +136,7 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 	unsigned long now = jiffies;
 	struct ip_vs_conn *cp = flow->conn;
 	u32 idle = slb_flow_idle(flow, now);
+	struct nf_conn *inner;
 	enum slb_stat why;
 
 	slb_flow_settle(d, flow, now);
@@ -146,6 +147,9 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 		why = SLB_MISS_ROUTE;
 	if (why == SLB_LEARNED && flow->flags & SLB_FLOW_WIDE &&
 	    slb_flow6(flow)->ct && !slb_ct_fit(slb_flow6(flow)->ct))
+		why = SLB_SKIP_CONNTRACK;
+	inner = slb_flow_inner(d, flow);
+	if (why == SLB_LEARNED && inner && !slb_ct_inner_fit(inner))
 		why = SLB_SKIP_CONNTRACK;
 	if (why == SLB_LEARNED &&
 	    (idle > min((u32)READ_ONCE(sn->lease) * HZ, SLB_IDLE) ||

@@ -45,9 +45,14 @@ static bool slb_dst_equal(const struct dst_entry *a, const struct dst_entry *b)
 	       ra->rt_gw4 == rb->rt_gw4;
 }
 
-/* Is its conntrack entry one that flows may serve, if it has one? */
-static bool slb_flow_tracked(const struct slb_flow *flow)
+/* Are its conntrack entries such that flows may serve, if it has any? */
+static bool slb_flow_tracked(const struct slb_cpu_data *d,
+			     const struct slb_flow *flow)
 {
+	const struct nf_conn *inner = slb_flow_inner(d, flow);
+
+	if (inner && !slb_ct_inner_fit(inner))
+		return false;
 	return !(flow->flags & SLB_FLOW_WIDE) || !slb_flow6(flow)->ct ||
 	       slb_ct_fit(slb_flow6(flow)->ct);
 }
@@ -55,6 +60,7 @@ static bool slb_flow_tracked(const struct slb_flow *flow)
 static bool slb_extra_equal(const struct slb_extra *a, const struct slb_extra *b)
 {
 	return a->tally.mark == b->tally.mark && a->how == b->how &&
+	       a->inner == b->inner &&
 	       a->priority == b->priority && a->tos == b->tos &&
 	       a->ttl_in == b->ttl_in && a->ttl_out == b->ttl_out;
 }
@@ -111,7 +117,7 @@ bool slb_verify(struct slb_net *sn, const struct slb_cpu_data *d,
 		return true;
 	}
 	/* routes have changed since, or conntrack has seen the end of it */
-	if (!slb_flow_routed(sn, flow) || !slb_flow_tracked(flow))
+	if (!slb_flow_routed(sn, flow) || !slb_flow_tracked(d, flow))
 		return true;
 	slb_count(sn, SLB_VERIFIED);
 	if (why == SLB_LEARNED && slb_flow_equal(d, flow, p))

@@ -28,12 +28,9 @@ SERVES = {
     "batch": False,             # GRO makes few packets of many, which cannot be counted
 }
 
-# README.md, Limits: SCTP that conntrack has an entry for stays with IPVS, and so does a
-# tunnel whose connection has one. By direct routing conntrack sees half of a connection, and
-# calls that invalid. Rules that drop what conntrack calls invalid drop the answers of SCTP
+# README.md, Limits: SCTP that conntrack has an entry for stays with IPVS. Rules that drop what conntrack calls invalid drop the answers of SCTP
 # through NAT, with and without flows.
-NEVER = (("conntrack", "sctp"), ("conntrack", "tunnel"), ("conntrack", "dr"),
-         ("ct-rules", "sctp", "nat"))
+NEVER = (("conntrack", "sctp"), ("ct-rules", "sctp", "nat"))
 
 # Of the plain packets of open connections, how many flows must serve, in percent; of fewer
 # than FAIR one connection may be most. A trace lasts for less than a second, and a port that
