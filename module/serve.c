@@ -29,6 +29,7 @@
 
 #include "ct.h"
 #include "encap.h"
+#include "reroute.h"
 #include "rewrite.h"
 #include "serve.h"
 #include "sync.h"
@@ -77,12 +78,14 @@ static noinline enum slb_stat slb_extra_check(const struct slb_extra *extra,
 /* May this flow be used now, for this packet? */
 static enum slb_stat slb_check(struct slb_net *sn,
 			       const struct slb_cpu_data *d,
-			       const struct slb_flow *flow,
+			       struct slb_flow *flow,
 			       struct sk_buff *skb,
 			       const struct slb_pkt *pkt, unsigned long now)
 {
 	enum slb_stat why = slb_flow_check(sn, flow, pkt, now);
 
+	if (unlikely(why == SLB_MISS_ROUTE) && slb_reroute(sn, flow, skb))
+		why = slb_flow_check(sn, flow, pkt, now);
 	if (why != SLB_HIT)
 		return why;
 	if (flow->flags & SLB_FLOW_EXTRA) {
@@ -261,9 +264,9 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 {
 	bool partial = skb->ip_summed == CHECKSUM_PARTIAL;
 	struct slb_encap e = { .hlen = 0 };
-	struct dst_entry *dst = flow->dst;
 	unsigned long now = jiffies;
 	struct neighbour *neigh;
+	struct dst_entry *dst;
 	u8 flags = flow->flags;
 	enum slb_stat why;
 	u32 len = skb->len;
@@ -274,6 +277,7 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	why = slb_check(sn, d, flow, skb, pkt, now);
 	if (why != SLB_HIT)
 		return why;
+	dst = flow->dst;
 	mtu = slb_flow_mtu(flow);
 	if (flags & SLB_FLOW_TUNNEL) {
 		slb_encap_init(&e, flow->conn, partial);

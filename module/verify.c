@@ -13,37 +13,11 @@
  * there is a bug. Packets that the slow path drops do not come out and are
  * not compared; their flow waits for one that does.
  */
-#include <net/ip6_fib.h>
-#include <net/route.h>
-
 #include "ct.h"
 #include "flows.h"
+#include "reroute.h"
 #include "trace.h"
 #include "verify.h"
-
-/* The same way: the kernel may have made a route anew that is as it was. */
-static bool slb_dst_equal(const struct dst_entry *a, const struct dst_entry *b)
-{
-	const struct rt6_info *ra6, *rb6;
-	const struct rtable *ra, *rb;
-
-	if (a == b)
-		return true;
-	if (a->dev != b->dev || a->ops->family != b->ops->family)
-		return false;
-	if (a->ops->family == AF_INET6) {
-		ra6 = container_of(a, struct rt6_info, dst);
-		rb6 = container_of(b, struct rt6_info, dst);
-		return ipv6_addr_equal(&ra6->rt6i_gateway, &rb6->rt6i_gateway);
-	}
-	ra = container_of(a, struct rtable, dst);
-	rb = container_of(b, struct rtable, dst);
-	if (ra->rt_gw_family != rb->rt_gw_family)
-		return false;
-	return ra->rt_gw_family == AF_INET6 ?
-	       ipv6_addr_equal(&ra->rt_gw6, &rb->rt_gw6) :
-	       ra->rt_gw4 == rb->rt_gw4;
-}
 
 /* Are its conntrack entries such that flows may serve, if it has any? */
 static bool slb_flow_tracked(const struct slb_cpu_data *d,
