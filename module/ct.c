@@ -8,10 +8,13 @@
  *  slb_ct_find       | RCU
  *  slb_ct_known      | RCU
  *  slb_ct_fit        | any
+ *  slb_ct_inner_fit  | any
  *  slb_ct_explains   | any
  *  slb_ct_due        | any
+ *  slb_ct_lasts      | any
  *  slb_ct_hand_over  | BH off; takes ct->lock
  *  slb_ct_account    | RCU, BH off, the flow is the caller's; takes ct->lock
+ *  slb_ct_account_inner | likewise
  *
  * A flow holds a reference on the entry. conntrack deletes entries by marking
  * them as dying and taking them out of its table; a flow whose entry is dying
@@ -173,7 +176,8 @@ bool slb_ct_explains(const struct nf_conn *ct, enum ip_conntrack_dir dir,
  * @ct: the entry, held
  *
  * That of a UDP stream becomes "assured" with the first packet that comes two
- * seconds after it began: see nf_conntrack_udp_packet().
+ * seconds after it began, see nf_conntrack_udp_packet(); that of a TCP connection that
+ * conntrack saw one half of, with the first one after the other half was seen.
  *
  * Context: any.
  */
@@ -181,9 +185,11 @@ bool slb_ct_due(const struct nf_conn *ct)
 {
 	unsigned long status = READ_ONCE(ct->status);
 
-	return nf_ct_protonum(ct) == IPPROTO_UDP &&
-	       status & IPS_SEEN_REPLY && !(status & IPS_ASSURED) &&
-	       time_after(jiffies, READ_ONCE(ct->proto.udp.stream_ts));
+	if (likely((status & (IPS_SEEN_REPLY | IPS_ASSURED)) != IPS_SEEN_REPLY))
+		return false;
+	return nf_ct_protonum(ct) == IPPROTO_TCP ||
+	       (nf_ct_protonum(ct) == IPPROTO_UDP &&
+		time_after(jiffies, READ_ONCE(ct->proto.udp.stream_ts)));
 }
 
 /**
@@ -210,6 +216,17 @@ void slb_ct_hand_over(struct nf_conn *ct)
 				   IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED);
 	}
 	spin_unlock(&ct->lock);
+}
+
+/**
+ * slb_ct_lasts() - true if an entry will not time out between two sweeps
+ * @ct: the entry, held, after a packet has refreshed it
+ *
+ * Context: any.
+ */
+bool slb_ct_lasts(const struct nf_conn *ct)
+{
+	return nf_ct_expires(ct) >= SLB_TIMEOUT_MIN;
 }
 
 /* Other flows of the entry, or the slow path, may have seen a later packet. */
@@ -296,7 +313,7 @@ void slb_ct_account_inner(struct nf_conn *ct, const struct slb_flow *flow,
 			  unsigned long now)
 {
 	if (nf_ct_protonum(ct) == IPPROTO_TCP &&
-	    READ_ONCE(ct->proto.tcp.state) != TCP_CONNTRACK_ESTABLISHED)
+	    READ_ONCE(ct->proto.tcp.state) == TCP_CONNTRACK_SYN_SENT)
 		return;
 	nf_ct_acct_add(ct, IP_CT_DIR_ORIGINAL, flow->packets, flow->bytes);
 	slb_ct_touch(ct, nfct_time_stamp - slb_flow_idle(flow, now));

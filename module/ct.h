@@ -28,6 +28,7 @@ bool slb_ct_fit(const struct nf_conn *ct);
 bool slb_ct_explains(const struct nf_conn *ct, enum ip_conntrack_dir dir,
 		     u16 af, const struct slb_action6 *act);
 bool slb_ct_due(const struct nf_conn *ct);
+bool slb_ct_lasts(const struct nf_conn *ct);
 void slb_ct_hand_over(struct nf_conn *ct);
 void slb_ct_account(struct slb_flow *flow, unsigned long now);
 void slb_ct_account_inner(struct nf_conn *ct, const struct slb_flow *flow,

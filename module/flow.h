@@ -165,8 +165,8 @@ enum slb_flow_flags {
  * @last: when a packet was last served or proved, lower half of jiffies
  * @proved: when the slow path was last observed, in slb_ticks()
  * @flags: enum slb_flow_flags
- * @tos: type of service or traffic class of the packet that proved the flow,
- *	less its ECN bits: routes may depend on it
+ * @tos: type of service or traffic class of the packets that proved the flow: routes may
+ *	depend on it. In place of its ECN bits, SLB_TOS_*
  *
  * All members: this CPU, BH off. Nobody else reads or writes a live table. The
  * alignment keeps it at the end of both sizes where pointers are short.
@@ -269,6 +269,13 @@ struct slb_extra {
  */
 #define SLB_BYTES_MAX	(20u << 23)
 
+/* Of struct slb_flow's @tos: ECN classes that the slow path was seen to treat alike. A rule
+ * that writes the whole byte does not.
+ */
+#define SLB_TOS_PLAIN	BIT(0)
+#define SLB_TOS_ECT	BIT(1)
+#define SLB_TOS_ECN	(SLB_TOS_PLAIN | SLB_TOS_ECT)
+
 /* Of struct slb_flow's @ahead. */
 #define SLB_AHEAD_MAX	255u
 
@@ -340,6 +347,16 @@ static inline u32 slb_tally_size(u32 size)
 static inline u16 slb_ticks(unsigned long jiff)
 {
 	return jiff >> SLB_TICK_SHIFT;
+}
+
+/**
+ * slb_tos() - type of service or traffic class of a packet, for struct slb_flow
+ * @dsfield: the byte in the packet's header
+ */
+static __always_inline u8 slb_tos(u8 dsfield)
+{
+	return (dsfield & ~SLB_TOS_ECN) |
+	       (dsfield & SLB_TOS_ECN ? SLB_TOS_ECT : SLB_TOS_PLAIN);
 }
 
 /**

@@ -13,7 +13,7 @@
  *  slb_flows_free       | process, nobody else has it
  *
  * What a flow holds: a reference on its connection (pin), one on its route, and
- * one on its conntrack entry if it has one. All are taken by slb_learn(), and
+ * one on each of its conntrack entries. All are taken by slb_learn(), and
  * let go of by slb_flow_end().
  */
 #include <linux/mm.h>

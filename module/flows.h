@@ -152,6 +152,23 @@ static inline bool slb_flow_dst_valid(const struct slb_flow *flow)
 }
 
 /**
+ * slb_flow_leased() - true if a flow needs not be proved again yet
+ * @sn: the namespace
+ * @flow: the flow
+ * @now: jiffies
+ *
+ * Context: the flow is the caller's.
+ */
+static __always_inline bool slb_flow_leased(const struct slb_net *sn,
+					    const struct slb_flow *flow,
+					    unsigned long now)
+{
+	u16 lease = slb_ticks((unsigned long)READ_ONCE(sn->lease) * HZ);
+
+	return (u16)(slb_ticks(now) - flow->proved) < lease;
+}
+
+/**
  * slb_flow_routed() - would the slow path still take the route of a flow?
  * @sn: the namespace
  * @flow: the flow

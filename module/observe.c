@@ -238,15 +238,27 @@ static bool slb_flow_same(const struct slb_cpu_data *d,
 	return !(flow->flags & SLB_FLOW_WIDE) || slb_flow6(flow)->ct == p->ct;
 }
 
-/* The slow path proved the flow that there is. */
-static void slb_flow_renew(const struct slb_cpu_data *d, struct slb_flow *flow,
-			   const struct slb_proof *p, unsigned long now)
+/* The slow path proved the flow that there is. During a lease an ECN class may join those
+ * that were proved; the lease counts from the first.
+ */
+static void slb_flow_renew(const struct slb_net *sn, const struct slb_cpu_data *d,
+			   struct slb_flow *flow, const struct slb_proof *p,
+			   unsigned long now)
 {
+	bool joins = slb_flow_leased(sn, flow, now) && slb_flow_equal(d, flow, p) &&
+		     !((flow->tos ^ p->w->pkt.tos) & ~SLB_TOS_ECN);
+	u8 ecn = flow->tos & SLB_TOS_ECN;
+	u16 proved = flow->proved;
+
 	dst_release(flow->dst);
 	if (flow->flags & SLB_FLOW_WIDE)
 		nf_ct_put(slb_flow6(flow)->ct);
 	nf_ct_put(slb_flow_inner(d, flow));
 	slb_flow_write(d, flow, p, now);
+	if (joins) {
+		flow->tos |= ecn;
+		flow->proved = proved;
+	}
 }
 
 static struct ip_vs_conn *slb_learn_pin(struct slb_net *sn,
@@ -376,6 +388,8 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		why = SLB_SKIP_CHANGED;
 	if (flow && w->why == SLB_MISS_VERIFY && !slb_verify(sn, d, flow, &p, why))
 		why = SLB_SKIP_CHANGED;
+	if (p.extra.inner)
+		WRITE_ONCE(d->tracked[w->pkt.v6], true);
 	if (why != SLB_LEARNED)
 		goto err_unpin;
 	if (!dst_hold_safe(p.dst)) {
@@ -383,7 +397,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		goto err_unpin;
 	}
 	if (flow) {
-		slb_flow_renew(d, flow, &p, now);
+		slb_flow_renew(sn, d, flow, &p, now);
 		slb_order_hold(&d->order, w->pkt.hash);
 		slb_learn_count(d, w, p.cp, SLB_RENEWED);
 		return SLB_RENEWED;

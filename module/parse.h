@@ -36,7 +36,7 @@
  * @len: length by the IP header, in bytes, that header included
  * @hlen: bytes of headers, options of TCP and chunks of SCTP apart:
  *	SLB_HEAD_LEN at most for a packet that a flow may serve
- * @tos: type of service or traffic class, less its ECN bits
+ * @tos: type of service or traffic class, see slb_tos()
  * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP, if @has_key
  * @v6: an IPv6 packet
  * @has_key: the key is valid, even if the packet itself must go slow
@@ -195,7 +195,7 @@ slb_parse_ipv4(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 
 	pkt->len = ntohs(iph->tot_len);
 	pkt->hlen = thoff + need;
-	pkt->tos = iph->tos & ~INET_ECN_MASK;
+	pkt->tos = slb_tos(iph->tos);
 	if (pkt->len < pkt->hlen)
 		return SLB_MISS_SHORT;
 	why = slb_parse_transport(ports, avail - thoff, pkt->len - thoff, pkt);
@@ -266,7 +266,7 @@ slb_parse_ipv6(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 
 	pkt->len = sizeof(*iph) + ntohs(iph->payload_len);
 	pkt->hlen = sizeof(*iph) + need;
-	pkt->tos = ipv6_get_dsfield(iph) & ~INET_ECN_MASK;
+	pkt->tos = slb_tos(ipv6_get_dsfield(iph));
 	if (pkt->len < pkt->hlen)
 		return SLB_MISS_SHORT;
 	why = slb_parse_transport(ports, avail - sizeof(*iph),

@@ -81,7 +81,7 @@ static bool slb_egress_fit(struct slb_net *sn, const struct slb_proof *p,
 /* What a flow says of a packet besides its headers: the longest, the marks and
  * the priority, which a rule may have set.
  */
-static bool slb_meta_observe(struct slb_net *sn, struct slb_proof *p,
+static void slb_meta_observe(struct slb_net *sn, struct slb_proof *p,
 			     const struct sk_buff *skb)
 {
 	const struct slb_watch *w = p->w;
@@ -101,10 +101,6 @@ static bool slb_meta_observe(struct slb_net *sn, struct slb_proof *p,
 	    READ_ONCE(sn->net->ipv4.sysctl_ip_fwd_update_priority)) {
 		priority = rt_tos2priority(((const struct iphdr *)w->head)->tos);
 		p->flags |= SLB_FLOW_PRIO;
-		/* by a type of service that was set before: it has other ECN bits in each packet */
-		if (skb->priority != priority &&
-		    skb->priority == rt_tos2priority(ip_hdr(skb)->tos))
-			return false;
 	}
 	if (skb->priority != priority) {
 		p->extra.priority = skb->priority;
@@ -112,7 +108,6 @@ static bool slb_meta_observe(struct slb_net *sn, struct slb_proof *p,
 	}
 	if (w->mark || p->extra.how)
 		p->flags |= SLB_FLOW_EXTRA;
-	return true;
 }
 
 /* A rule at the exit may set the type of service or the time to live: the outermost
@@ -301,20 +296,26 @@ static bool slb_peer_fit(const struct slb_proof *p)
 		     p->act.sport == pkt->key4.sport;
 }
 
-/* The entry of a tunnelled connection. conntrack takes data chunks of SCTP for nothing,
- * but other chunks that a flow serves.
+/* The entry of a connection whose packets leave without it: in a tunnel they have another
+ * one, and conntrack calls them invalid that it has not seen the answer to their SYN. It
+ * takes data chunks of SCTP for no beginning, but other chunks that a flow serves.
  */
 static bool slb_ct_inner(struct slb_net *sn, struct slb_proof *p)
 {
 	enum ip_conntrack_dir dir;
 	struct nf_conn *ct;
 
+	if (p->w->pkt.proto == IPPROTO_SCTP)
+		return false;
+	if (p->w->untracked)
+		return true;
 	ct = slb_ct_find(sn->net, &p->w->pkt, &dir);
 	if (!ct)
 		return true;
 	p->extra.inner = ct;
 	p->flags |= SLB_FLOW_EXTRA;
-	return dir == IP_CT_DIR_ORIGINAL && slb_ct_inner_fit(ct);
+	return dir == IP_CT_DIR_ORIGINAL && slb_ct_inner_fit(ct) &&
+	       slb_ct_lasts(ct);
 }
 
 /* The conntrack entry that a packet leaves with, if conntrack is used for
@@ -344,12 +345,13 @@ static bool slb_ct_observe(struct slb_net *sn, struct slb_proof *p,
 		if (p->w->pkt.proto == IPPROTO_SCTP)
 			return false;
 		/* found invalid, and so not translated as others will be? */
+		if (!ct && slb_conn_method(p->cp) != IP_VS_CONN_F_MASQ)
+			return slb_ct_inner(sn, p);
 		if (!ct)
-			return slb_conn_method(p->cp) != IP_VS_CONN_F_MASQ ||
-			       (!p->tracked &&
-				!slb_ct_known(sn->net, &p->w->pkt));
+			return !p->tracked &&
+			       !slb_ct_known(sn->net, &p->w->pkt);
 	}
-	if (nf_ct_is_template(ct) || !slb_ct_fit(ct))
+	if (nf_ct_is_template(ct) || !slb_ct_fit(ct) || !slb_ct_lasts(ct))
 		return false;
 	nf_conntrack_get(&ct->ct_general);
 	p->ct = ct;
@@ -423,7 +425,10 @@ enum slb_stat slb_prove(struct slb_net *sn, struct slb_proof *p,
 		return SLB_SKIP_CONNTRACK;
 	seen = p->flags & SLB_FLOW_TUNNEL ? slb_tunnel_observe(sn, p, skb) :
 					    slb_nat_observe(p, skb);
-	if (!seen || !slb_meta_observe(sn, p, skb) || !slb_proof_fit(sn, p))
+	if (!seen)
+		return SLB_SKIP_CHANGED;
+	slb_meta_observe(sn, p, skb);
+	if (!slb_proof_fit(sn, p))
 		return SLB_SKIP_CHANGED;
 	if (p->flags & SLB_FLOW_EXTRA || p->w->pkt.v6 || p->mark || p->ct ||
 	    p->dst->ops->family == AF_INET6)

@@ -180,7 +180,7 @@ static struct dst_entry *slb_output(struct net *net,
 		dst_release(dst);
 		return NULL;
 	}
-	flowi4_init_output(&fl4, 0, 0, flow->tos, RT_SCOPE_UNIVERSE, 0,
+	flowi4_init_output(&fl4, 0, 0, flow->tos & ~SLB_TOS_ECN, RT_SCOPE_UNIVERSE, 0,
 			   FLOWI_FLAG_ANYSRC, act.daddr.ip, act.saddr.ip, 0, 0,
 			   GLOBAL_ROOT_UID);
 	rt = ip_route_output_key(net, &fl4);

@@ -90,6 +90,16 @@ static __always_inline bool slb_xdp_csum_unfit(const struct slb_net *sn,
 	       slb_xdp_csum_wrong(f->ip, *pkt);
 }
 
+/* noinline: few flows ask for more. A mark or a priority is nothing that a frame has. */
+static noinline bool slb_xdp_extra_fit(const struct slb_cpu_data *d,
+				       const struct slb_flow *flow)
+{
+	const struct slb_extra *extra = slb_flow_extra(&d->wide, flow);
+
+	return !extra->tally.mark && !extra->how &&
+	       slb_inner_check(extra) == SLB_HIT;
+}
+
 static __always_inline enum slb_stat
 slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	      const struct slb_frame *f, const struct slb_pkt *pkt, bool v6,
@@ -106,7 +116,8 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	u32 hlen = 0;
 
 	if (slb_flow_check(sn, flow, pkt, now) != SLB_HIT ||
-	    flags & SLB_FLOW_EXTRA || (flags & SLB_FLOW_NAT && pkt->nocsum))
+	    (flags & SLB_FLOW_NAT && pkt->nocsum) ||
+	    (unlikely(flags & SLB_FLOW_EXTRA) && !slb_xdp_extra_fit(d, flow)))
 		return SLB_XDP_FLOW;
 	if (slb_xdp_csum_unfit(sn, d, f, pkt, v6))
 		return SLB_XDP_CSUM;

@@ -65,14 +65,10 @@ static noinline enum slb_stat slb_extra_check(const struct slb_extra *extra,
 {
 	if (skb->mark != extra->tally.mark)
 		return SLB_MISS_MARK;
-	if (extra->inner && !slb_ct_alive(extra->inner))
-		return SLB_MISS_STATE;
-	if (extra->inner && slb_ct_due(extra->inner))
-		return SLB_MISS_LEASE;
 	if (extra->how & SLB_EXTRA_TTL &&
 	    slb_hop_limit(skb_network_header(skb), pkt->v6) != extra->ttl_in)
 		return SLB_MISS_TTL;
-	return SLB_HIT;
+	return slb_inner_check(extra);
 }
 
 /* May this flow be used now, for this packet? */
@@ -95,9 +91,10 @@ static enum slb_stat slb_check(struct slb_net *sn,
 	} else if (skb->mark) {
 		return SLB_MISS_MARK;
 	}
-	/* "notrack" in raw: not this one */
-	if (flow->flags & SLB_FLOW_WIDE && slb_flow6(flow)->ct &&
-	    skb_get_nfct(skb))
+	/* "notrack" in raw: not this one. In a tunnel it is said of the packet inside */
+	if (flow->flags & SLB_FLOW_WIDE && skb_get_nfct(skb) &&
+	    (flow->flags & SLB_FLOW_TUNNEL ? slb_flow_inner(d, flow) :
+					     slb_flow6(flow)->ct))
 		return SLB_MISS_META;
 	if (READ_ONCE(d->tracked[pkt->v6]) && slb_csum_wrong(sn->net, skb, pkt))
 		return SLB_MISS_CSUM;

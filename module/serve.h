@@ -35,17 +35,16 @@ slb_flow_check(const struct slb_net *sn, const struct slb_flow *flow,
 	       const struct slb_pkt *pkt, unsigned long now)
 {
 	const struct ip_vs_conn *cp = flow->conn;
-	u16 lease = slb_ticks((unsigned long)READ_ONCE(sn->lease) * HZ);
 	const struct nf_conn *ct;
 
 	if (!slb_conn_settled(cp, pkt->proto) || slb_conn_doubtful(cp))
 		return SLB_MISS_STATE;
 	if (!slb_dest_available(cp->dest))
 		return SLB_MISS_SERVER;
-	if (flow->flags & SLB_FLOW_SUSPENDED ||
-	    (u16)(slb_ticks(now) - flow->proved) >= lease)
+	if (flow->flags & SLB_FLOW_SUSPENDED || !slb_flow_leased(sn, flow, now))
 		return SLB_MISS_LEASE;
-	if (flow->tos != pkt->tos)
+	/* the same DSCP, and an ECN class that was proved */
+	if ((flow->tos & (pkt->tos | ~SLB_TOS_ECN)) != pkt->tos)
 		return SLB_MISS_TOS;
 	if (!slb_flow_routed(sn, flow))
 		return SLB_MISS_ROUTE;
@@ -53,6 +52,22 @@ slb_flow_check(const struct slb_net *sn, const struct slb_flow *flow,
 	if (ct && !slb_ct_alive(ct))
 		return SLB_MISS_STATE;
 	return ct && slb_ct_due(ct) ? SLB_MISS_LEASE : SLB_HIT;
+}
+
+/**
+ * slb_inner_check() - slb_flow_check() for the entry of a tunnelled connection
+ * @extra: rare parts of its flow
+ *
+ * Context: RCU, the flow is the caller's.
+ * Return: SLB_HIT, or why the packet must go slow.
+ */
+static inline enum slb_stat slb_inner_check(const struct slb_extra *extra)
+{
+	if (!extra->inner)
+		return SLB_HIT;
+	if (!slb_ct_alive(extra->inner))
+		return SLB_MISS_STATE;
+	return slb_ct_due(extra->inner) ? SLB_MISS_LEASE : SLB_HIT;
 }
 
 /**

@@ -25,7 +25,8 @@ struct net;
  * @SLB_MISS_FRAGMENT: a fragment, or put together from fragments
  * @SLB_MISS_FLAGS: TCP SYN, FIN or RST, or no ACK; SCTP chunks that change
  *	the state
- * @SLB_MISS_TTL: the time to live ends here
+ * @SLB_MISS_TTL: the time to live ends here, or is another one than that of the learned
+ *	packet, where a rule sets it
  * @SLB_MISS_MTU: longer than the path takes
  * @SLB_MISS_TOS: another type of service than that of the learned packet
  * @SLB_MISS_MARK: another packet mark than that of the learned packet

@@ -39,12 +39,19 @@ static bool slb_extra_equal(const struct slb_extra *a, const struct slb_extra *b
 	       a->ttl_in == b->ttl_in && a->ttl_out == b->ttl_out;
 }
 
-/* The longest packet is left out: path MTU discovery changes it at any time. So is GUE's
+/**
+ * slb_flow_equal() - true if a flow does what the slow path did
+ * @d: the data of the CPU that owns the flow
+ * @flow: the flow
+ * @p: what was found out about a packet of it, which could be proved
+ *
+ * The longest packet is left out: path MTU discovery changes it at any time. So is GUE's
  * source port, which follows the hash that a packet comes with.
+ *
+ * Context: RCU, the flow is the caller's.
  */
-static bool slb_flow_equal(const struct slb_cpu_data *d,
-			   const struct slb_flow *flow,
-			   const struct slb_proof *p)
+bool slb_flow_equal(const struct slb_cpu_data *d, const struct slb_flow *flow,
+		    const struct slb_proof *p)
 {
 	struct slb_action6 act;
 	const struct slb_flow6 *f6;

@@ -51,6 +51,8 @@ static inline bool slb_verify_asked(struct slb_cpu_data *d, u32 hash)
 	return true;
 }
 
+bool slb_flow_equal(const struct slb_cpu_data *d, const struct slb_flow *flow,
+		    const struct slb_proof *p);
 bool slb_verify(struct slb_net *sn, const struct slb_cpu_data *d,
 		const struct slb_flow *flow, const struct slb_proof *p,
 		enum slb_stat why);

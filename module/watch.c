@@ -83,6 +83,7 @@ struct slb_watch *slb_watch_add(struct slb_watches *ws, struct net *net,
 	w->mtu = U32_MAX;
 	w->by = slb_watch_by();
 	w->partial = skb->ip_summed == CHECKSUM_PARTIAL;
+	w->untracked = skb_get_nfct(skb);
 	if (skb_copy_bits(skb, 0, w->head, pkt->hlen))
 		w->skb = NULL;
 	return w;

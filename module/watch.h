@@ -28,6 +28,7 @@
  * @by: who had it: NULL for the receive softirq, or else a process
  * @rest: checksum of what is behind its headers, if @whole
  * @partial: its transport checksum is offloaded
+ * @untracked: it is kept out of conntrack ("notrack" in raw)
  * @whole: @rest is known
  * @why: why it was not served, enum slb_stat
  * @teaches: a flow may be made of it, or renewed: all is noted. Otherwise @skb, @pkt,
@@ -45,6 +46,7 @@ struct slb_watch {
 	const void		*by;
 	u32			rest;
 	bool			partial;
+	bool			untracked;
 	bool			whole;
 	u8			why;
 	bool			teaches;

@@ -38,23 +38,23 @@ entry() { slb_in dir conntrack -L -o id -p udp --sport 4000 --dport "$1" 2>/dev/
 packets() { sed -n 's/.*sport=4000[^=]*=[0-9]* packets=\([0-9]*\).*/\1/p' <<<"$1"; }
 id() { sed -n 's/.* id=\([0-9]*\).*/\1/p' <<<"$1"; }
 
-# run TEXT PORT: an entry lives for 3 s, packets come for 6 s.
+# run TEXT PORT: an entry lives for 6 s, packets come for longer.
 run() {
 	local hits first last
 
 	hits=$(slb_stat dir hits)
 	rm -f "$SLB_TMP/go"
-	send "$2" 10 "await=$SLB_TMP/go" 120 &
+	send "$2" 10 "await=$SLB_TMP/go" 180 &
 	slb_wait 20 eval '[ "$(packets "$(entry '"$2"')")" = 10 ]' || slb_fail "$1: no entry with 10 packets"
 	first=$(entry "$2")
 	touch "$SLB_TMP/go"
 	wait $!
-	slb_wait 3 eval '[ "$(packets "$(entry '"$2"')")" = 130 ]'
+	slb_wait 3 eval '[ "$(packets "$(entry '"$2"')")" = 190 ]'
 	last=$(entry "$2")
 	slb_note "$last"
 	slb_same "$1: the entry is the same" "$(id "$last")" "$(id "$first")"
-	slb_is "$1: its packets" "$(packets "$last")" eq 130
-	slb_is "$1: of 130, served by flows" $(($(slb_stat dir hits) - hits)) ge 115
+	slb_is "$1: its packets" "$(packets "$last")" eq 190
+	slb_is "$1: of 190, served by flows" $(($(slb_stat dir hits) - hits)) ge 120
 	slb_check "$1: an entry that nothing refreshes ends" slb_wait 20 ended "$2"
 }
 
@@ -67,7 +67,8 @@ slb_in dir nft -f - <<-'EOF' || slb_bail 'no rules'
 	table ip t { chain c { type filter hook input priority 0; ct state new counter; }; }
 EOF
 slb_in dir sysctl -qw net.ipv4.vs.conntrack=1 net.netfilter.nf_conntrack_acct=1 \
-	net.netfilter.nf_conntrack_udp_timeout=3
+	net.netfilter.nf_conntrack_udp_timeout=6 \
+	net.shadowlb.lease=1
 slb_in dir ipvsadm -R <<-EOF
 	-A -u $SLB_VIP_NAT:8 -s rr
 	-a -u $SLB_VIP_NAT:8 -r 10.2.1.2:8 -g
@@ -78,9 +79,28 @@ slb_in dir ipvsadm -R <<-EOF
 	-A -t $SLB_VIP_DR:80 -s rr
 	-a -t $SLB_VIP_DR:80 -r 10.2.1.2:80 -g
 EOF
+slb_in dir sysctl -qw net.shadowlb.verify=7
 run 'direct routing' 8
 run 'IPIP' 9
 run 'GRE' 10
+slb_is 'flows that differ from the slow path' "$(slb_stat dir differs)" eq 0
+slb_is 'packets compared' "$(slb_stat dir verified)" ge 20
+slb_in dir sysctl -qw net.shadowlb.verify=0
+
+# "notrack" holds at once, and the entry ends
+send 9 10 "await=$SLB_TMP/go" 100 &
+sender=$!
+rm -f "$SLB_TMP/go"
+slb_wait 20 eval '[ "$(packets "$(entry 9)")" = 10 ]' || slb_fail 'notrack: no entry'
+slb_in dir nft -f - <<-'EOF'
+	table ip n { chain r { type filter hook prerouting priority raw; udp dport 9 notrack; }; }
+EOF
+hits=$(slb_stat dir hits)
+touch "$SLB_TMP/go"
+wait $sender
+slb_is 'notrack: packets of the entry' "$(packets "$(entry 9)" | grep -v '^10$' | wc -l)" eq 0
+slb_is 'notrack: of 100, served by flows' $(($(slb_stat dir hits) - hits)) ge 50
+slb_in dir nft delete table ip n
 
 # an entry that begins in the middle of a connection
 slb_http_up
@@ -94,4 +114,8 @@ slb_check 'TCP: flows serve with it' slb_wait 30 slb_stat_above dir hits $((hits
 left=$(slb_in dir conntrack -L -p tcp 2>/dev/null | awk '/ESTABLISHED/ { print $3; exit }')
 slb_is 'TCP: without answers it has five minutes' "$left" le 300
 slb_wrk_end
+slb_in dir conntrack -F >/dev/null 2>&1
+slb_in dir sysctl -qw net.shadowlb.scope=0
+slb_check 'no entry is held for ever' slb_wait 20 eval \
+	'[ "$(slb_in dir sysctl -n net.netfilter.nf_conntrack_count)" -le 2 ]'
 slb_done

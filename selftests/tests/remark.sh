@@ -42,6 +42,22 @@ run() {
 	slb_is "$1: served by flows" $(($(slb_stat dir hits) - hits)) ge 90
 }
 
+# ecn LINE: of 60 datagrams of a socket, half of them capable of ECN, how many leave with a type
+# of service of "$1" without ECN. By direct routing.
+ecn() {
+	local before
+
+	before=$(slb_counted dir netdev "$1")
+	slb_in client /usr/bin/python3 - "$SLB_VIP_NAT" <<-'EOF'
+		import socket, sys
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		for i in range(60):
+		    s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 2 if i % 20 >= 10 else 0)
+		    s.sendto(b"x", (sys.argv[1], 8))
+	EOF
+	echo $(($(slb_counted dir netdev "$1") - before))
+}
+
 slb_right_above() { [ "$(slb_counted dir netdev right)" -gt "$1" ]; }
 
 modprobe shadowlb
@@ -118,6 +134,37 @@ turn=(10:x '10:a payload with which a datagram is longer than others' ttl=50 10:
 send "$SLB_VIP_NAT" 7 "${turn[@]}" "${turn[@]}" "${turn[@]}"
 slb_is 'by turns: with one mark' $(($(slb_counted dir netdev right) - right)) eq 60
 slb_is 'by turns: with another mark' "$(slb_counted dir netdev longer)" eq 30
+
+# a rule that writes the whole byte, and one that leaves ECN alone
+slb_in dir nft -f - <<-'EOF'
+	table ip e {
+		chain x {
+			type filter hook postrouting priority -140
+			oifname dr1 @nh,8,8 set 0x28
+		}
+	}
+	table netdev slb {
+		chain whole {
+			type filter hook egress device dr1 priority 0
+			@nh,8,8 0x28 counter
+		}
+		chain kept {
+			type filter hook egress device dr1 priority 0
+			@nh,8,8 0x4a counter
+		}
+	}
+EOF
+slb_in dir nft flush table inet m
+slb_is 'a rule writes DSCP and ECN: as it says' "$(ecn whole)" eq 60
+slb_in dir nft delete table ip e
+hits=$(slb_stat dir hits)
+slb_in dir nft add rule inet m x ip dscp set af21
+slb_is 'a rule writes DSCP: with ECN as it came' "$(ecn kept)" eq 30
+slb_is 'a rule writes DSCP: of 60, served by flows' $(($(slb_stat dir hits) - hits)) ge 50
+slb_in dir nft add rule inet m r iifname dc meta mark set 0x10
+slb_in dir nft add rule inet m x 'meta mark 0x10 meta mark set 0x20'
+slb_in dir nft add rule inet m x 'meta priority set 1:5'
+slb_in dir nft add rule inet m x 'ip ttl set 33'
 
 # no rules any more
 slb_in dir sysctl -qw net.shadowlb.lease=1
