@@ -43,12 +43,13 @@ slb_install_module() {
 	fi
 }
 
-# slb_header FILE NAME DEFAULT: the value of "# slb-NAME: value" near its top.
+# slb_header FILE NAME DEFAULT: the value of "# slb-NAME: value" near its top. Of a timeout,
+# which is what a test may take on a machine with nothing else to do, three times that.
 slb_header() {
 	local value
 
 	value=$(sed -n "2,6s/^# slb-$2: *//p" "$1")
-	[ "$2" != timeout ] || value=${SLB_TIMEOUT:-$value}
+	[ "$2" != timeout ] || value=${SLB_TIMEOUT:-$((${value:-$3} * 3))}
 	printf '%s\n' "${value:-$3}"
 }
 

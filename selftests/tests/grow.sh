@@ -20,6 +20,9 @@ sockets=1500
 slb_cpus() { slb_in dir cat /proc/net/shadowlb | awk '$1 ~ /^[0-9]+$/ && $2 > 0 { print $2, $3 }'; }
 slb_largest() { slb_cpus | awk '$1 > n { n = $1 } END { print n + 0 }'; }
 slb_flows_used() { slb_cpus | awk '{ n += $2 } END { print n + 0 }'; }
+slb_all_listed() {
+	[ "$(slb_in dir cat /proc/net/shadowlb_flows | tail -n +2 | wc -l)" -eq "$(slb_flows_used)" ]
+}
 slb_bytes() { slb_in dir awk '$1 == "all" { print $6 }' /proc/net/shadowlb; }
 slb_freed() { [ "$(slb_largest)" -eq 0 ]; }
 slb_small() { [ "$(slb_largest)" -eq $slots ] && [ "$(slb_flows_used)" -eq 0 ]; }
@@ -84,10 +87,11 @@ wait $reader
 slb_is 'lists read meanwhile' "$(<"$SLB_TMP/reads")" ge 1
 slb_same 'flows listed twice' "$(<"$SLB_TMP/twice")" ''
 slb_same 'lines that are not whole' "$(<"$SLB_TMP/broken")" ''
-slb_is 'flows in use' "$(slb_flows_used)" ge 4500
+# what is idle for 45 s is gone: a slow machine has fewer than there were sockets
+slb_is 'flows in use' "$(slb_flows_used)" ge 900
 slb_is 'slots of the largest table' "$(slb_largest)" ge $((2 * slots))
 slb_is 'tables that are crowded' "$(slb_cpus | awk '$2 > $1 * 0.38' | wc -l)" eq 0
-slb_is 'flows listed' "$(slb_in dir cat /proc/net/shadowlb_flows | tail -n +2 | wc -l)" eq "$(slb_flows_used)"
+slb_check 'as many flows are listed as there are' slb_wait 20 slb_all_listed
 slb_is 'flows pushed out' "$(slb_stat dir evicted)" le 40
 slb_is 'compared with the slow path' "$(slb_stat dir verified)" ge 100
 slb_is 'other than the slow path' "$(slb_stat dir differs)" eq 0

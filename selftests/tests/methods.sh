@@ -201,8 +201,8 @@ slb_way_iperf() {
 	slb_check "$name: iperf3, TCP: ${got#*sec }" test -n "$got"
 	slb_way_served TCP
 	got=$(slb_iperf "$vip" -k 400 -u -b 8M -l 1000)
-	# a busy emulator loses some where they are received
-	slb_check "$name: iperf3, UDP: ${got#*sec }" grep -qE '\(([0-4](\.[0-9]+)?)%\)' <<<"$got"
+	# a busy machine loses some where they are received
+	slb_check "$name: iperf3, UDP: ${got#*sec }" grep -qE '\(([0-9]|[1-3][0-9])(\.[0-9]+)?%\)' <<<"$got"
 	slb_way_served UDP
 	slb_stop $pid
 }

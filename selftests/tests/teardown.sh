@@ -65,5 +65,5 @@ done
 slb_check 'the module can be removed' rmmod shadowlb
 # earlier tests have loaded schedulers of IPVS
 # shellcheck disable=SC2046
-slb_check 'and IPVS with it' rmmod $(lsmod | grep -o '^ip_vs_[a-z]*') ip_vs
+slb_check 'and IPVS with it' rmmod $(lsmod | grep -o '^ip_vs_[a-z_]*') ip_vs
 slb_done
