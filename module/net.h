@@ -56,7 +56,10 @@ enum slb_scope {
  * @want: which tables are needed, SLB_WANT_*; this CPU adds to it
  * @retry: when to try again after a first table could not be had, in jiffies; this CPU,
  *	which where it reads half a word is early or late once
- * @resize: the same of another size for a table; @work alone
+ * @resize: when memory for a table of another size is asked for again, in jiffies; @work
+ *	writes, this CPU reads; early or late once where it reads half a word
+ * @grow: when a table that is too small may bring a sweep forward again, in jiffies; this
+ *	CPU, BH off
  * @away: a sweep ran on another CPU, and @data is NULL for that; @work alone
  * @rests: there are no flows, and @work comes back to free their tables; this CPU, BH off
  * @drop: end all flows at the next run of @work; set under slb_mutex, cleared by @work
@@ -76,6 +79,7 @@ struct slb_cpu {
 	bool			rests;
 	u64			retry;
 	u64			resize;
+	u64			grow;
 	bool			drop;
 	unsigned long		stat[SLB_STAT_MAX];
 	struct delayed_work	work;

@@ -209,8 +209,8 @@ static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
 	}
 	if (flow->dst)
 		slb_flow_end(sn, d, flow, SLB_EVICTED);
-	else if (t->used == t->crowd + 1 && slb_table_size(t) < slb_flows)
-		slb_sweep_kick(this_cpu_ptr(sn->cpu), 0);
+	else if (t->used > t->crowd && slb_table_size(t) < slb_flows)
+		slb_sweep_grow(this_cpu_ptr(sn->cpu));
 	if (!wide)
 		slb_flow4(flow)->key = pkt->key4;
 	else if (pkt->v6)

@@ -6,7 +6,8 @@
  * ------------------------+--------------------------------------------------
  *  slb_sweep_work         | runs on the CPU that owns the flows; BH off for
  *                         | SLB_CHUNK slots at a time
- *  slb_sweep_kick, _arm   | BH off, on that CPU
+ *  slb_sweep_kick, _arm,  | BH off, on that CPU
+ *  _grow                  |
  *  slb_sweep_abandon      | any CPU; no packet reaches the flows, no CPU goes
  *                         | offline
  *  slb_sweep_drop         | process context, slb_mutex
@@ -55,6 +56,9 @@
 
 /* Slots between one that is looked at and one whose connection is fetched. */
 #define SLB_AHEAD	16u
+
+/* Time between two sweeps that a table which is too small brings forward. */
+#define SLB_GROW	(HZ / 8)
 
 static struct workqueue_struct *slb_wq;
 
@@ -105,6 +109,25 @@ void slb_sweep_kick(struct slb_cpu *c, u8 want)
 		c->rests = false;
 		mod_delayed_work_on(c->cpu, slb_wq, &c->work, 0);
 	}
+}
+
+/**
+ * slb_sweep_grow() - have a table that has become too small replaced soon
+ * @c: this CPU
+ *
+ * Where memory is missing, not before it is to be asked for again; otherwise a few times
+ * a second, however often flows begin and end.
+ *
+ * Context: BH off.
+ */
+void slb_sweep_grow(struct slb_cpu *c)
+{
+	u64 now = get_jiffies_64();
+
+	if (time_before64(now, c->resize) || time_before64(now, c->grow))
+		return;
+	c->grow = now + SLB_GROW;
+	slb_sweep_kick(c, 0);
 }
 
 /**

@@ -12,6 +12,7 @@ void slb_sweep_net_exit(struct slb_net *sn);
 void slb_sweep_dead(struct slb_net *sn, int cpu);
 void slb_sweep_drop(struct slb_net *sn);
 void slb_sweep_kick(struct slb_cpu *c, u8 want);
+void slb_sweep_grow(struct slb_cpu *c);
 void slb_sweep_arm(struct slb_cpu *c);
 bool slb_sweep_enter(const struct slb_cpu *c, bool anywhere, u64 *since);
 void slb_sweep_leave(struct slb_cpu *c, u64 since);
