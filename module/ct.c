@@ -175,9 +175,10 @@ bool slb_ct_explains(const struct nf_conn *ct, enum ip_conntrack_dir dir,
  * slb_ct_due() - would conntrack do more to the next packet than count it?
  * @ct: the entry, held
  *
- * That of a UDP stream becomes "assured" with the first packet that comes two
- * seconds after it began, see nf_conntrack_udp_packet(); that of a TCP connection that
- * conntrack saw one half of, with the first one after the other half was seen.
+ * The entry of a UDP stream becomes "assured" with the first packet that comes two
+ * seconds after the stream began, see nf_conntrack_udp_packet(). That of a GRE tunnel, or
+ * of a TCP connection of which conntrack saw one half, becomes "assured" with the
+ * first packet after the other half was seen.
  *
  * Context: any.
  */
@@ -187,9 +188,16 @@ bool slb_ct_due(const struct nf_conn *ct)
 
 	if (likely((status & (IPS_SEEN_REPLY | IPS_ASSURED)) != IPS_SEEN_REPLY))
 		return false;
-	return nf_ct_protonum(ct) == IPPROTO_TCP ||
-	       (nf_ct_protonum(ct) == IPPROTO_UDP &&
-		time_after(jiffies, READ_ONCE(ct->proto.udp.stream_ts)));
+	switch (nf_ct_protonum(ct)) {
+	case IPPROTO_TCP:
+		return true;
+	case IPPROTO_UDP:
+		return time_after(jiffies, READ_ONCE(ct->proto.udp.stream_ts));
+	case IPPROTO_GRE:
+		return IS_ENABLED(CONFIG_NF_CT_PROTO_GRE);
+	default:
+		return false;
+	}
 }
 
 /**
@@ -266,15 +274,48 @@ static void slb_ct_touch_tcp(struct nf_conn *ct, u32 last)
 	spin_unlock(&ct->lock);
 }
 
-/* Other protocols are tunnels without ports: packets that prove the flow refresh them. */
+/* A tunnel without ports, of a protocol that conntrack knows nothing of. */
+static void slb_ct_touch_generic(struct nf_conn *ct, u32 last)
+{
+	const unsigned int *timeout = nf_ct_timeout_lookup(ct);
+
+	if (!timeout)
+		timeout = &nf_generic_pernet(nf_ct_net(ct))->timeout;
+	slb_ct_extend(ct, last + READ_ONCE(*timeout));
+}
+
+/* conntrack copies both timeouts into the entry when it makes one. */
+static void slb_ct_touch_gre(struct nf_conn *ct, u32 last)
+{
+	const struct nf_ct_gre *gre = &ct->proto.gre;
+
+	if (!IS_ENABLED(CONFIG_NF_CT_PROTO_GRE))
+		slb_ct_touch_generic(ct, last);
+	else if (test_bit(IPS_SEEN_REPLY_BIT, &ct->status))
+		slb_ct_extend(ct, last + READ_ONCE(gre->stream_timeout));
+	else
+		slb_ct_extend(ct, last + READ_ONCE(gre->timeout));
+}
+
+/* conntrack clears the timeout policy of an entry that is in its table only. */
 static void slb_ct_touch(struct nf_conn *ct, u32 last)
 {
-	if (test_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status))
+	if (test_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status) || !slb_ct_alive(ct))
 		return;
-	if (nf_ct_protonum(ct) == IPPROTO_UDP)
+	switch (nf_ct_protonum(ct)) {
+	case IPPROTO_UDP:
 		slb_ct_touch_udp(ct, last);
-	else if (nf_ct_protonum(ct) == IPPROTO_TCP)
+		break;
+	case IPPROTO_TCP:
 		slb_ct_touch_tcp(ct, last);
+		break;
+	case IPPROTO_GRE:
+		slb_ct_touch_gre(ct, last);
+		break;
+	default:
+		slb_ct_touch_generic(ct, last);
+		break;
+	}
 }
 
 /**

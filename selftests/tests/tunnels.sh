@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: uml
+# slb-also: 6.12 smp
+# slb-timeout: 120
+#
+# conntrack keeps the entry of a tunnel as long as flows send packets through the tunnel,
+# and for the timeout of the protocol after that. Nothing answers from the other end.
+
+set -u
+. lib/stat.sh
+. lib/net.sh
+trap slb_net_down EXIT
+
+# seconds after which conntrack forgets a quiet tunnel
+timeout=6
+
+# slb_entry ADDRESS: the ids of the entries of tunnels to that real server.
+slb_entry() {
+	slb_in dir conntrack -L -d "$1" -o id 2>/dev/null | sed -n 's/.* id=\([0-9]*\).*/\1/p'
+}
+slb_entry_there() { [ -n "$(slb_entry "$1")" ]; }
+slb_entry_gone() { ! slb_entry_there "$1"; }
+
+modprobe shadowlb
+slb_net_up
+slb_scope 2
+# conntrack sees what the director sends
+slb_in dir nft 'table ip t { chain o { type filter hook output priority 0; ct state new counter; }; }' ||
+	slb_bail 'no conntrack'
+for name in generic gre; do
+	knob=net.netfilter.nf_conntrack_${name}_timeout
+	# without a protocol of its own GRE is generic
+	! slb_in dir sysctl -n $knob >/dev/null 2>&1 || slb_in dir sysctl -qw $knob=$timeout
+done
+# One proof is enough: whatever keeps the entries are the flows.
+slb_in dir sysctl -qw net.shadowlb.lease=600
+{
+	printf '%s\n' "-A -u $SLB_VIP_DR:7 -s rr" "-a -u $SLB_VIP_DR:7 -r 10.2.1.2:7 -i" \
+		"-A -u $SLB_VIP_DR:9 -s rr" "-a -u $SLB_VIP_DR:9 -r 10.2.2.2:9 -i --tun-type gre"
+} | slb_in dir ipvsadm -R || slb_bail 'ipvsadm does not take the services'
+for i in 1 2; do
+	slb_in "rs$i" nft "table netdev t { chain c { type filter hook ingress device d0 priority 0;
+		drop; }; }" || slb_bail 'no ingress'
+done
+
+pids=()
+for port in 7 9; do
+	slb_spawn client /usr/bin/python3 lib/udp.py flood "$SLB_VIP_DR:$port" 1 "$SLB_TMP/flood$port"
+	pids+=($!)
+done
+slb_must 'flows serve' slb_wait 20 slb_stat_above dir hits 100
+declare -A id=()
+for to in 10.2.1.2 10.2.2.2; do
+	slb_wait 10 slb_entry_there $to
+	id[$to]=$(slb_entry $to)
+	slb_is "the tunnel to $to is tracked: entries" "$(wc -w <<<"${id[$to]}")" eq 1
+done
+hits=$(slb_stat dir hits)
+slb_ms start
+slb_wait $((timeout * 4)) slb_ms_since "$start" $((timeout * 2500))
+for to in 10.2.1.2 10.2.2.2; do
+	slb_same "the same entry to $to after $((timeout * 5 / 2)) s, $timeout s being its timeout" \
+		"$(slb_entry $to)" "${id[$to]}"
+done
+slb_is 'hits meanwhile' $(($(slb_stat dir hits) - hits)) gt 200
+for pid in "${pids[@]}"; do
+	slb_stop "$pid"
+done
+for to in 10.2.1.2 10.2.2.2; do
+	slb_check "the entry to $to ends without packets" slb_wait 60 slb_entry_gone $to
+done
+slb_done
