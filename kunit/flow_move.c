@@ -141,7 +141,7 @@ static void slb_move_step(struct kunit *test, struct slb_mover *m,
 			flows = max(flows >> 1, SLB_FLOWS_MIN);
 		if (flows == slb_table_size(t))
 			return;
-		slots = slb_slots_alloc(t->size, flows);
+		slots = slb_slots_alloc(NULL, t->size, flows);
 		KUNIT_ASSERT_NOT_NULL(test, slots);
 		slb_table_resize(t, slots, flows);
 		KUNIT_ASSERT_EQ(test, slb_table_size(t), flows);

@@ -110,7 +110,7 @@ void slb_twin_init(struct kunit *test, struct slb_twin *twin, bool wide,
 	u32 seed = prandom_u32_state(rnd);
 	u32 i;
 
-	KUNIT_ASSERT_EQ(test, slb_table_init(&twin->table, slb_flow_bytes(wide),
+	KUNIT_ASSERT_EQ(test, slb_table_init(&twin->table, NULL, slb_flow_bytes(wide),
 					     flows), 0);
 	twin->wide = wide;
 	twin->flows = flows;
@@ -150,7 +150,7 @@ struct slb_table *slb_table(struct kunit *test, bool wide, u32 flows)
 	struct slb_twin *twin = test->priv;
 
 	slb_twin_exit(twin);
-	KUNIT_ASSERT_EQ(test, slb_table_init(&twin->table, slb_flow_bytes(wide),
+	KUNIT_ASSERT_EQ(test, slb_table_init(&twin->table, NULL, slb_flow_bytes(wide),
 					     flows), 0);
 	return &twin->table;
 }

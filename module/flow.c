@@ -25,10 +25,10 @@
  */
 #include <linux/jhash.h>
 #include <linux/string.h>
-#include <linux/vmalloc.h>
 #include <net/ipv6.h>
 
 #include "lookup.h"
+#include "memory.h"
 
 /**
  * slb_key6_hash() - hash a key of IPv6 packets
@@ -138,27 +138,17 @@ static size_t slb_slots_bytes(u32 size, u32 flows)
 
 /**
  * slb_slots_alloc() - allocate the slots of a table
+ * @payer: see slb_memory_alloc()
  * @size: of a flow
  * @flows: how many, a power of two from SLB_FLOWS_MIN to SLB_FLOWS_MAX
- *
- * Where large pages map them, so that a hit does not wait for page tables too: in one
- * stretch of memory if there is such a one at hand, or else in huge pages where there
- * are. On the memory node of the CPU that this runs on. A cache is not worth that a
- * process be killed for memory, or wait for it.
  *
  * Context: process, may sleep.
  * Return: for slb_table_resize() or slb_slots_free(), all zero. NULL: no memory, which
  *	is not logged.
  */
-void *slb_slots_alloc(u32 size, u32 flows)
+void *slb_slots_alloc(struct mem_cgroup *payer, u32 size, u32 flows)
 {
-	gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN;
-	size_t bytes = slb_slots_bytes(size, flows);
-	void *slot = NULL;
-
-	if (bytes <= KMALLOC_MAX_SIZE)
-		slot = alloc_pages_exact(bytes, gfp | __GFP_NORETRY);
-	return slot ?: vmalloc_huge(bytes, gfp | __GFP_NORETRY);
+	return slb_memory_alloc(payer, slb_slots_bytes(size, flows));
 }
 
 /**
@@ -171,10 +161,7 @@ void *slb_slots_alloc(u32 size, u32 flows)
  */
 void slb_slots_free(void *slot, u32 size, u32 flows)
 {
-	if (is_vmalloc_addr(slot))
-		vfree(slot);
-	else if (slot)
-		free_pages_exact(slot, slb_slots_bytes(size, flows));
+	slb_memory_free(slot, slb_slots_bytes(size, flows));
 }
 
 static void slb_table_set_size(struct slb_table *t, u32 flows)
@@ -186,13 +173,15 @@ static void slb_table_set_size(struct slb_table *t, u32 flows)
 /**
  * slb_table_init() - allocate a table
  * @t: the table, all zero
+ * @payer: see slb_memory_alloc()
  * @size: sizeof(struct slb_flow4) or sizeof(struct slb_flow6)
  * @flows: its size, see slb_slots_alloc()
  *
  * Context: process, may sleep.
  * Return: 0, or -ENOMEM.
  */
-int slb_table_init(struct slb_table *t, u32 size, u32 flows)
+int slb_table_init(struct slb_table *t, struct mem_cgroup *payer, u32 size,
+		   u32 flows)
 {
 	void *slot;
 
@@ -206,7 +195,7 @@ int slb_table_init(struct slb_table *t, u32 size, u32 flows)
 	BUILD_BUG_ON(offsetofend(struct slb_flow6, flow) != 128);
 	BUILD_BUG_ON(!is_power_of_2(SLB_WAYS));
 
-	slot = slb_slots_alloc(size, flows);
+	slot = slb_slots_alloc(payer, size, flows);
 	if (!slot)
 		return -ENOMEM;
 	t->size = size;

@@ -25,6 +25,7 @@
 
 struct dst_entry;
 struct ip_vs_conn;
+struct mem_cgroup;
 struct nf_conn;
 
 /**
@@ -492,9 +493,10 @@ struct slb_extra *slb_flow_extra(const struct slb_table *t,
 				 const struct slb_flow *flow);
 u32 slb_flow_hash(const struct slb_flow *flow, u32 seed);
 
-void *slb_slots_alloc(u32 size, u32 flows);
+void *slb_slots_alloc(struct mem_cgroup *payer, u32 size, u32 flows);
 void slb_slots_free(void *slot, u32 size, u32 flows);
-int slb_table_init(struct slb_table *t, u32 size, u32 flows);
+int slb_table_init(struct slb_table *t, struct mem_cgroup *payer, u32 size,
+		   u32 flows);
 void slb_table_exit(struct slb_table *t);
 u32 slb_table_want(const struct slb_table *t, u32 max);
 void slb_table_resize(struct slb_table *t, void *slot, u32 flows);

@@ -16,30 +16,30 @@
  * one on each of its conntrack entries. All are taken by slb_learn(), and
  * let go of by slb_flow_end().
  */
-#include <linux/mm.h>
 #include <linux/random.h>
 #include <net/dst.h>
 #include <net/l3mdev.h>
 
 #include "ct.h"
 #include "flows.h"
+#include "memory.h"
 #include "trace.h"
 
 /**
  * slb_flows_alloc() - allocate what a CPU needs, its tables apart
- * @node: memory node of the CPU
+ * @payer: see slb_memory_alloc()
  *
  * Context: process, may sleep.
  * Return: NULL if there is no memory.
  */
-struct slb_cpu_data *slb_flows_alloc(int node)
+struct slb_cpu_data *slb_flows_alloc(struct mem_cgroup *payer)
 {
-	struct slb_cpu_data *d = kvzalloc_node(sizeof(*d), GFP_KERNEL, node);
+	struct slb_cpu_data *d = slb_memory_alloc(payer, sizeof(*d));
 
 	if (!d)
 		return NULL;
-	if (slb_services_alloc(&d->services, node)) {
-		kvfree(d);
+	if (slb_services_alloc(&d->services, payer)) {
+		slb_memory_free(d, sizeof(*d));
 		return NULL;
 	}
 	d->seed = get_random_u32();
@@ -59,7 +59,7 @@ void slb_flows_free(struct slb_cpu_data *d)
 	slb_table_exit(&d->narrow);
 	slb_table_exit(&d->wide);
 	slb_services_free(&d->services);
-	kvfree(d);
+	slb_memory_free(d, sizeof(*d));
 }
 
 /**

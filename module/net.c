@@ -21,6 +21,7 @@
  */
 #include <linux/cpuhotplug.h>
 
+#include "memory.h"
 #include "net.h"
 #include "sched.h"
 #include "show.h"
@@ -33,6 +34,8 @@ DEFINE_MUTEX(slb_mutex);
 static DEFINE_MUTEX(slb_nets_mutex);
 static LIST_HEAD(slb_nets);
 static int slb_cpuhp_state;
+/* Who registers the pernet operations, as long as that lasts. */
+static const struct task_struct *slb_net_loader;
 
 /* Register or unregister the hooks as scope and services want it. */
 static int slb_net_hook(struct slb_net *sn, int scope, int services)
@@ -121,12 +124,15 @@ static int slb_net_init_one(struct net *net)
 	int err;
 
 	sn->net = net;
+	/* who loads the module has not created the namespaces that there are */
+	if (current != READ_ONCE(slb_net_loader))
+		sn->payer = slb_memory_payer();
 	sn->scope = slb_scope;
 	sn->lease = SLB_LEASE_DEFAULT;
 	slb_nf_init(sn);
 	err = slb_sweep_net_init(sn);
 	if (err)
-		return err;
+		goto err_payer;
 	mutex_lock(&slb_nets_mutex);
 	list_add_tail(&sn->list, &slb_nets);
 	mutex_unlock(&slb_nets_mutex);
@@ -167,6 +173,8 @@ err_sweep:
 	list_del(&sn->list);
 	mutex_unlock(&slb_nets_mutex);
 	slb_sweep_net_exit(sn);
+err_payer:
+	slb_memory_payer_put(sn->payer);
 	return err;
 }
 
@@ -193,6 +201,7 @@ static void slb_net_exit_one(struct net *net)
 	list_del(&sn->list);
 	mutex_unlock(&slb_nets_mutex);
 	slb_sweep_net_exit(sn);
+	slb_memory_payer_put(sn->payer);
 }
 
 static struct pernet_operations slb_net_ops = {
@@ -230,7 +239,9 @@ int slb_net_init(void)
 	if (err < 0)
 		return err;
 	slb_cpuhp_state = err;
+	WRITE_ONCE(slb_net_loader, current);
 	err = register_pernet_subsys(&slb_net_ops);
+	WRITE_ONCE(slb_net_loader, NULL);
 	if (err)
 		cpuhp_remove_state_nocalls(slb_cpuhp_state);
 	return err;

@@ -17,6 +17,7 @@ struct slb_cpu_data;
 struct slb_sched_watcher;
 struct ctl_table;
 struct ctl_table_header;
+struct mem_cgroup;
 
 /* How often each CPU looks at all its flows: the bound, together with the
  * lease, of everything that a packet does not find out by itself.
@@ -93,6 +94,8 @@ struct slb_cpu {
  * struct slb_net - what shadowlb keeps for a network namespace
  * @cpu: one for each CPU
  * @net: the namespace
+ * @payer: memory cgroup that is charged for flows, or NULL for nobody; a reference, from
+ *	init to exit
  * @scope: enum slb_scope; written under slb_mutex, read anywhere
  * @lease: how long a flow is used without proof, in seconds; sysctl
  * @verify: of so many packets that flows could serve, give one to the slow path
@@ -109,6 +112,7 @@ struct slb_cpu {
 struct slb_net {
 	struct slb_cpu __percpu	*cpu;
 	struct net		*net;
+	struct mem_cgroup	*payer;
 	int			scope;
 	int			lease;
 	int			verify;

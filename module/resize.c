@@ -58,7 +58,7 @@ bool slb_resize_begin(struct slb_cpu *c, struct slb_table *t)
 	if (t->old || flows == slb_table_size(t) ||
 	    time_before64(get_jiffies_64(), c->resize))
 		return true;
-	slots = slb_slots_alloc(t->size, flows);
+	slots = slb_slots_alloc(c->sn->payer, t->size, flows);
 	if (!slots) {
 		c->resize = get_jiffies_64() + SLB_RETRY;
 		return true;

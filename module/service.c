@@ -17,12 +17,12 @@
  * place or memory for a row, packets of its service count as those of others.
  */
 #include <linux/jhash.h>
-#include <linux/mm.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <net/ip_vs.h>
 
 #include "flow.h"
+#include "memory.h"
 #include "net.h"
 #include "service.h"
 #include "watch.h"
@@ -83,11 +83,14 @@ static struct slb_service *slb_service_row(struct slb_services *s,
 	struct slb_service **place = slb_service_place(s, key);
 	struct slb_service *row = *place;
 
-	if (row || s->taken >= s->mask - s->mask / 8)
+	if (row || s->taken >= s->mask - s->mask / 8 ||
+	    time_before64(get_jiffies_64(), s->retry))
 		return row;
-	row = kzalloc(sizeof(*row), GFP_ATOMIC | __GFP_NOWARN);
-	if (!row)
+	row = slb_memory_atomic(s->payer, sizeof(*row));
+	if (!row) {
+		s->retry = get_jiffies_64() + HZ;
 		return NULL;
+	}
 	row->key = *key;
 	s->taken++;
 	/* pairs with those who read on other CPUs */
@@ -240,25 +243,30 @@ bool slb_service_add_known(struct slb_services *s, const struct slb_watch *w,
 	return true;
 }
 
+static size_t slb_services_bytes(void)
+{
+	return array_size(slb_service_rows(), sizeof(struct slb_service *));
+}
+
 /**
  * slb_services_alloc() - allocate the places for rows of a CPU
  * @s: to be filled in, all zero
- * @node: memory node of the CPU
+ * @payer: who pays for them, and for rows
  *
  * Context: process, may sleep.
  * Return: 0, or -ENOMEM.
  */
-int slb_services_alloc(struct slb_services *s, int node)
+int slb_services_alloc(struct slb_services *s, struct mem_cgroup *payer)
 {
 	BUILD_BUG_ON(sizeof(struct slb_service_key) != 24);
 	BUILD_BUG_ON(SLB_FLOWS_MIN / SLB_SERVICE_FLOWS < 8);
 
-	s->row = kvzalloc_node(array_size(slb_service_rows(), sizeof(*s->row)),
-			       GFP_KERNEL, node);
+	s->row = slb_memory_alloc(payer, slb_services_bytes());
 	if (!s->row)
 		return -ENOMEM;
 	s->mask = slb_service_rows() - 1;
 	s->seed = get_random_u32();
+	s->payer = payer;
 	return 0;
 }
 
@@ -274,5 +282,5 @@ void slb_services_free(struct slb_services *s)
 
 	for (i = 0; i <= s->mask; i++)
 		kfree(s->row[i]);
-	kvfree(s->row);
+	slb_memory_free(s->row, slb_services_bytes());
 }

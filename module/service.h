@@ -9,6 +9,7 @@
 #include "stats.h"
 
 struct ip_vs_conn;
+struct mem_cgroup;
 struct slb_watch;
 
 /**
@@ -48,6 +49,9 @@ struct slb_service {
  * @mask: places for rows less one
  * @taken: rows in use
  * @seed: of the hash
+ * @retry: when a row that could not be allocated is tried again, in jiffies; this CPU,
+ *	BH off
+ * @payer: who pays for rows; does not change
  */
 struct slb_services {
 	struct slb_service	**row;
@@ -55,10 +59,12 @@ struct slb_services {
 	u32			mask;
 	u32			taken;
 	u32			seed;
+	u64			retry;
+	struct mem_cgroup	*payer;
 };
 
 u32 slb_service_rows(void);
-int slb_services_alloc(struct slb_services *s, int node);
+int slb_services_alloc(struct slb_services *s, struct mem_cgroup *payer);
 void slb_services_free(struct slb_services *s);
 struct slb_service *slb_service_find(const struct slb_services *s,
 				     const struct slb_service_key *key);

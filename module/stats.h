@@ -58,7 +58,7 @@ struct net;
  * @SLB_SKIP_CHANGED: not learned, the slow path did more to the packet than
  *	an action can say
  * @SLB_SKIP_FULL: not learned, all flows of the set are in use
- * @SLB_SKIP_TABLE: not learned, the table is being allocated
+ * @SLB_SKIP_TABLE: not learned, the table is being allocated, or there is no memory for it
  * @SLB_WHY_MAX: how many of these are known of each service
  * @SLB_XDP_HIT: packets served by a flow from XDP; they count as SLB_HIT too
  * @SLB_XDP_FOREIGN: left to the hook, as SLB_MISS_FOREIGN

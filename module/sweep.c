@@ -34,8 +34,6 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/prefetch.h>
-#include <linux/slab.h>
-#include <linux/vmalloc.h>
 
 #include <compat/softirq.h>
 #include <compat/workqueue.h>
@@ -43,6 +41,7 @@
 #include "conn.h"
 #include "ct.h"
 #include "flows.h"
+#include "memory.h"
 #include "resize.h"
 #include "sweep.h"
 
@@ -66,10 +65,11 @@ static struct workqueue_struct *slb_wq;
 static void slb_cpu_alloc(struct slb_cpu *c)
 {
 	u32 flows = min(slb_flows, SLB_FLOWS_START);
+	struct mem_cgroup *payer = c->sn->payer;
 	struct slb_cpu_data *d = c->own;
 
 	if (!d) {
-		d = slb_flows_alloc(cpu_to_node(c->cpu));
+		d = slb_flows_alloc(payer);
 		if (!d)
 			goto err_retry;
 		/* pairs with the files in /proc, which show an abandoned CPU too */
@@ -84,10 +84,10 @@ static void slb_cpu_alloc(struct slb_cpu *c)
 		smp_store_release(&c->data, d);
 	}
 	if (READ_ONCE(c->want) & SLB_WANT_NARROW && !d->narrow.slot &&
-	    slb_table_init(&d->narrow, sizeof(struct slb_flow4), flows))
+	    slb_table_init(&d->narrow, payer, sizeof(struct slb_flow4), flows))
 		goto err_retry;
 	if (READ_ONCE(c->want) & SLB_WANT_WIDE && !d->wide.slot &&
-	    slb_table_init(&d->wide, sizeof(struct slb_flow6), flows))
+	    slb_table_init(&d->wide, payer, sizeof(struct slb_flow6), flows))
 		goto err_retry;
 	return;
 
@@ -409,7 +409,8 @@ int slb_sweep_net_init(struct slb_net *sn)
 	struct slb_cpu *c;
 	int cpu;
 
-	sn->cpu = alloc_percpu(struct slb_cpu);
+	sn->cpu = alloc_percpu_gfp(struct slb_cpu,
+				   GFP_KERNEL | slb_memory_account(sn->payer));
 	if (!sn->cpu)
 		return -ENOMEM;
 	for_each_possible_cpu(cpu) {

@@ -10,6 +10,7 @@
 
 #include <compat/sysctl.h>
 
+#include "memory.h"
 #include "net.h"
 
 static const int slb_lease_max = SLB_LEASE_MAX;
@@ -74,7 +75,7 @@ static const struct ctl_table slb_sysctl_table[] = {
 int slb_sysctl_init(struct slb_net *sn)
 {
 	sn->table = kmemdup(slb_sysctl_table, sizeof(slb_sysctl_table),
-			    GFP_KERNEL);
+			    GFP_KERNEL | slb_memory_account(sn->payer));
 	if (!sn->table)
 		return -ENOMEM;
 	sn->table[0].data = &sn->scope;
