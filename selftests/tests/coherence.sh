@@ -4,7 +4,8 @@
 # slb-timeout: 600
 #
 # How long a stale decision is used (docs/design.md, Bounds on a stale decision): under
-# load, each event SLB_REPEAT times. lib/diff/coherence.py is the test itself.
+# load, each event SLB_REPEAT times. lib/diff/coherence.py is the test itself,
+# lib/diff/rows.py has the events.
 #
 #   SLB_ROWS="MTU rule"  those events alone that have one of these words
 #   SLB_PART=1/2         every second event, from the first on

@@ -22,9 +22,9 @@ import time
 from . import pkt
 from .net import Director
 from .nl import Fail
-from .pkt import ETH, VNET, mac, packed
+from .rows import ROWS
 from .state import proc
-from .topo import PLAIN, Topology, lladdr
+from .topo import PLAIN, Topology
 from .trace import Trace
 
 AHEAD = 150         # packets that may be on their way: no queue is as short
@@ -32,24 +32,7 @@ BEHIND = 300        # packets sent behind the event
 LEASE = 1000        # ms
 # By which a lease may be late: it is counted in ticks of 1/8 s, and read by another process.
 LATE = 400
-IP = VNET + ETH
 XDP = os.environ.get("SLB_XDP", "")     # native or generic: flows serve there
-
-
-class Row:
-    """event: commands, or a function that is told the Bench and returns them; old: is this
-    packet, behind the event, one by the old decision? keeps: none may be missing; lease:
-    the bound is one; xdp: promised of XDP too; hook: of the hook, and not the kernel's affair
-    before it; topo: as a Topology has it."""
-
-    def __init__(self, name, event, old=None, keeps=False, lease=False, xdp=True, hook=True,
-                 **topo):
-        self.name, self.event, self.old = name, event, old
-        self.keeps, self.lease, self.topo = keeps, lease, topo
-        self.xdp, self.hook = xdp, hook
-
-    def bound(self):
-        return "one lease" if self.lease else "0 packets"
 
 
 class Stream:
@@ -99,14 +82,16 @@ class Bench:
     """A director under load."""
 
     def __init__(self, row, proto):
+        self.row = row
         self.topo = Topology(1, {**PLAIN, "conns": 4, "proto": proto,
-                                 "lease": 1 if row.lease else 10, "xdp": XDP, **row.topo})
+                                 "lease": 1 if row.long else 10, "xdp": XDP, **row.topo})
         self.director = Director(row.name)
         self.out = []                           # (when, device, number, frame)
         self.stream = None
         self.done = False
         self.topo.setup(self.director, 2)
         self.director.ready()
+        self.command(row.before)
         self.trace = Trace(self.topo)
         for number in range(3):
             for conn in self.trace.conns:
@@ -117,11 +102,14 @@ class Bench:
             time.sleep(.02)                     # a kworker makes the flow table
         self.reader = threading.Thread(target=self.read)
         self.reader.start()
-        self.stream = Stream(self.director.fd["c0"], [self.frame(c) for c in self.trace.conns])
+        sides = [c.s if row.answers else c.c for c in self.trace.conns]
+        self.stream = Stream(self.director.fd[sides[0].dev],
+                             [self.frame(*pair) for pair in zip(self.trace.conns, sides)])
 
-    def frame(self, conn):
-        segment = conn.data(conn.c, 40 if self.topo.proto == "udp" else 44)[:-8] + bytes(8)
-        shot = self.trace.dress(conn.c, self.topo.l4, self.fixed(conn.c, segment), conn, "data")[0]
+    def frame(self, conn, side):
+        """Of that side of a connection; its number is zero."""
+        segment = conn.data(side, 40 if self.topo.proto == "udp" else 44)[:-8] + bytes(8)
+        shot = self.trace.dress(side, self.topo.l4, self.fixed(side, segment), conn, "data")[0]
         return shot.data
 
     def fixed(self, side, segment):
@@ -185,131 +173,6 @@ class Bench:
         self.director.close()
 
 
-# --- what is old ---
-
-def at_server(i):
-    """To real server i."""
-    def old(bench, dev, raw):
-        return dev == bench.topo.rs[i][1] and raw[IP + 16:IP + 20] == packed(bench.topo.rs[i][0])
-    return old
-
-
-def anything(_, dev, _raw):
-    return dev != "c0"
-
-
-def to_mac(number):
-    return lambda bench, dev, raw: dev == "s0" and raw[VNET:VNET + 6] == mac(lladdr(number))
-
-
-def longer(length):
-    return lambda bench, dev, raw: dev == "s0" and len(raw) - IP > length
-
-
-def device(name):
-    return lambda bench, dev, raw: dev == name
-
-
-def outer_port(port):
-    return lambda bench, dev, raw: dev[0] == "s" and raw[IP + 22:IP + 24] == port.to_bytes(2, "big")
-
-
-def outer_df(_, dev, raw):
-    return dev[0] == "s" and raw[IP + 6] & 0x40
-
-
-# --- events ---
-
-def removed(bench):
-    return "ipvsadm " + bench.topo.real(0, 1, "-d").split(" -w ")[0]
-
-
-def back(bench):
-    return "ipvsadm " + bench.topo.real(0, 1, "-a")
-
-
-def flapping(bench):
-    return "; ".join([removed(bench), back(bench)] * 3 + [removed(bench)])
-
-
-def again(bench):
-    return removed(bench) + "; " + back(bench)
-
-
-def replaced(bench):
-    """The same address, another service: with real server 1 alone."""
-    t = bench.topo
-    return "ipvsadm -D %s; ipvsadm -A %s -s rr; ipvsadm %s" % (t.virtual(), t.virtual(), t.real(1))
-
-
-def weight(bench):
-    return "ipvsadm " + bench.topo.real(0, 0, "-e")
-
-
-def port(bench):
-    t = bench.topo
-    line = "; ".join("ipvsadm " + t.real(i, 1, "-e") for i in range(2))
-    return line.replace("--tun-port %d" % t.tun_port, "--tun-port 7777")
-
-
-def rule(text):
-    return lambda bench: "nft '" + text.replace("PROTO", bench.topo.proto) + "'"
-
-
-def late(hook, match="meta l4proto PROTO"):
-    return rule("table ip t { chain c { type filter hook %s priority 10; %s drop; }; }" %
-                (hook, match))
-
-
-def forgotten(bench):
-    """To the slow path alone the connection is new then, and its packets are dropped."""
-    return ("nft 'add table ip t; add chain ip t c { type filter hook prerouting priority -100; }; "
-            "add rule ip t c ct state new drop' && conntrack -D -p " + bench.topo.proto)
-
-
-SERVER0 = "10.2.0.10"
-GUE = {"method": "gue", "tun_port": 5555}
-ROWS = (
-    Row("real server removed", removed, at_server(0)),
-    Row("real server removed, direct routing", removed, device("s0"), method="dr"),
-    Row("real server removed, added and removed, three times", flapping, at_server(0)),
-    Row("real server removed and added again: packets missing", again, keeps=True),
-    Row("service deleted", lambda b: "ipvsadm -D " + b.topo.virtual(), anything),
-    Row("service replaced by another at its address", replaced, at_server(0)),
-    Row("all services cleared", lambda b: "ipvsadm -C", anything),
-    Row("weight set to 0: packets missing", weight, keeps=True),
-    Row("tunnel's port edited", port, outer_port(5555), **GUE),
-    Row("route replaced", lambda b: "ip route replace %s via 10.2.0.253" % SERVER0,
-        to_mac(512)),
-    Row("route removed", lambda b: "ip route del 10.2.0.0/24 dev s0", device("s0")),
-    Row("MTU lowered", lambda b: "ip link set s0 mtu 68", longer(68)),
-    Row("device down", lambda b: "ip link set s0 down", device("s0")),
-    Row("device renamed: packets missing", lambda b: "ip link set s0 name t0 || true",
-        keeps=True),        # before 6.2 a device that is up keeps its name
-    Row("device moved to another namespace", lambda b: "ip link set s0 netns 1", device("s0")),
-    Row("device removed", lambda b: "ip link del s0", device("s0")),
-    Row("neighbour's MAC changed", lambda b: "ip neigh replace %s lladdr 02:00:00:00:99:99 dev s0 "
-        "nud permanent" % SERVER0, to_mac(512)),
-    Row("rule added to raw", rule("table ip t { chain c { type filter hook prerouting priority "
-                                  "raw; meta l4proto PROTO drop; }; }"), anything, xdp=False),
-    Row("rule added to ingress", rule("table netdev t { chain c { type filter hook ingress device "
-                                      "c0 priority 0; meta l4proto PROTO drop; }; }"), anything,
-        xdp=False),
-    Row("rule added to INPUT", late("input"), anything, lease=True),
-    Row("rule added to POST_ROUTING", late("postrouting", 'oifname "s*" meta l4proto PROTO'),
-        anything, lease=True),
-    Row("net.ipv4.vs.pmtu_disc switched off", lambda b: "sysctl -qw net.ipv4.vs.pmtu_disc=0",
-        outer_df, lease=True, method="ipip"),
-    Row("conntrack entry deleted", forgotten, anything, conntrack=True, ct_rules=True),
-    Row("IPv6 switched off at the clients' device", lambda b:
-        "sysctl -qw net.ipv6.conf.c0.disable_ipv6=1", anything, hook=False, fam=6, method="ipip"),
-    Row("scope switched off: hits behind it", lambda b: "sysctl -qw net.shadowlb.scope=0",
-        keeps=True),
-    Row("module removed: packets missing", lambda b: "rmmod shadowlb", keeps=True,
-        xdp=False),         # its program holds it
-)
-
-
 def once(row, proto):
     """Returns (packets by the old decision, ms until the last of them, packets seen)."""
     bench = Bench(row, proto)
@@ -324,7 +187,7 @@ def once(row, proto):
         bench.command(row.event(bench))
         number, start = bench.sent(), time.monotonic()
         at = bench.hits()           # none, if the module is gone
-        if row.lease:
+        if row.long:
             while time.monotonic() < start + (LEASE + LATE) / 1000 + .3:
                 time.sleep(.05)
         bench.go_on(BEHIND)
