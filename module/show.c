@@ -22,6 +22,7 @@
 #include <compat/netdevice.h>
 
 #include "flows.h"
+#include "rules.h"
 #include "rung_xdp.h"
 #include "show.h"
 
@@ -116,28 +117,59 @@ static void slb_chain_show(struct seq_file *seq, const struct nf_hook_ops *ops)
 	seq_escape(seq, chain->name, " \t\n\\");
 }
 
+/* Of a hook of nftables, what its rules look at that differs between packets of a flow. */
+static void slb_looks_show(struct seq_file *seq, u32 looks)
+{
+	const char *name, *sep = " per-packet=";
+	unsigned int bit;
+
+	for (bit = 0; (name = slb_rules_name(bit)); bit++) {
+		if (!(looks & BIT(bit)))
+			continue;
+		seq_printf(seq, "%s%s", sep, name);
+		sep = ",";
+	}
+}
+
+static const char *slb_family_name(u8 family)
+{
+	switch (family) {
+	case NFPROTO_IPV4:
+		return "ipv4";
+	case NFPROTO_IPV6:
+		return "ipv6";
+	default:
+		return "netdev";
+	}
+}
+
 /* Without symbols %ps would print the address. @dev: the device that it belongs to, or
  * NULL.
  */
-static void slb_hook_show(struct seq_file *seq, const char *family,
-			  const char *hook, const struct nf_hook_ops *ops,
+static void slb_hook_show(struct seq_file *seq, struct slb_rules *rules,
+			  u8 family, const char *hook,
+			  const struct nf_hook_ops *ops,
 			  const struct net_device *dev)
 {
-	seq_printf(seq, "%s %-11s %11d", family, hook, ops->priority);
+	seq_printf(seq, "%-7s %-11s %11d", slb_family_name(family), hook,
+		   ops->priority);
 	if (IS_ENABLED(CONFIG_KALLSYMS))
 		seq_printf(seq, " %ps", ops->hook);
 	else
 		seq_puts(seq, " ?");
 	if (ops->hook_ops_type == NF_HOOK_OP_NF_TABLES)
 		slb_chain_show(seq, ops);
-	seq_printf(seq, "%s%s\n", dev ? " dev " : "", dev ? dev->name : "");
+	seq_printf(seq, "%s%s", dev ? " dev " : "", dev ? dev->name : "");
+	slb_looks_show(seq, slb_rules_looks(rules, ops, family));
+	seq_putc(seq, '\n');
 }
 
 /* Those behind shadowlb's own in PRE_ROUTING, all of them in other places; or else, for
  * XDP, those before it. Of a hook that was unregistered without memory for a shorter list
  * a place holder is left, which has no family.
  */
-static void slb_hooks_show(struct seq_file *seq, const char *family,
+static void slb_hooks_show(struct seq_file *seq, struct slb_rules *rules,
+			   u8 family,
 			   struct nf_hook_entries __rcu * const *heads,
 			   bool before)
 {
@@ -162,13 +194,14 @@ static void slb_hooks_show(struct seq_file *seq, const char *family,
 			if (slb_nf_own(ops))
 				behind = true;
 			else if (behind != before && ops->pf != NFPROTO_UNSPEC)
-				slb_hook_show(seq, family, names[hook], ops,
-					      NULL);
+				slb_hook_show(seq, rules, family, names[hook],
+					      ops, NULL);
 		}
 	}
 }
 
-static void slb_dev_hooks_show(struct seq_file *seq, const char *hook,
+static void slb_dev_hooks_show(struct seq_file *seq, struct slb_rules *rules,
+			       const char *hook,
 			       const struct nf_hook_entries *e,
 			       const struct net_device *dev)
 {
@@ -178,14 +211,15 @@ static void slb_dev_hooks_show(struct seq_file *seq, const char *hook,
 	for (i = 0; e && i < e->num_hook_entries; i++) {
 		ops = READ_ONCE(nf_hook_entries_get_hook_ops(e)[i]);
 		if (ops->pf != NFPROTO_UNSPEC)
-			slb_hook_show(seq, "netdev ", hook, ops, dev);
+			slb_hook_show(seq, rules, NFPROTO_NETDEV, hook, ops, dev);
 	}
 }
 
 /* What XDP skips as well, where devices have programs, be they shadowlb's or not: hooks
  * before shadowlb's own, those of the devices, and their queueing disciplines.
  */
-static void slb_xdp_show(struct seq_file *seq, struct net *net)
+static void slb_xdp_show(struct seq_file *seq, struct slb_rules *rules,
+			 struct net *net)
 {
 	struct net_device *dev;
 	bool any = false;
@@ -195,12 +229,16 @@ static void slb_xdp_show(struct seq_file *seq, struct net *net)
 			continue;
 		if (!any) {
 			seq_puts(seq, "\nskipped by XDP      priority function\n");
-			slb_hooks_show(seq, "ipv4   ", net->nf.hooks_ipv4, true);
-			slb_hooks_show(seq, "ipv6   ", net->nf.hooks_ipv6, true);
+			slb_hooks_show(seq, rules, NFPROTO_IPV4,
+				       net->nf.hooks_ipv4, true);
+			slb_hooks_show(seq, rules, NFPROTO_IPV6,
+				       net->nf.hooks_ipv6, true);
 			any = true;
 		}
-		slb_dev_hooks_show(seq, "ingress", slb_dev_ingress(dev), dev);
-		slb_dev_hooks_show(seq, "egress", slb_dev_egress(dev), dev);
+		slb_dev_hooks_show(seq, rules, "ingress", slb_dev_ingress(dev),
+				   dev);
+		slb_dev_hooks_show(seq, rules, "egress", slb_dev_egress(dev),
+				   dev);
 		seq_printf(seq, "qdisc   %-23s %s dev %s\n", "egress",
 			   rcu_dereference(dev->qdisc)->ops->id, dev->name);
 	}
@@ -212,6 +250,7 @@ static int slb_show(struct seq_file *seq, void *v)
 	struct slb_net *sn = slb_net(net);
 	bool hooked = READ_ONCE(sn->hooked);
 	const char *no_xdp = slb_xdp_missing();
+	struct slb_rules rules;
 
 	seq_printf(seq, "scope  %d\nlease  %d\nverify %d\nhooked %d\nflows  %u\n",
 		   READ_ONCE(sn->scope), READ_ONCE(sn->lease),
@@ -222,12 +261,14 @@ static int slb_show(struct seq_file *seq, void *v)
 	if (!hooked)
 		return 0;
 	seq_puts(seq, "\nskipped hook        priority function\n");
+	slb_rules_init(&rules, net);
 	rcu_read_lock();
-	slb_hooks_show(seq, "ipv4   ", net->nf.hooks_ipv4, false);
-	slb_hooks_show(seq, "ipv6   ", net->nf.hooks_ipv6, false);
+	slb_hooks_show(seq, &rules, NFPROTO_IPV4, net->nf.hooks_ipv4, false);
+	slb_hooks_show(seq, &rules, NFPROTO_IPV6, net->nf.hooks_ipv6, false);
 	if (!no_xdp)
-		slb_xdp_show(seq, net);
+		slb_xdp_show(seq, &rules, net);
 	rcu_read_unlock();
+	slb_rules_exit(&rules);
 	return 0;
 }
 

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What differs about the rules of nftables between the kernels supported. */
+#ifndef _SLB_COMPAT_NF_TABLES_H
+#define _SLB_COMPAT_NF_TABLES_H
+
+#include <net/netfilter/nf_tables.h>
+
+#include "probed.h"
+
+/**
+ * slb_nft_active() - does this object of nftables hold now?
+ * @net: its namespace
+ * @obj: a rule, chain or set
+ *
+ * Return: false if a transaction that is under way adds it.
+ */
+#if IS_ENABLED(CONFIG_NF_TABLES)
+#define slb_nft_active(net, obj)	nft_is_active(net, obj)
+#else
+#define slb_nft_active(net, obj)	true
+#endif
+
+/**
+ * slb_nft_dump() - describe an expression of a rule, as for "nft list"
+ * @skb: where the description goes
+ * @expr: the expression
+ *
+ * Return: negative if @skb has no room for all of it.
+ */
+static inline int slb_nft_dump(struct sk_buff *skb, const struct nft_expr *expr)
+{
+#ifdef SLB_HAVE_NFT_DUMP_RESET
+	return expr->ops->dump(skb, expr, false);
+#else
+	return expr->ops->dump(skb, expr);
+#endif
+}
+
+#endif /* _SLB_COMPAT_NF_TABLES_H */

@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the rules of a netfilter hook look at: do they tell apart packets of one connection?
+ *
+ *  operation        | locking
+ * ------------------+--------------------------------------------------------
+ *  slb_rules_init   | process
+ *  slb_rules_looks  | RCU
+ *  slb_rules_exit   | process
+ *
+ * The walk is that of "nft list ruleset" in the kernel (nf_tables_dump_rules()): the lists of
+ * chains, rules and sets are RCU's, and what a transaction removes is freed a grace period
+ * later. Each expression describes itself by its own ->dump() in attributes of netlink, which
+ * are nftables' interface to user space. So nothing here knows how an expression is laid out.
+ */
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables_compat.h>
+#include <linux/netfilter/xt_sctp.h>
+#include <linux/netfilter/xt_tcpudp.h>
+#include <linux/netlink.h>
+#include <linux/skbuff.h>
+#include <net/netlink.h>
+
+#include <compat/nf_tables.h>
+
+#include "rules.h"
+
+/* Expressions looked at for one reader: a few milliseconds in which its CPU runs nothing else. */
+#define SLB_RULES_BUDGET	262144
+
+enum slb_look {
+	SLB_LOOK_MAC,
+	SLB_LOOK_LENGTH,
+	SLB_LOOK_TTL,
+	SLB_LOOK_HEADER,
+	SLB_LOOK_TRANSPORT,
+	SLB_LOOK_OPTIONS,
+	SLB_LOOK_PAYLOAD,
+	SLB_LOOK_LIMIT,
+	SLB_LOOK_QUOTA,
+	SLB_LOOK_RANDOM,
+	SLB_LOOK_TIME,
+	SLB_LOOK_QUEUE,
+	/* rules that cannot be seen, or were not looked at */
+	SLB_LOOK_UNSEEN,
+	SLB_LOOKS
+};
+
+/* In the order of enum slb_look. */
+static const char *const slb_look_names[] = {
+	"mac", "length", "ttl", "header", "transport", "options", "payload",
+	"limit", "quota", "random", "time", "queue", "?",
+};
+
+static_assert(ARRAY_SIZE(slb_look_names) == SLB_LOOKS);
+
+/* An expression or a match whose name says all. */
+struct slb_look_name {
+	const char	*name;
+	enum slb_look	look;
+};
+
+static const struct slb_look_name slb_look_exprs[] = {
+	{ "limit",	SLB_LOOK_LIMIT },
+	{ "quota",	SLB_LOOK_QUOTA },
+	{ "numgen",	SLB_LOOK_RANDOM },
+	{ "queue",	SLB_LOOK_QUEUE },
+	{ "inner",	SLB_LOOK_PAYLOAD },
+	{}
+};
+
+/* Of x_tables, in rules of iptables-nft. */
+static const struct slb_look_name slb_look_matches[] = {
+	{ "mac",	SLB_LOOK_MAC },
+	{ "eui64",	SLB_LOOK_MAC },
+	{ "length",	SLB_LOOK_LENGTH },
+	{ "ttl",	SLB_LOOK_TTL },
+	{ "hl",		SLB_LOOK_TTL },
+	{ "ecn",	SLB_LOOK_TRANSPORT },
+	{ "string",	SLB_LOOK_PAYLOAD },
+	{ "u32",	SLB_LOOK_PAYLOAD },
+	{ "bpf",	SLB_LOOK_PAYLOAD },
+	{ "limit",	SLB_LOOK_LIMIT },
+	{ "hashlimit",	SLB_LOOK_LIMIT },
+	{ "recent",	SLB_LOOK_LIMIT },
+	{ "quota",	SLB_LOOK_QUOTA },
+	{ "statistic",	SLB_LOOK_RANDOM },
+	{ "time",	SLB_LOOK_TIME },
+	{}
+};
+
+static u32 slb_look_by_name(const struct slb_look_name *known, const char *name)
+{
+	for (; known->name; known++)
+		if (!strcmp(name, known->name))
+			return BIT(known->look);
+	return 0;
+}
+
+/* @nla: a string with its end, or NULL */
+static u32 slb_look_by_attr(const struct slb_look_name *known,
+			    const struct nlattr *nla)
+{
+	return nla ? slb_look_by_name(known, nla_data(nla)) : 0;
+}
+
+static const struct nlattr *slb_rules_attr(const struct slb_rules *rules, int type)
+{
+	return nla_find((const struct nlattr *)rules->skb->data,
+			rules->skb->len, type);
+}
+
+static u32 slb_rules_u32(const struct slb_rules *rules, int type)
+{
+	const struct nlattr *nla = slb_rules_attr(rules, type);
+
+	return nla ? ntohl(nla_get_be32(nla)) : 0;
+}
+
+/* A letter for each byte of a header: in a flow's key (.), length, ttl, others. Packets with
+ * options of IPv4 have no flow.
+ */
+static const char slb_look_ipv4[] = "..llhhhht.hh........";
+static const char slb_look_ipv6[] = "..hhll.t................................";
+
+static u32 slb_look_byte(const char *header, u32 at)
+{
+	switch (at < strlen(header) ? header[at] : 'h') {
+	case '.':
+		return 0;
+	case 'l':
+		return BIT(SLB_LOOK_LENGTH);
+	case 't':
+		return BIT(SLB_LOOK_TTL);
+	default:
+		return BIT(SLB_LOOK_HEADER);
+	}
+}
+
+/* @family: whose header it is; of an unknown one, what both say. */
+static u32 slb_look_network(u32 at, u32 end, u8 family)
+{
+	u32 looks = 0, v4, v6;
+
+	for (; at < end; at++) {
+		v4 = slb_look_byte(slb_look_ipv4, at);
+		v6 = slb_look_byte(slb_look_ipv6, at);
+		if (family == NFPROTO_IPV4)
+			looks |= v4;
+		else if (family == NFPROTO_IPV6)
+			looks |= v6;
+		else
+			looks |= v4 & v6;
+	}
+	return looks;
+}
+
+/* What is written is compared with when a flow is made: only what is read counts. */
+static u32 slb_look_payload(const struct slb_rules *rules, u8 family)
+{
+	u32 at = slb_rules_u32(rules, NFTA_PAYLOAD_OFFSET);
+	u32 end = at + slb_rules_u32(rules, NFTA_PAYLOAD_LEN);
+
+	if (!slb_rules_attr(rules, NFTA_PAYLOAD_DREG))
+		return 0;
+	switch (slb_rules_u32(rules, NFTA_PAYLOAD_BASE)) {
+	case NFT_PAYLOAD_LL_HEADER:
+		return BIT(SLB_LOOK_MAC);
+	case NFT_PAYLOAD_NETWORK_HEADER:
+		return slb_look_network(at, end, family);
+	case NFT_PAYLOAD_TRANSPORT_HEADER:
+		/* behind two ports */
+		return end > 4 ? BIT(SLB_LOOK_TRANSPORT) : 0;
+	default:
+		return BIT(SLB_LOOK_PAYLOAD);
+	}
+}
+
+static u32 slb_look_meta(const struct slb_rules *rules, u8 family)
+{
+	if (!slb_rules_attr(rules, NFTA_META_DREG))
+		return 0;
+	switch (slb_rules_u32(rules, NFTA_META_KEY)) {
+	case NFT_META_LEN:
+		return BIT(SLB_LOOK_LENGTH);
+	case NFT_META_PRANDOM:
+		return BIT(SLB_LOOK_RANDOM);
+	case NFT_META_TIME_NS:
+	case NFT_META_TIME_DAY:
+	case NFT_META_TIME_HOUR:
+		return BIT(SLB_LOOK_TIME);
+	default:
+		return 0;
+	}
+}
+
+/* TCP and SCTP have matches that look at ports and maybe at more. */
+static u32 slb_look_match(const struct slb_rules *rules, u8 family)
+{
+	const struct nlattr *name = slb_rules_attr(rules, NFTA_MATCH_NAME);
+	const struct nlattr *info = slb_rules_attr(rules, NFTA_MATCH_INFO);
+	const struct xt_sctp_info *sctp;
+	const struct xt_tcp *tcp;
+
+	if (name && info && !nla_strcmp(name, "tcp") &&
+	    nla_len(info) >= sizeof(*tcp)) {
+		tcp = nla_data(info);
+		return (tcp->flg_mask ? BIT(SLB_LOOK_TRANSPORT) : 0) |
+		       (tcp->option ? BIT(SLB_LOOK_OPTIONS) : 0);
+	}
+	if (name && info && !nla_strcmp(name, "sctp") &&
+	    nla_len(info) >= sizeof(*sctp)) {
+		sctp = nla_data(info);
+		return sctp->flags & XT_SCTP_CHUNK_TYPES ?
+		       BIT(SLB_LOOK_TRANSPORT) : 0;
+	}
+	return slb_look_by_attr(slb_look_matches, name);
+}
+
+/* An element of a set has expressions of its own. */
+static u32 slb_look_dynset(const struct slb_rules *rules, u8 family)
+{
+	const struct nlattr *nla, *list;
+	u32 looks = 0;
+	int left;
+
+	nla = slb_rules_attr(rules, NFTA_DYNSET_EXPR);
+	if (nla)
+		looks |= slb_look_by_attr(slb_look_exprs,
+					  nla_find_nested(nla, NFTA_EXPR_NAME));
+	list = slb_rules_attr(rules, NFTA_DYNSET_EXPRESSIONS);
+	if (!list)
+		return looks;
+	nla_for_each_nested(nla, list, left)
+		looks |= slb_look_by_attr(slb_look_exprs,
+					  nla_find_nested(nla, NFTA_EXPR_NAME));
+	return looks;
+}
+
+static u32 slb_look_object(u32 type)
+{
+	switch (type) {
+	case NFT_OBJECT_LIMIT:
+		return BIT(SLB_LOOK_LIMIT);
+	case NFT_OBJECT_QUOTA:
+		return BIT(SLB_LOOK_QUOTA);
+	default:
+		return 0;
+	}
+}
+
+static u32 slb_look_objref(const struct slb_rules *rules, u8 family)
+{
+	return slb_look_object(slb_rules_u32(rules, NFTA_OBJREF_IMM_TYPE));
+}
+
+/* TCP options and SCTP chunks. Packets with options or extension headers of IP have no flow. */
+static u32 slb_look_exthdr(const struct slb_rules *rules, u8 family)
+{
+	u32 op = slb_rules_u32(rules, NFTA_EXTHDR_OP);
+
+	return slb_rules_attr(rules, NFTA_EXTHDR_DREG) &&
+	       (op == NFT_EXTHDR_OP_TCPOPT || op == NFT_EXTHDR_OP_SCTP) ?
+	       BIT(SLB_LOOK_OPTIONS) : 0;
+}
+
+static u32 slb_look_target(const struct slb_rules *rules, u8 family)
+{
+	const struct nlattr *name = slb_rules_attr(rules, NFTA_TARGET_NAME);
+
+	return name && !nla_strcmp(name, "NFQUEUE") ? BIT(SLB_LOOK_QUEUE) : 0;
+}
+
+/* Expressions that are asked for a description. */
+static const struct {
+	const char	*name;
+	u32		(*looks)(const struct slb_rules *rules, u8 family);
+} slb_look_dumps[] = {
+	{ "payload",	slb_look_payload },
+	{ "meta",	slb_look_meta },
+	{ "match",	slb_look_match },
+	{ "target",	slb_look_target },
+	{ "exthdr",	slb_look_exthdr },
+	{ "dynset",	slb_look_dynset },
+	{ "objref",	slb_look_objref },
+};
+
+/**
+ * struct slb_rule - a rule that is being looked at
+ * @family: of the packets that it is for, as far as seen: NFPROTO_IPV4 or NFPROTO_IPV6;
+ *	otherwise unknown
+ * @asks: the expression before this one has loaded NFT_META_NFPROTO or NFT_META_PROTOCOL
+ * @looks: what the rule looks at
+ */
+struct slb_rule {
+	u8	family;
+	bool	asks;
+	u32	looks;
+};
+
+/* A rule for either family says so before it looks at a header. Returns false if it is not
+ * for the packets in question.
+ */
+static bool slb_rule_compare(struct slb_rule *rule, const struct slb_rules *rules)
+{
+	const struct nlattr *nla = slb_rules_attr(rules, NFTA_CMP_DATA);
+	u8 family;
+
+	if (slb_rules_u32(rules, NFTA_CMP_OP) != NFT_CMP_EQ || !nla)
+		return true;
+	nla = nla_find_nested(nla, NFTA_DATA_VALUE);
+	if (!nla)
+		return true;
+	if (nla_len(nla) == sizeof(u8))
+		family = nla_get_u8(nla);
+	else if (nla_get_be16(nla) == htons(ETH_P_IP))
+		family = NFPROTO_IPV4;
+	else if (nla_get_be16(nla) == htons(ETH_P_IPV6))
+		family = NFPROTO_IPV6;
+	else
+		return true;
+	if (rule->family == NFPROTO_IPV4 || rule->family == NFPROTO_IPV6)
+		return family == rule->family;
+	rule->family = family;
+	return true;
+}
+
+/* Without room for all of it what counts is there, for it comes first. */
+static void slb_rules_dump(const struct slb_rules *rules,
+			   const struct nft_expr *expr)
+{
+	skb_trim(rules->skb, 0);
+	slb_nft_dump(rules->skb, expr);
+}
+
+/* Returns false if the rest of the rule is of no interest. */
+static bool slb_rule_expr(struct slb_rule *rule, const struct slb_rules *rules,
+			  const struct nft_expr *expr)
+{
+	const char *name = expr->ops->type->name;
+	bool asked = rule->asks;
+	u32 key;
+	int i;
+
+	rule->asks = false;
+	rule->looks |= slb_look_by_name(slb_look_exprs, name);
+	if (!expr->ops->dump)
+		return true;
+	if (asked && !strcmp(name, "cmp")) {
+		slb_rules_dump(rules, expr);
+		return slb_rule_compare(rule, rules);
+	}
+	for (i = 0; i < ARRAY_SIZE(slb_look_dumps); i++) {
+		if (strcmp(name, slb_look_dumps[i].name))
+			continue;
+		slb_rules_dump(rules, expr);
+		rule->looks |= slb_look_dumps[i].looks(rules, rule->family);
+		key = slb_rules_u32(rules, NFTA_META_KEY);
+		rule->asks = !strcmp(name, "meta") &&
+			     (key == NFT_META_NFPROTO ||
+			      key == NFT_META_PROTOCOL);
+		break;
+	}
+	return true;
+}
+
+static u32 slb_look_chain(struct slb_rules *rules, const struct nft_chain *chain,
+			  u8 family)
+{
+	const struct nft_expr *expr, *last;
+	const struct nft_rule *r;
+	u32 looks = 0;
+
+	list_for_each_entry_rcu(r, &chain->rules, list) {
+		struct slb_rule rule = { .family = family };
+
+		if (!slb_nft_active(rules->net, r))
+			continue;
+		nft_rule_for_each_expr(expr, last, r) {
+			if (!rules->budget)
+				return looks | rule.looks | BIT(SLB_LOOK_UNSEEN);
+			rules->budget--;
+			if (!slb_rule_expr(&rule, rules, expr))
+				break;
+		}
+		looks |= rule.looks;
+	}
+	return looks;
+}
+
+/* Of a set that rules look something up in: limits and quotas of its elements. */
+static u32 slb_look_set(const struct nft_set *set)
+{
+	u32 looks = set->flags & NFT_SET_OBJECT ?
+		    slb_look_object(set->objtype) : 0;
+	int i;
+
+	for (i = 0; i < set->num_exprs; i++)
+		looks |= slb_look_by_name(slb_look_exprs,
+					  set->exprs[i]->ops->type->name);
+	return looks;
+}
+
+/* A base chain may jump to all others of its table but the base chains. */
+static u32 slb_look_base(struct slb_rules *rules, const struct nft_chain *base,
+			 u8 family)
+{
+	u32 looks = slb_look_chain(rules, base, family);
+	const struct nft_table *table = base->table;
+	const struct nft_chain *chain;
+	const struct nft_set *set;
+
+	list_for_each_entry_rcu(chain, &table->chains, list)
+		if (!nft_is_base_chain(chain) &&
+		    slb_nft_active(rules->net, chain))
+			looks |= slb_look_chain(rules, chain, family);
+	list_for_each_entry_rcu(set, &table->sets, list)
+		if (slb_nft_active(rules->net, set))
+			looks |= slb_look_set(set);
+	return looks;
+}
+
+/* Nothing but the function tells rules of iptables-legacy, and programs of BPF. */
+static bool slb_hook_opaque(const struct nf_hook_ops *ops)
+{
+	static const char *const names[] = {
+		"ipt_do_table", "ip6t_do_table", "iptable_mangle_hook",
+		"ip6table_mangle_hook", "nf_hook_run_bpf",
+	};
+	char name[32];
+	int i;
+
+	snprintf(name, sizeof(name), "%ps", ops->hook);
+	name[strcspn(name, " ")] = '\0';
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+/**
+ * slb_rules_looks() - what do the rules of a hook look at that is no part of a flow?
+ * @rules: the walk
+ * @ops: the hook
+ * @family: of its packets: NFPROTO_IPV4, NFPROTO_IPV6, or another one where it is unknown
+ *
+ * Context: RCU.
+ * Return: bits for slb_rules_name(). 0 for hooks without rules.
+ */
+u32 slb_rules_looks(struct slb_rules *rules, const struct nf_hook_ops *ops,
+		    u8 family)
+{
+	if (ops->hook_ops_type != NF_HOOK_OP_NF_TABLES)
+		return slb_hook_opaque(ops) ? BIT(SLB_LOOK_UNSEEN) : 0;
+	if (!rules->skb)
+		return BIT(SLB_LOOK_UNSEEN);
+	return slb_look_base(rules, ops->priv, family);
+}
+
+/**
+ * slb_rules_name() - the name of a thing that rules look at
+ * @bit: a bit of slb_rules_looks()
+ *
+ * Context: any.
+ * Return: the name, or NULL if there is no such bit.
+ */
+const char *slb_rules_name(unsigned int bit)
+{
+	return bit < SLB_LOOKS ? slb_look_names[bit] : NULL;
+}
+
+/**
+ * slb_rules_init() - prepare a walk
+ * @rules: the walk
+ * @net: the hooks' namespace
+ *
+ * Context: process.
+ */
+void slb_rules_init(struct slb_rules *rules, const struct net *net)
+{
+	rules->net = net;
+	rules->skb = alloc_skb(NLMSG_GOODSIZE, GFP_KERNEL);
+	rules->budget = SLB_RULES_BUDGET;
+}
+
+/**
+ * slb_rules_exit() - end a walk
+ * @rules: the walk
+ *
+ * Context: process.
+ */
+void slb_rules_exit(struct slb_rules *rules)
+{
+	consume_skb(rules->skb);
+}
