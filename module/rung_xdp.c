@@ -285,7 +285,27 @@ static const struct btf_kfunc_id_set slb_xdp_set = {
 	.set	= &slb_xdp_ids,
 };
 
+/* No type that is a function. */
+static struct btf_id_set8 slb_xdp_void_ids = {
+	.cnt	= 1,
+	.flags	= BTF_SET8_KFUNCS,
+	.pairs	= { {} },
+};
+
+static const struct btf_kfunc_id_set slb_xdp_void_set = {
+	.owner	= THIS_MODULE,
+	.set	= &slb_xdp_void_ids,
+};
+
 static const char *slb_xdp_why = "not registered";
+
+/* Does the kernel know the module's BTF? If so it refuses a set without a function before it
+ * takes anything of it. If not it takes any set, registers nothing, and returns 0.
+ */
+static bool slb_xdp_btf_taken(void)
+{
+	return register_btf_kfunc_id_set(BPF_PROG_TYPE_XDP, &slb_xdp_void_set);
+}
 
 /**
  * slb_xdp_init() - offer slb_xdp() to BPF programs
@@ -296,9 +316,11 @@ static const char *slb_xdp_why = "not registered";
  */
 void slb_xdp_init(void)
 {
-	/* what registers nothing without it, and does not say so */
+	/* without BTF nothing is registered, and no error returned */
 	if (!THIS_MODULE->btf_data_size)
 		slb_xdp_why = "the module was built without BTF: see docs/xdp.md";
+	else if (!slb_xdp_btf_taken())
+		slb_xdp_why = "the module's BTF does not fit this kernel: see docs/xdp.md";
 	else if (!register_btf_kfunc_id_set(BPF_PROG_TYPE_XDP, &slb_xdp_set))
 		slb_xdp_why = NULL;
 	if (slb_xdp_why)
