@@ -1,0 +1,148 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: none
+# slb-also: 6.12 uml smp
+# slb-timeout: 480
+#
+# What the slow path asks about routes at each request, where IPv6 is in it: by direct routing,
+# and by tunnels whose outer family is another one. Each event is given to a connection
+# without flows and to one with flows: as many requests must reach the real server's wire before
+# it, behind it, and when it is undone. The lease is long: whatever is seen is seen without it.
+
+set -u
+. lib/stat.sh
+. lib/net.sh
+. lib/net6.sh
+trap slb_net_down EXIT
+
+vip6=fd01::200
+port=30000
+
+# send TO: ten datagrams from $port; then how many of all have come to the real server
+send() {
+	local last=-1 now
+
+	slb_in client /usr/bin/python3 - "$1" $port <<-'EOF'
+		import socket, sys, time
+		to, port = sys.argv[1], int(sys.argv[2])
+		s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, socket.SOCK_DGRAM)
+		s.bind(("", port))
+		for _ in range(10):
+		    try:
+		        s.sendto(b"text", (to, 7))
+		    except OSError:         # an ICMP error about one before it
+		        s.sendto(b"text", (to, 7))
+		    time.sleep(.01)
+	EOF
+	now=$(slb_counted rs1 netdev "$way")
+	until [ "$now" = "$last" ]; do
+		slb_pause 0.2
+		last=$now
+		now=$(slb_counted rs1 netdev "$way")
+	done
+	echo "$now"
+}
+
+# arrive SCOPE TO COMMAND UNDO: sets got, to how many requests arrive: before, behind, undone
+arrive() {
+	local start first second third
+
+	slb_scope "$1"
+	port=$((port + 1))
+	start=$(slb_counted rs1 netdev "$way")
+	first=$(send "$2")
+	eval "slb_in dir $3"
+	second=$(send "$2")
+	eval "slb_in dir $4"
+	third=$(send "$2")
+	got="$((first - start)) $((second - first)) $((third - second))"
+}
+
+# event TO TEXT COMMAND UNDO
+event() {
+	local want before
+
+	arrive 0 "$1" "$3" "$4"
+	want=$got
+	before=$(slb_stat dir hits)
+	arrive 2 "$1" "$3" "$4"
+	slb_same "$way: $2: $want requests arrive" "$got" "$want"
+	slb_is "$way: $2: packets that flows served" $(($(slb_stat dir hits) - before)) ge 7
+}
+
+# v6_events TO: what is asked of IPv6
+v6_events() {
+	event "$1" 'forwarding off' 'sysctl -qw net.ipv6.conf.all.forwarding=0' \
+		'sysctl -qw net.ipv6.conf.all.forwarding=1'
+	event "$1" 'a rule for the client' 'ip -6 rule add pref 5 from fd01::2 prohibit' \
+		'ip -6 rule delete pref 5'
+	event "$1" 'a rule for the virtual address' "ip -6 rule add pref 5 to $1 prohibit" \
+		'ip -6 rule delete pref 5'
+	event "$1" 'the virtual address is gone' "ip -6 address delete $1/128 dev dc" \
+		"ip -6 address add $1/128 dev dc nodad"
+}
+
+# server_events TO ADDRESS: what is asked of the way to the real server
+server_events() {
+	local family=-4
+
+	[[ $2 != *:* ]] || family=-6
+	event "$1" 'a prohibited route to the real server' "ip route add prohibit $2" \
+		"ip route delete prohibit $2"
+	event "$1" 'a rule for the real server' "ip $family rule add pref 5 to $2 prohibit" \
+		"ip $family rule delete pref 5"
+}
+
+modprobe shadowlb
+modprobe -a sit ip6_tunnel ipip || slb_bail 'this kernel has no tunnels'
+slb_net_up
+slb_net6_up
+slb_in dir sysctl -qw net.shadowlb.lease=600
+# rules come before the director's own addresses
+for family in -4 -6; do
+	slb_in dir ip $family rule add pref 10 lookup local
+	slb_in dir ip $family rule delete pref 0
+done
+for ip in $vip6 fd01::201; do
+	slb_in dir ip address add $ip/128 dev dc nodad
+	slb_in client ip neighbour add $ip lladdr "$(slb_mac 10.1.0.1)" dev c0 nud permanent
+done
+slb_in dir ipvsadm -R <<-EOF
+	-A -u [$vip6]:7 -s rr
+	-a -u [$vip6]:7 -r [fd02:1::2]:7 -g
+	-A -u [fd01::201]:7 -s rr
+	-a -u [fd01::201]:7 -r 10.2.1.2:7 -i
+	-A -u $SLB_VIP_DR:7 -s rr
+	-a -u $SLB_VIP_DR:7 -r [fd02:1::2]:7 -i
+EOF
+# the real server counts, and does nothing else
+slb_in rs1 nft -f - <<-EOF || slb_bail 'nft cannot count at the real server'
+	table netdev slb {
+		chain dr6 {
+			type filter hook ingress device d0 priority -500
+			ip6 daddr $vip6 udp dport 7 counter drop
+		}
+		chain t6in4 {
+			type filter hook ingress device d0 priority -500
+			ip daddr 10.2.1.2 ip protocol 41 counter drop
+		}
+		chain t4in6 {
+			type filter hook ingress device d0 priority -500
+			ip6 daddr fd02:1::2 ip6 nexthdr 4 counter drop
+		}
+	}
+EOF
+
+way=dr6
+v6_events $vip6
+server_events $vip6 fd02:1::2
+way=t6in4
+v6_events fd01::201
+server_events fd01::201 10.2.1.2
+way=t4in6
+event $SLB_VIP_DR 'the virtual address is gone' "ip address delete $SLB_VIP_DR/32 dev dc" \
+	"ip address add $SLB_VIP_DR/32 dev dc"
+event $SLB_VIP_DR 'a rule for the client' 'ip rule add pref 5 from 10.1.0.2 prohibit' \
+	'ip rule delete pref 5'
+server_events $SLB_VIP_DR fd02:1::2
+slb_done
