@@ -4,8 +4,8 @@
 MASKS is all that may differ, each with its reason. A masked IPv4 header's checksum is
 verified before it is masked with the field.
 """
-from .pkt import (DATA_VALID, ETH, NEEDS_CSUM, SCTP, TCP, UDP, VNET, add16, crc32c, csum,
-                  packed, parse, pseudo)
+from .order import IP, OWN4, by_connection
+from .pkt import DATA_VALID, NEEDS_CSUM, SCTP, TCP, UDP, VNET, add16, crc32c, csum, pseudo
 
 MASKS = (
     ("virtio_net_hdr.hdr_len",
@@ -26,14 +26,11 @@ MASKS = (
 DROPPED = (
     ("ICMPv6 133 to 137, 143: router and neighbour discovery, redirects, MLD",
      "sent by timers, and redirects by a rate limit"),
-    ("ARP", "all neighbours are permanent; a probe would be a timer's"),
+    ("ICMP 5: redirects", "of the packets of a flow only those that prove it again bring one"),
+    ("ARP", "neighbours are permanent, or asked by a timer"),
 )
 
-OWN4 = {packed(a) for a in ("10.1.0.1", "10.2.0.1", "10.2.1.1", "10.1.0.100", "10.2.0.77")}
-OWN6 = {packed(a) for a in ("fd00:1::1", "fd00:20::1", "fd00:21::1", "fd00:1::100",
-                            "fd00:20::77")}
 NOISE = {133, 134, 135, 136, 137, 143}
-IP = VNET + ETH
 ETH_ZLEN = 60
 
 
@@ -104,18 +101,6 @@ def masked(raw, tunnel):
     return raw
 
 
-def by_connection(frames, topo):
-    """Of a batch only the order within a connection is promised: flows send before the
-    slow path has begun."""
-    out = {}
-    for raw in frames:
-        seen = parse(raw, topo.tun_port)
-        key = (seen.src, seen.dst, seen.proto, seen.sport, seen.dport) if seen else \
-            raw[IP + 12:IP + 20] + (b"" if raw[IP + 12:IP + 16] in OWN4 else raw[IP + 4:IP + 6])
-        out.setdefault(key, []).append(raw)
-    return [raw for key in sorted(out, key=str) for raw in out[key]]
-
-
 def first_difference(a, b, topo):
     """None, or (device, index, frame of a or None, frame of b or None)."""
     for dev in sorted(set(a) | set(b)):
@@ -125,7 +110,7 @@ def first_difference(a, b, topo):
         fa = [f for f in fa if not noise(f)]
         fb = [f for f in fb if not noise(f)]
         if topo.batch:
-            fa, fb = by_connection(fa, topo), by_connection(fb, topo)
+            fa, fb = by_connection(fa, topo.tun_port), by_connection(fb, topo.tun_port)
         for i in range(max(len(fa), len(fb))):
             x = fa[i] if i < len(fa) else None
             y = fb[i] if i < len(fb) else None
