@@ -10,6 +10,10 @@ from .play import Play
 from .topo import Topology
 
 AT_ONCE = 12
+# Of all namespaces: else how many errors tell of a route that leads nowhere, and for how long
+# a neighbour is known that does not answer, is a matter of time.
+TIMELESS = {"ipv4/route/error_cost": 0, "ipv4/neigh/default/gc_thresh1": 1000000,
+            "ipv6/neigh/default/gc_thresh1": 1000000}
 
 
 def arguments():
@@ -40,7 +44,8 @@ def forced(text):
 class Run:
     def __init__(self, args):
         self.args = args
-        self.table = {}
+        self.table = {}                 # {features: [topologies, packets, fair, served, must]}
+        self.besides = {}               # the same of extras, one by one
         self.bad = []
         self.done = self.shots = 0
         self.waiting = []               # (when, coroutine, play)
@@ -117,17 +122,23 @@ class Run:
         topo = play.topo
         self.done += 1
         self.shots += play.shots
-        special = [f for f in topo.features()[3:] if f not in ("mixed", "tunnel")]
-        key = topo.row() + (" ".join(special),)
-        row = self.table.setdefault(key, [0, 0, 0, 0, topo.features()])
-        row[0] += 1
-        row[1] += play.shots
+        special = [f for f in topo.features()[3:]
+                   if f not in ("mixed", "tunnel") and f not in topo.extras]
+        must = expect.serves(topo.features(), self.args.serves.split(","))
+        rows = [self.besides.setdefault(x, [0, 0, 0, 0, False]) for x in topo.extras] or \
+            [self.table.setdefault(topo.row() + (" ".join(special),), [0, 0, 0, 0, must])]
         # events may keep packets from flows, or from everybody; so does a path whose MTU an
         # ICMP error has lowered
         narrow = play.flows.get("miss_mtu", 0) > play.fair / 20
-        if not play.problem and not topo.events and not narrow:
-            row[2] += play.fair
-            row[3] += min(play.hits, play.fair)
+        quiet = not (play.problem or topo.events or topo.changes or narrow)
+        for row in rows:
+            row[0] += 1
+            row[1] += play.shots
+            # an extra is of many kinds of topologies: counted are those that must be served
+            if quiet and (must or not topo.extras):
+                row[2] += play.fair
+                row[3] += min(play.hits, play.fair)
+                row[4] = must
         if self.args.seed is not None:
             print("# flows: %s" % " ".join("%s=%d" % i for i in play.flows.items() if i[1]))
         if play.problem:
@@ -147,22 +158,32 @@ class Run:
 START = time.monotonic()
 
 
-def main():
-    args = arguments()
-    run = Run(args)
-    run.play()
-    also = set(args.serves.split(","))
-    print("# method       family proto  features                          topologies packets"
-          "    fair  served")
+def rows(form, table):
+    """Prints them. Returns those of which too little was served."""
     missing = []
-    for key in sorted(run.table):
-        n, shots, fair, hits, features = run.table[key]
-        must = expect.serves(features, also)
+    for key in sorted(table):
+        n, shots, fair, hits, must = table[key]
         share = 100 * hits / fair if fair else 0
         if must and fair >= expect.FAIR and share < expect.SHARE:
             missing.append(" ".join(key))
-        print("# %-12s %-6s %-5s %-36s %6d %7d %7d %7s %s" %
-              (*key, n, shots, fair, "%.1f%%" % share if fair else "-", "must" if must else ""))
+        print("# %s %6d %7d %7d %7s %s" %
+              (form % key, n, shots, fair, "%.1f%%" % share if fair else "-",
+               "must" if must else ""))
+    return missing
+
+
+def main():
+    args = arguments()
+    for name, value in TIMELESS.items():
+        with open("/proc/sys/net/" + name, "w", encoding="ascii") as f:
+            f.write(str(value))
+    run = Run(args)
+    run.play()
+    print("# method       family proto  features                          topologies packets"
+          "    fair  served")
+    missing = rows("%-12s %-6s %-5s %-36s", run.table)
+    print("# with          topologies packets    fair  served")
+    missing += rows("%-16s", {(name,): row for name, row in run.besides.items()})
     n = 0
     for good, text in ((not run.bad, "%d topologies, %d packets: no difference (seeds %s)" %
                         (run.done, run.shots, run.bad or "")),

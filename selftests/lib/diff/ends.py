@@ -38,7 +38,7 @@ def main(count):
     for n in range(count):
         director = Director("namespace %d" % n)
         try:
-            served = serve(director, Topology(n, {"events": False, "batch": False}))
+            served = serve(director, Topology(n, {"events": False, "batch": False, "extras": ""}))
             with_flows += served > 0
             hits += served
         except Fail as error:

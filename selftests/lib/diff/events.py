@@ -28,9 +28,10 @@ class Event:
 
     ALL = b""
 
-    def __init__(self, name, ip="", ipvs="", nft="", pause=0.0, rest=0.0, agree=False,
-                 hush=False, ends=None, then=None, revives=False):
+    def __init__(self, name, ip="", ipvs="", nft="", sysctl=None, pause=0.0, rest=0.0,
+                 agree=False, hush=False, ends=None, then=None, revives=False):
         self.name, self.ip, self.ipvs, self.nft = name, ip, ipvs, nft
+        self.sysctl = sysctl or {}
         self.pause, self.rest, self.agree = pause, rest, agree
         self.hush, self.ends, self.then, self.revives = hush, ends, then, revives
 
@@ -42,9 +43,12 @@ class Event:
                 nl.ipvsadm(self.ipvs)
             if self.nft:
                 nl.nft(self.nft)
+            director.sysctl(self.sysctl)
 
     def __str__(self):
-        text = "event: %s %s" % (self.name, (self.ip + self.ipvs + self.nft).replace("\n", "; "))
+        values = "".join("%s=%s\n" % item for item in self.sysctl.items())
+        text = "event: %s %s" % (self.name, (self.ip + self.ipvs + self.nft + values)
+                                 .replace("\n", "; "))
         return text + ("then, " + str(self.then) if self.then else "")
 
 
@@ -59,9 +63,13 @@ class Events:
         # what conntrack does not see is acknowledged all the same; XDP comes before rules
         if topo.conntrack or topo.xdp:
             self.names.remove("raw-rule")
-        if topo.snat:       # a connection without its server is rescheduled and masqueraded
-            self.names.remove("server-gone")    # anew, by a source port drawn at random
+        # A connection without its server is rescheduled: with source NAT, by a source port drawn
+        # at random; if it begins by a fragment, it has the answers a lease later.
+        if topo.snat or topo.shared:
+            self.names.remove("server-gone")
             self.names.remove("clear")
+        if topo.shared:     # the same for one whose first packet does not leave
+            self.names.remove("late-rule")
 
     def draw(self):
         """The next event, or None."""
@@ -108,22 +116,21 @@ class Events:
         i, _, _ = self.server()
         if i in self.gone:
             return None
-        return Event("weight", ipvs=self.topo.real(i, self.rnd.choice((0, 0, 2)), "-e") + "\n")
+        return Event("weight", ipvs=self.topo.reals(i, self.rnd.choice((0, 0, 2)), "-e"))
 
     def server_gone(self):
         i, _, _ = self.server()
         if i in self.gone:
             return None
         self.gone.add(i)
-        where = self.topo.real(i, 1, "-d").split(" -w ")[0]
         nodest = self.topo.nodest
-        return Event("server-gone", ipvs=where + "\n", hush=nodest and not self.topo.conntrack,
+        return Event("server-gone", ipvs=self.topo.gone(i), hush=nodest and not self.topo.conntrack,
                      ends=packed(self.topo.rs[i][0]) if nodest else None)
 
     def server_back(self):
         if not self.gone:
             return None
-        return Event("server-back", ipvs=self.topo.real(self.gone.pop(), 1, "-a") + "\n",
+        return Event("server-back", ipvs=self.topo.reals(self.gone.pop(), 1, "-a"),
                      pause=SWEEP, revives=True)
 
     def raw_rule(self):

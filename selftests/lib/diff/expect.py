@@ -26,11 +26,19 @@ SERVES = {
     "onearm": True,             # real servers on the clients' network
     "xdp-offload": False,       # checksums that are not there yet are left to the hook
     "batch": False,             # GRO makes few packets of many, which cannot be counted
+    "cpus": False,              # each CPU learns of each connection by itself
+    # extras.py
+    "shared": False,            # each new connection ends the flow of another one's answers
+    "rewrite": False,           # a rule changes packets: never, from then on
+    "redirects": True,          # packets that leave by the device they came by
+    "notrack": True,            # IPVS's packets are as good as untracked
+    "inner": True,              # checksums inside of the payload
 }
 
-# README.md, Limits: SCTP that conntrack has an entry for stays with IPVS. Rules that drop what conntrack calls invalid drop the answers of SCTP
-# through NAT, with and without flows.
-NEVER = (("conntrack", "sctp"), ("ct-rules", "sctp", "nat"))
+# README.md, Limits: SCTP that conntrack has an entry for stays with IPVS. Rules that drop what
+# conntrack calls invalid drop the answers of SCTP through NAT, with and without flows.
+# Masquerading, what conntrack is to know of and does not see stays with IPVS.
+NEVER = (("conntrack", "sctp"), ("ct-rules", "sctp", "nat"), ("conntrack", "notrack"))
 
 # Of the plain packets of open connections, how many flows must serve, in percent; of fewer
 # than FAIR one connection may be most. A trace lasts for less than a second, and a port that

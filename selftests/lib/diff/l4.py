@@ -75,6 +75,7 @@ class Conn:
         self.trace.expect(self)
 
 
+STAMP = b"\1\1\x08\x0a\0\0\0\1\0\0\0\1"
 SCALED = b"\2\4\5\xb4\1\3\3\7"       # MSS 1460, windows of 128 times what is said
 
 
@@ -103,8 +104,10 @@ class Tcp(Conn):
         self.seq, self.ack = position
 
     def put(self, side, flags, data=b"", **how):
-        mine = side is not self.s and side.dst == self.topo.vip
+        mine = side is not self.s and side.dst == self.c.dst
         seq, ack = (self.seq, self.ack) if mine else (self.ack, self.seq)
+        if self.topo.stamps and not flags & SYN and not how.get("options"):
+            how["options"] = STAMP
         raw = pkt.tcp(side.src, side.dst, side.sport, side.dport, seq,
                       ack if flags & ACK else 0, flags, data, **how)
         eat = len(data) + bool(flags & SYN) + bool(flags & FIN)
@@ -204,6 +207,8 @@ class Udp(Conn):
         self.state = "open"
 
     def data(self, side, size, bad=False, partial=False, **how):
+        if self.topo.rewrite:           # that the rule finds what it changes
+            size = max(size, 8)
         body = self.ctag.to_bytes(4, "big") + self.trace.payload[:size]
         return pkt.udp(side.src, side.dst, side.sport, side.dport, body, bad=bad,
                        partial=partial, **how)
@@ -213,11 +218,21 @@ class Udp(Conn):
         what = rnd.choice(("no checksum", "no checksum", "empty", "short length", "long length"))
         if what == "no checksum":
             raw = self.data(side, size, nocheck=True)
-        elif what == "empty":
+        elif what == "empty" and not self.topo.rewrite:
             raw = pkt.udp(side.src, side.dst, side.sport, side.dport)
         else:
-            raw = self.data(side, size, length=4 if what == "short length" else size + 100)
+            raw = self.data(side, size, length=size + 100 if what == "long length" else 4)
         return self.trace.dress(side, self.topo.l4, raw, self, what, tos=self.tos)
+
+    def inner(self, side, size, nocheck):
+        """A datagram with a packet inside whose checksum is to be completed, and its own is
+        right when that is done, or missing (VXLAN does both). With where in the payload."""
+        start, field = 8 + 2 * self.rnd.randrange(20), self.rnd.choice((6, 16))
+        body = self.ctag.to_bytes(4, "big") + self.trace.payload[:size + 100]
+        at = start + field
+        done = body[:at] + pkt.csum(body[start:]).to_bytes(2, "big") + body[at + 2:]
+        raw = pkt.udp(side.src, side.dst, side.sport, side.dport, done, nocheck=nocheck)
+        return raw[:8] + body, start, field
 
     def step(self, _):
         if not self.reached:
@@ -238,7 +253,7 @@ class Sctp(Conn):
         self.state = "init"
 
     def put(self, side, chunks, vtag=None, bad=False):
-        mine = side is not self.s and side.dst == self.topo.vip
+        mine = side is not self.s and side.dst == self.c.dst
         if vtag is None:
             vtag = self.stag if mine else self.ctag
         return pkt.sctp(side.sport, side.dport, vtag, chunks, bad)

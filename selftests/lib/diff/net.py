@@ -18,7 +18,7 @@ import time
 
 from . import nl
 from .nl import Fail
-from .pkt import ICMP, VNET, frame, icmp, ip4, mac, packed
+from .pkt import ETH, ICMP, ICMP6, VNET, frame, icmp, ip4, mac, packed
 
 CLONE_NEWNET = 0x40000000
 TUNSETIFF, TUNSETOFFLOAD, TUNSETSNDBUF = 0x400454ca, 0x400454d0, 0x400454d4
@@ -28,6 +28,7 @@ TUN_F_ALL = 0x01 | 0x02 | 0x04 | 0x08           # CSUM, TSO4, TSO6, TSO_ECN
 SIOCETHTOOL, ETHTOOL_SGRO = 0x8946, 0x2c
 SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
 LAST = b"the last"
+IP = VNET + ETH
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _buffer = bytearray(70000)
@@ -56,6 +57,13 @@ ECHO = {dev: _echo(n, net) for n, (dev, net) in
         enumerate((("c0", "10.1.0"), ("s0", "10.2.0"), ("s1", "10.2.1")))}
 
 
+def redirect(raw):
+    """Is this frame an ICMP redirect?"""
+    if raw[IP - 2] == 8 and raw[IP - 1] == 0:
+        return raw[IP + 9] == ICMP and raw[IP + 20] == 5
+    return raw[IP - 2] == 0x86 and raw[IP + 6] == ICMP6 and raw[IP + 40] == 137
+
+
 class Director:
     """Two of them make a topology. name: for messages; taps: names of devices."""
 
@@ -65,7 +73,7 @@ class Director:
         self.name = name
         self.fd = {}
         self.lo = None
-        self.noise = {}                 # multicast that left: {device: [packets, bytes]}
+        self.noise = {}     # multicast and redirects that left: {device: [packets, bytes]}
         if Director.home is None:
             Director.home = here()
         _check(_libc.unshare(CLONE_NEWNET))
@@ -181,7 +189,7 @@ class Director:
         try:
             while True:
                 n = os.readv(fd, [_buffer])
-                if _buffer[VNET] & 1:
+                if _buffer[VNET] & 1 or redirect(_buffer):
                     self.noise[name][0] += 1
                     self.noise[name][1] += n - VNET
                 else:

@@ -14,7 +14,9 @@ import struct
 from .pkt import mac, packed
 
 REQUEST, ACK, DUMP, CREATE, REPLACE = 1, 4, 0x300, 0x400, 0x100
-NEWLINK, NEWADDR, NEWROUTE, NEWNEIGH, NEWRULE = 16, 20, 24, 28, 32
+NEWLINK, NEWADDR, NEWROUTE, DELROUTE, NEWNEIGH, NEWRULE, DELRULE = 16, 20, 24, 25, 28, 32, 33
+REFUSAL = {"blackhole": 6, "unreachable": 7, "prohibit": 8}     # of routes and rules
+NUD = {"permanent": 0x80, "failed": 0x20, "stale": 4, "reachable": 2}
 NETLINK_ROUTE, NETLINK_GENERIC = 0, 16
 _header = struct.Struct("=IHHII")
 
@@ -104,22 +106,38 @@ def ip_address(words):
 def ip_neighbour(words):
     raw, opts = packed(words[2]), pairs(words)
     return NEWNEIGH, CREATE | REPLACE, struct.pack("=BBHiHBB", family(raw), 0, 0,
-                                                   index(opts["dev"]), 0x80, 0, 1) + \
+                                                   index(opts["dev"]), NUD[opts["nud"]], 0, 1) + \
         attr(1, raw) + attr(2, mac(opts["lladdr"]))
 
 
 def ip_route(words):
     opts = pairs(words)
-    gateway = packed(opts["via"])
-    raw, length = (b"", 0) if words[2] == "default" else prefix(words[2])
-    data = struct.pack("=BBBBBBBBI", family(gateway), length, 0, int(opts.get("tos", 0)),
-                       int(opts.get("table", 254)), 3, 0, 1, 0)
+    kind = REFUSAL.get(words[2], 1)
+    to = words[2] if kind == 1 else words[3]
+    hops = " ".join(words).split(" nexthop ")[1:]
+    raw, length = (b"", 0) if to == "default" else prefix(to)
+    data = struct.pack("=BBBBBBBBI", family(raw or packed(opts["via"])), length, 0,
+                       int(opts.get("tos", 0)), int(opts.get("table", 254)), 3, 0, kind, 0)
     if raw:
         data += attr(1, raw)
-    data += attr(5, gateway)
-    if "dev" in opts:
-        data += attr(4, u32(index(opts["dev"])))
+    if hops:
+        data += attr(9, b"".join(map(ip_nexthop, hops)))
+    else:
+        if "via" in opts:
+            data += attr(5, packed(opts["via"]))
+        if "dev" in opts:
+            data += attr(4, u32(index(opts["dev"])))
+    if "mtu" in opts:
+        data += attr(8, attr(2, u32(int(opts["mtu"]))))
+    if words[1] == "delete":
+        return DELROUTE, 0, data
     return NEWROUTE, CREATE | (REPLACE if words[1] == "replace" else 0), data
+
+
+def ip_nexthop(text):
+    opts = pairs(text.split())
+    gateway = attr(5, packed(opts["via"]))
+    return struct.pack("=HBBi", 8 + len(gateway), 0, 0, index(opts["dev"])) + gateway
 
 
 def ip_link(words):
@@ -137,10 +155,18 @@ def ip_link(words):
 
 def ip_rule(words):
     opts = pairs(words)
-    raw, length = prefix(opts["from"]) if "from" in opts else (b"", 0)
-    return NEWRULE, CREATE, struct.pack("=BBBBBBBBI", family(raw) if raw else 2, 0, length, 0,
-                                        int(opts["table"]), 0, 0, 1, 0) + \
-        (attr(2, raw) if raw else b"") + attr(10, u32(int(opts["fwmark"])))
+    action = REFUSAL.get(words[-1], 1)
+    data, lengths = b"", [0, 0]
+    for kind, word in ((1, "to"), (2, "from")):
+        if word in opts:
+            raw, lengths[kind - 1] = prefix(opts[word])
+            data += attr(kind, raw)
+    fam = family(raw) if data else socket.AF_INET
+    if "fwmark" in opts:
+        data += attr(10, u32(int(opts["fwmark"])))
+    data = struct.pack("=BBBBBBBBI", fam, *lengths, 0, int(opts.get("table", 0)), 0, 0, action,
+                       0) + data
+    return (DELRULE, 0, data) if words[1] == "delete" else (NEWRULE, CREATE, data)
 
 
 IP = {"address": ip_address, "neighbour": ip_neighbour, "route": ip_route, "link": ip_link,

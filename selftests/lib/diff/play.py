@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """One topology from its setup to its end: a coroutine that yields how long others may
 run before it goes on."""
+import os
 import time
 
 from . import compare, report
+from .changes import Changes
 from .events import Events
 from .net import Director
 from .nl import Fail, ipvs_stats
@@ -21,6 +23,7 @@ class Play:
         self.scope = 0 if args.same else 2
         self.revived = False            # a real server came back
         self.settling = False           # the traffic has ended
+        self.turn = 0                   # the CPU that packets enter on
         self.shots = self.fair = self.hits = self.plain = 0
         self.problem = []
         self.flows = {}
@@ -47,7 +50,7 @@ class Play:
 
     def traffic(self):
         trace = Trace(self.topo)
-        events = Events(self.topo)
+        events, changes = Events(self.topo), Changes(self.topo)
         for number in range(ROUNDS):
             shots = trace.round(number)
             for part in self.parts(shots):
@@ -58,6 +61,8 @@ class Play:
                 yield .02               # IPVS ends connections by a timer, at the next tick
             if number > 1 and self.topo.events and self.topo.rnd.random() < .2:
                 yield from self.event(events.draw(), trace)
+            if number > 1 and changes.due():
+                yield from self.event(changes.draw(), trace)
 
     def parts(self, shots):
         """What is injected before the output is looked at. A batch comes by one device."""
@@ -113,6 +118,9 @@ class Play:
 
     def volley(self, trace, shots):
         out = []
+        if self.topo.cpus:
+            self.turn ^= 1
+            os.sched_setaffinity(0, {self.turn})
         for director in (self.a, self.b):
             if self.topo.batch:
                 out.append(director.batch(shots[0].dev, shots))
@@ -128,23 +136,31 @@ class Play:
         self.plain += sum(s.plain for s in shots)
         (a, ta), (b, tb) = out
         if a != b or ta != tb:
-            found = compare.first_difference(a, b, self.topo)
-            if found:
-                self.problem = report.packets(found, shots)
+            self.problem = self.packets(a, b, shots)
+            if self.problem:
                 raise Fail("packets differ")
         trace.learn(a)
+
+    def packets(self, a, b, shots):
+        """How they differ, as lines; none if they do not."""
+        found = compare.first_difference(a, b, self.topo)
+        return report.packets(found, shots) if found else []
 
     def settle(self):
         """Counters may lag; everything else must not change any more."""
         self.settling = True
         end = time.monotonic() + SETTLE
+        late = {}, {}
         yield 2.2
         while True:
+            for director, out in zip((self.a, self.b), late):
+                for dev, frames in director.drain().items():
+                    out.setdefault(dev, []).extend(frames)
             with self.a:
                 a = State(self.a, self.topo.conntrack, self.topo.xdp, self.topo.gro)
             with self.b:
                 b = State(self.b, self.topo.conntrack, self.topo.xdp, self.topo.gro)
-            found = differences(a, b, self.revived)
+            found = self.packets(*late, []) or differences(a, b, self.revived, self.topo.cpus)
             if not found:
                 break
             if time.monotonic() > end:

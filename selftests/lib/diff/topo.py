@@ -13,8 +13,8 @@ nobody listens. With one arm, real servers are at c0, in its network.
 import os
 import random
 
-from . import nl
-from .pkt import SCTP, TCP, UDP, mac, packed
+from . import extras, nl, rules
+from .pkt import SCTP, TCP, UDP, mac
 
 # What a topology can be. Seed n takes the n-th, so that every kind has its turn; all
 # else is drawn. Inner and outer family differ for tunnels alone.
@@ -101,9 +101,11 @@ class Topology:
         if "SLB_VERIFY" in os.environ:
             self.verify = int(os.environ["SLB_VERIFY"])
         self.xdp = ""                   # or native, or generic
+        extras.draw(self)
 
     def settle_options(self):
         """What does not go together."""
+        extras.settle(self)
         if self.service == "anyport" and not self.persistent:
             self.persistent = 300
         # docs/design.md: a removed server's template lasts for longer
@@ -128,7 +130,10 @@ class Topology:
 
     def draw_servers(self, rnd):
         self.l4 = PROTOS[self.proto]
-        self.vip = packed("10.1.0.100" if self.fam == 4 else "fd00:1::100")
+        vips = ("10.1.0.100", "10.1.0.101") if self.fam == 4 else ("fd00:1::100", "fd00:1::101")
+        # of each service; there is one, but for "shared"
+        self.at = [(vips[1], self.vport), (vips[0], self.vport + 2)]
+        self.at = ([(vips[0], self.vport)] + self.at[::-1 if self.by_port else 1])[:self.services]
         self.rs = []
         for i in range(self.servers):
             d = i % 2
@@ -144,7 +149,8 @@ class Topology:
 
     def __str__(self):
         return " ".join("%s=%s" % (k, v) for k, v in sorted(vars(self).items())
-                        if k not in ("rnd", "rs", "vip", "l4"))
+                        if k not in ("rnd", "rs", "at", "l4", "extras")) + \
+            " extras=" + "+".join(sorted(self.extras))
 
     # --- for the coverage table ---
 
@@ -164,9 +170,10 @@ class Topology:
                                  ("persistent", self.persistent), ("mark", self.mark),
                                  ("dscp-rule", self.dscp_rule), ("ct-rules", self.ct_rules),
                                  ("onearm", self.onearm), ("batch", self.batch),
-                                 ("xdp-offload", self.xdp and self.offload))
+                                 ("xdp-offload", self.xdp and self.offload),
+                                 ("cpus", self.cpus))
                  if on]
-        return have
+        return have + sorted(self.extras)
 
     # --- the network ---
 
@@ -178,6 +185,8 @@ class Topology:
             v4, v6 = (("10.1.0", "fd00:1::"), ("10.2.0", "fd00:20::"), ("10.2.1", "fd00:21::"))[n]
             out.append("address add %s.1/24 dev %s" % (v4, dev))
             out.append("address add %s1/64 dev %s nodad" % (v6, dev))
+            if self.redirects and self.fam == 6:
+                out.append("address add fe80::1/64 dev %s nodad" % dev)
             for host in (253, 254):
                 out.append(self.neigh("%s.%d" % (v4, host), dev, n * 256 + host))
                 out.append(self.neigh("%s%x" % (v6, host), dev, n * 256 + host))
@@ -194,6 +203,9 @@ class Topology:
         for i, (text, dev, _) in enumerate(self.rs):
             if not self.gateway:
                 out.append(self.neigh(text, dev, 512 + i))
+        out += self.multipath_routes() if self.multipath else []
+        if self.shared:
+            out += ["address add 10.1.0.101/32 dev c0", "address add fd00:1::101/128 dev c0 nodad"]
         if self.tos_route:
             out += ["route add 172.16.0.0/16 via 10.1.0.253 tos 16",
                     "route add 10.1.0.0/28 via 10.1.0.253 tos 16"]
@@ -202,6 +214,15 @@ class Topology:
                     "route add default via 10.1.0.253 dev c0 table 90",
                     "route add default via fd00:1::fd dev c0 table 90"]
         return "\n".join(out) + "\n"
+
+    def multipath_routes(self):
+        """By gateways that nothing else goes by."""
+        net, to, names = ("10.1.0.", "172.16.0.0/16", ("251", "252")) if self.fam == 4 else \
+            ("fd00:1::", "fd00:16::/64", ("fb", "fc"))
+        self.gateways = [net + name for name in names]
+        return [self.neigh(gw, "c0", 251 + i) for i, gw in enumerate(self.gateways)] + \
+            ["route replace %s %s" % (to, " ".join("nexthop via %s dev c0" % gw
+                                                   for gw in self.gateways))]
 
     @staticmethod
     def neigh(text, dev, number):
@@ -218,71 +239,43 @@ class Topology:
                   "ipv4/vs/sloppy_tcp": int(self.sloppy),
                   "ipv4/vs/sloppy_sctp": int(self.sloppy),
                   "ipv4/vs/schedule_icmp": int(self.schedule_icmp),
+                  "ipv4/fib_multipath_use_neigh": int(self.multipath),
                   "netfilter/nf_conntrack_acct": 1, "shadowlb/lease": self.lease,
                   "shadowlb/verify": self.verify}
         for conf in ("all", "default"):
             values.update({"ipv4/conf/%s/rp_filter" % conf: 0,
-                           "ipv4/conf/%s/send_redirects" % conf: 0,
+                           "ipv4/conf/%s/send_redirects" % conf: int(self.redirects),
                            "ipv6/conf/%s/accept_ra" % conf: 0,
                            "ipv6/conf/%s/dad_transmits" % conf: 0,
                            "ipv6/conf/%s/addr_gen_mode" % conf: 1,
                            "ipv6/conf/%s/router_solicitations" % conf: 0})
         return values
 
-    def nft(self):
-        """Nothing, if nothing is needed: nft loads conntrack."""
-        out = []
-        ip = "ip" if self.fam == 4 else "ip6"
-        vip = "10.1.0.100" if self.fam == 4 else "fd00:1::100"
-        if self.fwmark or self.mark:
-            out.append("chain c5 { type filter hook prerouting priority mangle; "
-                       "%s daddr %s meta mark set %d" % (ip, vip, self.fwmark or 9))
-            if self.mark:
-                out.append("iifname \"s*\" meta mark set 9")
-            out.append("}")
-        if self.snat:
-            what = "masquerade" if self.snat == "masquerade" else \
-                "snat to " + ("10.2.0.77" if self.fam == 4 else "fd00:20::77")
-            names = '"c0"' if self.onearm else '"s*"'
-            out.append("chain c4 { type nat hook postrouting priority srcnat; "
-                       "oifname %s meta l4proto %s %s; }" %
-                       (names, self.l4, what))
-        if self.ct_rules:
-            out.append("chain c1 { type filter hook forward priority filter; "
-                       "ct state invalid counter drop; }")
-            out.append("chain c2 { type filter hook input priority filter; "
-                       "ct state established counter accept; }")
-        if self.dscp_rule:
-            out.append("chain c3 { type filter hook postrouting priority mangle; "
-                       "%s dscp set af21; }" % ip)
-        tables = ["table %s t {\n%s\n}\n" % (ip, "\n".join(out))] if out else []
-        if self.egress:
-            tables.append("table netdev e {\n%s\n}\n" % "\n".join(map(self.tell, MACS)))
-        return "".join(tables)
-
     @staticmethod
-    def tell(dev):
-        """Mark and priority of what leaves, for whoever reads its source address."""
-        rules = ["meta mark %d @ll,56,8 set %d" % (mark, mark) for mark in (7, 9)]
-        rules += ["meta priority 0:%d @ll,64,8 set %d" % (i, i) for i in (2, 4, 6)]
-        return "chain %s { type filter hook egress device %s priority 0; %s; }" % \
-            (dev, dev, "; ".join(rules))
+    def device_sysctls():
+        """A neighbour that does not answer is asked again and again, and never given up; one
+        that is to be asked has time until the end. Few packets wait: ICMP errors among them
+        take memory from those of the other director."""
+        values = {"mcast_solicit": 10000, "delay_first_probe_time": 10000,
+                  "unres_qlen_bytes": 2304}
+        return {"%s/neigh/%s/%s" % (ip, dev, name): value for ip in ("ipv4", "ipv6")
+                for dev in MACS for name, value in values.items()}
 
     # --- IPVS ---
 
-    def virtual(self):
+    def virtual(self, service=0):
         if self.fwmark:
             return "-f %d%s" % (self.fwmark, " -6" if self.fam == 6 else "")
         flag = {"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}[self.proto]
-        port = 0 if self.service == "anyport" else self.vport
-        host = "10.1.0.100" if self.fam == 4 else "[fd00:1::100]"
-        return "%s %s:%d" % (flag, host, port)
+        host, port = self.at[service]
+        return "%s %s:%d" % (flag, "[%s]" % host if self.fam == 6 else host,
+                             0 if self.service == "anyport" else port)
 
-    def real(self, i, weight=None, op="-a"):
+    def real(self, i, weight=None, op="-a", service=0):
         text, _, drawn = self.rs[i]
         host = "[%s]" % text if ":" in text else text
         port = self.rport
-        line = "%s %s -r %s:%d -w %d" % (op, self.virtual(), host, port,
+        line = "%s %s -r %s:%d -w %d" % (op, self.virtual(service), host, port,
                                          drawn if weight is None else weight)
         line += {"nat": " -m", "dr": " -g"}.get(self.method, " -i")
         kind, _, flag = self.method.partition("-")
@@ -295,13 +288,24 @@ class Topology:
             line += " -x 3 -y 2"
         return line
 
+    def reals(self, i, weight, op):
+        """A real server of all services; a line each."""
+        return "".join(self.real(i, weight, op, n) + "\n" for n in range(self.services))
+
+    def gone(self, i):
+        return "".join(line.split(" -w ")[0] + "\n"
+                       for line in self.reals(i, 1, "-d").splitlines())
+
     def ipvs(self):
-        line = "-A %s -s %s" % (self.virtual(), self.sched)
-        if self.persistent:
-            line += " -p %d" % self.persistent
-            if self.netmask:
-                line += " -M " + ("255.255.255.248" if self.fam == 4 else "64")
-        return "\n".join([line] + [self.real(i) for i in range(self.servers)]) + "\n"
+        lines = []
+        for n in range(self.services):
+            line = "-A %s -s %s" % (self.virtual(n), self.sched)
+            if self.persistent:
+                line += " -p %d" % self.persistent
+                if self.netmask:
+                    line += " -M " + ("255.255.255.248" if self.fam == 4 else "64")
+            lines += [line] + [self.real(i, service=n) for i in range(self.servers)]
+        return "\n".join(lines) + "\n"
 
     def setup(self, director, scope):
         if self.batch:
@@ -316,7 +320,8 @@ class Topology:
                 if not self.gro:
                     director.gro_off(dev)
             nl.ip(self.ip_batch())
-            nft = self.nft()
+            director.sysctl(self.device_sysctls())
+            nft = rules.table(self)
             if nft:
                 nl.nft(nft)
             nl.ipvsadm(self.ipvs())
@@ -334,6 +339,6 @@ PLAIN = {"method": "nat", "fam": 4, "ofam": 4, "proto": "tcp", "service": "addr"
          "onearm": False, "gateway": False, "offload": False, "batch": False, "nodest": False,
          "sloppy": False, "schedule_icmp": False, "lease": 10, "spice": 0, "mtu_c": 1500,
          "mtu_s": 1500, "events": False, "conns": 3, "vport": 80, "rport": 80, "verify": 0,
-         "egress": False, "mark_route": False, "netmask": False, "xdp": ""}
+         "egress": False, "mark_route": False, "netmask": False, "xdp": "", "extras": ""}
 
 MACS = {dev: mac("02:00:00:00:00:%02x" % (n + 1)) for n, dev in enumerate(("c0", "s0", "s1"))}

@@ -6,6 +6,8 @@ A connection knows both ends: what its client sends is addressed to the service;
 real server sends is addressed to whom the server saw, which the first packet that left
 the director tells (learn()). Each first packet carries a number of its connection.
 """
+import random
+
 from . import l4
 from .pkt import (ETH, NEEDS_CSUM, NO_VNET, GSO_TCP4, GSO_TCP6, GSO_USO, DATA_VALID, SCTP,
                   TCP, UDP, address, fragments4, fragments6, frame, icmp, icmp6, ip4, ip6,
@@ -49,7 +51,7 @@ UNUSUAL = {
 # Those that may not arrive: what follows does not count on them.
 LOST = {"ttl1", "options", "fragments", "overlap", "bad-ip", "bad-csum", "cut", "otherhost",
         "broadcast", "other-device", "big", "df-big", "gso", "icmp-client", "stranger",
-        "protocol"}
+        "protocol", "inner"}
 # Flows serve these like any other.
 SERVED = {"ecn", "df", "valid", "partial", "padded", "twice"}
 # Conntrack takes these for none of the connection's. With rules that ask for its opinion
@@ -70,12 +72,15 @@ class Trace:
         names, weights = zip(*UNUSUAL.items())
         self.names, self.weights = names, weights
         self.payload = self.rnd.randbytes(66000)
+        # by dice of its own, see extras.py
+        self.dice = random.Random(topo.seed * 69621 + 3)
+        self.often = ["options"] * topo.ext + ["inner"] * topo.inner
         for i in range(topo.conns):
             self.conns.append(self.connection(i))
 
     def connection(self, i):
         t, rnd = self.topo, self.rnd
-        far = rnd.random() < .3
+        far = rnd.random() < .3 or t.multipath or t.routing and self.dice.random() < .4
         host = rnd.randrange(8)
         if far:
             src = packed("172.16.%d.%d" % (host & 1, host + 1) if t.fam == 4
@@ -87,7 +92,12 @@ class Trace:
         port = t.vport
         if t.service != "addr" and rnd.random() < .5:
             port = t.vport + 1
-        side = Side("c0", smac, src, 20000 + i * 7 + rnd.randrange(7), t.vip, port, t.mtu_c)
+        sport = 20000 + i * 7 + rnd.randrange(7)
+        vip, at = t.at[i % t.services]
+        if i % t.services:              # the client's port is that of the connection before
+            mate = self.conns[-1].c
+            smac, src, sport = mate.smac, mate.src, mate.sport
+        side = Side("c0", smac, src, sport, packed(vip), at if t.services > 1 else port, t.mtu_c)
         conn = {TCP: l4.Tcp, UDP: l4.Udp, SCTP: l4.Sctp}[t.l4](self, i, side)
         conn.start = 0 if i < 2 or rnd.random() < .5 else rnd.randrange(6)
         self.expect(conn)
@@ -159,6 +169,8 @@ class Trace:
         unusual = ""
         if conn.settled and rnd.random() < t.spice:
             unusual = rnd.choices(self.names, self.weights)[0]
+        if self.often and conn.settled and self.dice.random() < .15:
+            unusual = self.dice.choice(self.often)
         size = rnd.choice((0, 1, 40, 200, 600, side.mtu - 200)) if rnd.random() < .8 else \
             rnd.randrange(side.mtu - 150)
         # both links, and the tunnel's headers
@@ -195,8 +207,8 @@ class Trace:
             return self.error(conn, name == "icmp-server")
         if name == "stranger":
             return self.stranger(conn, side)
-        if name == "protocol":
-            return conn.odd(side, size)
+        if name in ("protocol", "inner"):
+            return conn.odd(side, size) if name == "protocol" else self.inner(conn, side, size)
         if name == "tos":
             how["tos"] = rnd.choice((0, 0xb8, 0x10, 0x08, 0x28))
         elif name == "ecn":
@@ -250,7 +262,7 @@ class Trace:
         if t.proto == "sctp":
             return self.dress(side, t.l4, conn.data(side, size), conn, "data", **how)
         iph = 20 if t.fam == 4 else 40
-        thl, at = (20, 16) if t.proto == "tcp" else (8, 6)
+        thl, at = (20 + len(l4.STAMP) * t.stamps, 16) if t.proto == "tcp" else (8, 6)
         kind = mss = 0
         what = "partial"
         if gso:
@@ -261,6 +273,14 @@ class Trace:
             kind = GSO_USO if t.proto == "udp" else GSO_TCP4 if t.fam == 4 else GSO_TCP6
         how["head"] = vnet(NEEDS_CSUM, kind, ETH + iph + thl if gso else 0, mss, ETH + iph, at)
         return self.dress(side, t.l4, conn.data(side, size, partial=True), conn, what, **how)
+
+    def inner(self, conn, side, size):
+        """A checksum to be completed, that is not the packet's own."""
+        nocheck = self.dice.random() < .5
+        segment, start, field = conn.inner(side, size, nocheck)
+        at = ETH + (20 if self.topo.fam == 4 else 40) + 8 + start
+        return self.dress(side, UDP, segment, conn, "inner%s" % (" without its own" * nocheck),
+                          tos=conn.tos, head=vnet(NEEDS_CSUM, start=at, offset=field))
 
     def echo(self, conn):
         """Half of them to the service, half to where it does not listen."""
