@@ -318,6 +318,24 @@ static void slb_ct_touch(struct nf_conn *ct, u32 last)
 	}
 }
 
+static enum ip_conntrack_dir slb_ct_dir(const struct slb_flow *flow)
+{
+	return flow->flags & SLB_FLOW_REPLY ? IP_CT_DIR_REPLY :
+					      IP_CT_DIR_ORIGINAL;
+}
+
+/**
+ * slb_ct_account_bytes() - add bytes of a packet that slb_ct_account() knows nothing of
+ * @flow: a wide flow with a conntrack entry
+ * @bytes: bytes of its outer header that only some packets have
+ *
+ * Context: RCU, BH off, the flow is the caller's.
+ */
+void slb_ct_account_bytes(const struct slb_flow *flow, u32 bytes)
+{
+	nf_ct_acct_add(slb_flow6(flow)->ct, slb_ct_dir(flow), 0, bytes);
+}
+
 /**
  * slb_ct_account() - tell conntrack what a flow has served
  * @flow: a wide flow with a conntrack entry
@@ -334,9 +352,8 @@ void slb_ct_account(struct slb_flow *flow, unsigned long now)
 	/* of a tunnel it counts the outer packets */
 	if (flow->flags & SLB_FLOW_TUNNEL)
 		slb_encap_init(&e, flow->conn, false);
-	nf_ct_acct_add(ct, flow->flags & SLB_FLOW_REPLY ? IP_CT_DIR_REPLY :
-							  IP_CT_DIR_ORIGINAL,
-		       flow->packets, flow->bytes + flow->packets * e.hlen);
+	nf_ct_acct_add(ct, slb_ct_dir(flow), flow->packets,
+		       flow->bytes + flow->packets * e.hlen);
 	slb_ct_touch(ct, last);
 }
 

@@ -30,6 +30,7 @@ bool slb_ct_explains(const struct nf_conn *ct, enum ip_conntrack_dir dir,
 bool slb_ct_due(const struct nf_conn *ct);
 bool slb_ct_lasts(const struct nf_conn *ct);
 void slb_ct_hand_over(struct nf_conn *ct);
+void slb_ct_account_bytes(const struct slb_flow *flow, u32 bytes);
 void slb_ct_account(struct slb_flow *flow, unsigned long now);
 void slb_ct_account_inner(struct nf_conn *ct, const struct slb_flow *flow,
 			  unsigned long now);

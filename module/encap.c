@@ -28,6 +28,7 @@
 
 /* What ip_vs_tunnel_xmit() calls the optional part of GUE's header. */
 #define SLB_GUE_OPT_LEN	(GUE_LEN_PRIV + GUE_PLEN_REMCSUM)
+static_assert(SLB_GUE_OPT_LEN == SLB_REMCSUM_LEN);
 
 static u8 slb_outer_len(const struct slb_encap *e)
 {

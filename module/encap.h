@@ -12,6 +12,9 @@
 /* The longest: IPv6, UDP, GUE with remote checksum offload. */
 #define SLB_ENCAP_MAX	60
 
+/* Length of GUE's option for remote checksum offload, in bytes. */
+#define SLB_REMCSUM_LEN	8
+
 /**
  * struct slb_encap - a tunnel, for one packet
  * @type: IP_VS_CONN_F_TUNNEL_TYPE_*

@@ -10,85 +10,19 @@
  *
  * What must hold for that stands in prove.c.
  */
-#include <linux/hash.h>
 #include <linux/ktime.h>
 #include <net/dst.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 
 #include "ct.h"
+#include "hint.h"
 #include "observe.h"
 #include "outdate.h"
 #include "prove.h"
 #include "sweep.h"
 #include "trace.h"
 #include "verify.h"
-
-/* See slb_hint_seen(). */
-#define SLB_GUESS	8
-
-static struct slb_hint *slb_hint(struct slb_cpu_data *d, u32 hash, u16 *print)
-{
-	/* other bits than those that choose a set */
-	u32 mix = hash_32(hash, 32);
-
-	*print = (mix >> 16) | 1;
-	return &d->hint[mix % SLB_HINTS];
-}
-
-/* The first packet of a key that IPVS handles leaves a fingerprint, the second one finds it.
- * Of TCP and SCTP the first is one of the handshake; UDP has none that tells a connection from a
- * single question. Keys that
- * share a place push each other out only every other time, by chance, or those
- * that take turns would all wait forever.
- */
-static void slb_hint_see(struct slb_cpu_data *d, u32 hash)
-{
-	u16 print;
-	struct slb_hint *hint = slb_hint(d, hash, &print);
-
-	if (!hint->seen || prandom_u32_state(&d->rnd) & 1)
-		hint->seen = print;
-}
-
-/* Of more keys than there are places few are found again; so one packet in SLB_GUESS is
- * taken for a connection's in any case.
- */
-static bool slb_hint_seen(struct slb_cpu_data *d, u32 hash)
-{
-	u16 print;
-	const struct slb_hint *hint = slb_hint(d, hash, &print);
-
-	return hint->seen == print ||
-	       !(prandom_u32_state(&d->rnd) % SLB_GUESS);
-}
-
-/* A connection that flows do not serve sends packets all the same: looking at
- * each of them would make the slow path slower than it was.
- */
-static bool slb_hint_shunned(struct slb_cpu_data *d, u32 hash,
-			     unsigned long now, enum slb_stat *why)
-{
-	u16 print;
-	const struct slb_hint *hint = slb_hint(d, hash, &print);
-
-	if (hint->shun != print ||
-	    (u16)(slb_ticks(now) - hint->when) >= slb_ticks(SLB_SHUN))
-		return false;
-	*why = hint->why;
-	return true;
-}
-
-static void slb_hint_shun(struct slb_cpu_data *d, u32 hash, unsigned long now,
-			  enum slb_stat why)
-{
-	u16 print;
-	struct slb_hint *hint = slb_hint(d, hash, &print);
-
-	hint->shun = print;
-	hint->when = slb_ticks(now);
-	hint->why = why;
-}
 
 /* Is this packet's conntrack entry only being made? conntrack confirms it after our hook.
  * Nothing can be said of such an entry yet, of the next packet's it can.

@@ -179,6 +179,9 @@ static void slb_tunnel(const struct slb_flow *flow, struct net *net,
 	slb_flow_rewrite(flow, skb->data, pkt->v6, 0);
 	slb_flow_outer(flow, &saddr, &daddr);
 	slb_encap_push(e, net, skb, &saddr, &daddr);
+	if (unlikely(e->remcsum) && flow->flags & SLB_FLOW_WIDE &&
+	    slb_flow6(flow)->ct)
+		slb_ct_account_bytes(flow, SLB_REMCSUM_LEN);
 }
 
 /* What rules of a bridge or Open vSwitch behind the way out know of the packet: that IPVS takes it
