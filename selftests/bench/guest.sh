@@ -24,7 +24,8 @@
 #   SLB_BENCH_BITS     of IPVS's table        SLB_BENCH_PROTO   t or u (default)
 #   SLB_BENCH_WARM     packets of each flow before those measured (default 16)
 # nat4_ct is nat4 with connection tracking (net.ipv4.vs.conntrack=1), nat4_nft with 100 rules in
-# a chain of input that packets pass. scale_N: nat4 on N CPUs at once; what a packet takes of
+# a chain of input that packets pass. WAY_churn: each packet is the first of its flow after a
+# route was added that is not for it. scale_N: nat4 on N CPUs at once; what a packet takes of
 # the time that all take.
 #
 # The ways trip_KIND are round trips (trip.c) through veth devices to a real server and back,
@@ -43,7 +44,7 @@ cd "$SLB_SRC/selftests" || exit 1
 . bench/xdp.sh
 slb_in() { shift; "$@"; }
 
-ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 nat4_ct nat4_nft conn4 trip_udp trip_tcp trip_bulk trip_mixed}
+ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 nat4_ct nat4_nft nat4_churn reply4_churn nat6_churn reply6_churn conn4 trip_udp trip_tcp trip_bulk trip_mixed}
 whats=${SLB_BENCH_WHATS:-ipvs flow drop forward ingress xdp xdp_swap xdp_plain}
 packets=${SLB_BENCH_PACKETS:-20000}
 rounds=${SLB_BENCH_ROUNDS:-1}
@@ -168,7 +169,7 @@ table() {
 
 # measure WAY WHAT FLOWS ROUND
 measure() {
-	local way=$1 what=$2 flows=$3 common hits scope=0 as=receive share=0 line=$request empty
+	local way=$1 what=$2 flows=$3 common hits scope=0 as=receive share=0 line=$request empty count
 
 	common="len=${SLB_BENCH_LEN:-100} flows=$flows random=1 tsc=$tsc via=$via flags=${SLB_BENCH_FLAGS:-16}"
 	[ $proto = u ] || common+=" proto=6"
@@ -196,11 +197,19 @@ measure() {
 		job $line $common packets="$packets" what=$as
 		echo '# running'
 	done
+	count=$packets
+	case $way in
+	*_churn)
+		ip route add 192.0.2.1/32 via 10.9.1.2 && ip route del 192.0.2.1/32
+		ip route add 2001:db8::1/128 via fd09:1::2 && ip route del 2001:db8::1/128
+		common=${common/random=1/random=0} count=$flows
+		;;
+	esac
 	# shellcheck disable=SC2086
-	job $line $common packets="$packets" what=$as
+	job $line $common packets="$count" what=$as
 	if [ $what = flow ]; then
 		hits=$(($(slb_stat dir hits) - hits))
-		share=$((hits * 1000 / packets))
+		share=$((hits * 1000 / count))
 		case $way in
 		other*) ;;
 		*) [ $share -ge 900 ] || { echo "# flows served only $share of 1000"; bad=1; } ;;
