@@ -106,28 +106,42 @@ slb_flow_packets() { slb_flows | awk '{ n += $11 } END { print n + 0 }'; }
 slb_ipvs_packets() { echo $(($(slb_vs inpkts) + $(slb_vs outpkts))); }
 slb_packets_agree() { [ "$(slb_ipvs_packets)" = $(($(slb_flow_packets) + $(slb_missed))) ]; }
 
-# No flow has ended so far, and nothing but IPVS's packets came by.
+# No flow has ended so far, and nothing but IPVS's packets came by. A flow ends that is idle for
+# 45 s: a machine may be too slow for this.
+slb_see_packets() {
+	local sum hits
+
+	sum=$(slb_flow_packets)
+	hits=$(slb_stat dir hits)
+	slb_wait 10 slb_packets_agree
+	if [ "$(slb_stat dir ended)" != 0 ]; then
+		slb_note 'flows have ended meanwhile: their packets are not compared'
+		return
+	fi
+	slb_same 'packets of all flows are the hits' "$sum" "$hits"
+	slb_same "ipvsadm's packets are those of flows and the misses" \
+		"$(slb_ipvs_packets)" $(($(slb_flow_packets) + $(slb_missed)))
+}
+
 slb_see_flows() {
 	local i got
 
 	for i in 1 2 3; do
-		slb_ping "$SLB_VIP_NAT:7" 100 4
+		slb_ping "$SLB_VIP_NAT:7" 40 4
 	done
 	slb_same 'no connection or real server that ipvsadm does not know' \
 		"$(comm -23 <(slb_conns_by_flows) <(slb_conns_by_ipvs))" ''
-	slb_is "of $(slb_conns_by_ipvs | wc -l) connections, with flows" "$(slb_conns_by_flows | wc -l)" ge 280
+	slb_is "of $(slb_conns_by_ipvs | wc -l) connections, with flows" "$(slb_conns_by_flows | wc -l)" ge 110
 	got=$(slb_flows)
 	slb_is 'flows listed' "$(wc -l <<<"$got")" eq "$(slb_used)"
 	slb_same 'none twice on a CPU' "$(awk '{ print $1, $2, $3, $4, $12 }' <<<"$got" | sort | uniq -d)" ''
 	slb_same 'the same in small reads' "$(slb_in dir dd if=/proc/net/shadowlb_flows bs=100 2>/dev/null |
 		awk 'NR > 1 { print $1, $2, $3 }')" "$(awk '{ print $1, $2, $3 }' <<<"$got")"
-	slb_same 'packets of all flows are the hits' "$(slb_flow_packets)" "$(slb_stat dir hits)"
-	slb_check "ipvsadm's packets are those of flows and the misses" slb_wait 10 slb_packets_agree
-	slb_same 'the same number' "$(slb_ipvs_packets)" $(($(slb_flow_packets) + $(slb_missed)))
+	slb_see_packets
 	slb_is 'devices, and replies by masquerading' \
-		"$(grep -cE '^UDP 10.2.1.2:7777 10.1.0.2:[0-9]+ dr1 reply masq 10.2.1.2:7777 dc ' <<<"$got")" ge 50
+		"$(grep -cE '^UDP 10.2.1.2:7777 10.1.0.2:[0-9]+ dr1 reply masq 10.2.1.2:7777 dc ' <<<"$got")" ge 25
 	slb_is 'requests by masquerading' \
-		"$(grep -cE '^UDP 10.1.0.2:[0-9]+ 10.1.0.100:7 dc request masq 10.2.3.2:7777 dr3 ' <<<"$got")" ge 50
+		"$(grep -cE '^UDP 10.1.0.2:[0-9]+ 10.1.0.100:7 dc request masq 10.2.3.2:7777 dr3 ' <<<"$got")" ge 25
 	slb_is 'wrong ages' "$(awk '$9 > 400 || $10 > $9 + 1.1 { n++ } END { print n + 0 }' <<<"$got")" eq 0
 	head -3 <<<"$got" | sed 's/^/# /'
 }
