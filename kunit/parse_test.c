@@ -73,8 +73,8 @@ static void slb_check(struct kunit *test, const char *what, const u8 *p,
 	tos = v6 ? p[VERSION] % 16 * 16 + p[CLASS6] / 16 : p[TOS];
 	hlen = slb_thoff(p, v6) + (proto == TCP ? 20 : proto == UDP ? 8 : 12);
 	KUNIT_EXPECT_EQ_MSG(test, pkt.proto, proto, "%s", what);
-	KUNIT_EXPECT_EQ_MSG(test, pkt.tos, (tos & 0xfc) | (tos & 3 ? 2 : 1),
-			    "%s", what);
+	KUNIT_EXPECT_EQ_MSG(test, pkt.tos, tos & 0xfc, "%s", what);
+	KUNIT_EXPECT_EQ_MSG(test, pkt.ecn, 1 << (tos & 3), "%s", what);
 	KUNIT_EXPECT_EQ_MSG(test, pkt.len, slb_ip_len(p, v6), "%s", what);
 	KUNIT_EXPECT_EQ_MSG(test, pkt.hlen, hlen, "%s", what);
 	if (verdict == SLB_HIT)

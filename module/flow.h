@@ -162,12 +162,14 @@ enum slb_flow_flags {
  * @conn: the connection that decided; a reference is held
  * @bytes: bytes served and not yet accounted
  * @packets: packets served and not yet accounted
+ * @ecn: a bit for each ECN codepoint of packets that proved the flow: rules that write
+ *	the whole byte treat them in different ways
  * @ahead: packets that are in the connection's count already, see sync.c
  * @last: when a packet was last served or proved, lower half of jiffies
  * @proved: when the slow path was last observed, in slb_ticks()
  * @flags: enum slb_flow_flags
- * @tos: type of service or traffic class of the packets that proved the flow: routes may
- *	depend on it. In place of its ECN bits, SLB_TOS_*
+ * @tos: type of service or traffic class of the packets that proved the flow, less
+ *	its ECN bits: routes may depend on it
  *
  * All members: this CPU, BH off. Nobody else reads or writes a live table. The
  * alignment keeps it at the end of both sizes where pointers are short.
@@ -176,7 +178,8 @@ struct slb_flow {
 	struct dst_entry	*dst;
 	struct ip_vs_conn	*conn;
 	u32			bytes;
-	u32			packets : 24;
+	u32			packets : 20;
+	u32			ecn : 4;
 	u32			ahead : 8;
 	u32			last;
 	u16			proved;
@@ -265,17 +268,10 @@ struct slb_extra {
 	u8			how;
 };
 
-/* Of bytes not yet accounted, so that packets fit into 24 bits: none is shorter
+/* Of bytes not yet accounted, so that packets fit into 20 bits: none is shorter
  * than an IPv4 header.
  */
-#define SLB_BYTES_MAX	(20u << 23)
-
-/* Of struct slb_flow's @tos: ECN classes that the slow path was seen to treat alike. A rule
- * that writes the whole byte does not.
- */
-#define SLB_TOS_PLAIN	BIT(0)
-#define SLB_TOS_ECT	BIT(1)
-#define SLB_TOS_ECN	(SLB_TOS_PLAIN | SLB_TOS_ECT)
+#define SLB_BYTES_MAX	(20u << 19)
 
 /* Of struct slb_flow's @ahead. */
 #define SLB_AHEAD_MAX	255u
@@ -348,16 +344,6 @@ static inline u32 slb_tally_size(u32 size)
 static inline u16 slb_ticks(unsigned long jiff)
 {
 	return jiff >> SLB_TICK_SHIFT;
-}
-
-/**
- * slb_tos() - type of service or traffic class of a packet, for struct slb_flow
- * @dsfield: the byte in the packet's header
- */
-static __always_inline u8 slb_tos(u8 dsfield)
-{
-	return (dsfield & ~SLB_TOS_ECN) |
-	       (dsfield & SLB_TOS_ECN ? SLB_TOS_ECT : SLB_TOS_PLAIN);
 }
 
 /**

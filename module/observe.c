@@ -116,6 +116,7 @@ static void slb_flow_write(const struct slb_cpu_data *d, struct slb_flow *flow,
 	flow->dst = p->dst;
 	flow->flags = p->flags;
 	flow->tos = p->w->pkt.tos;
+	flow->ecn = p->w->pkt.ecn;
 	flow->last = now;
 	flow->proved = slb_ticks(now);
 }
@@ -172,7 +173,7 @@ static bool slb_flow_same(const struct slb_cpu_data *d,
 	return !(flow->flags & SLB_FLOW_WIDE) || slb_flow6(flow)->ct == p->ct;
 }
 
-/* The slow path proved the flow that there is. During a lease an ECN class may join those
+/* The slow path proved the flow that there is. During a lease an ECN codepoint may join those
  * that were proved; the lease counts from the first.
  */
 static void slb_flow_renew(const struct slb_net *sn, const struct slb_cpu_data *d,
@@ -180,8 +181,8 @@ static void slb_flow_renew(const struct slb_net *sn, const struct slb_cpu_data *
 			   unsigned long now)
 {
 	bool joins = slb_flow_leased(sn, flow, now) && slb_flow_equal(d, flow, p) &&
-		     !((flow->tos ^ p->w->pkt.tos) & ~SLB_TOS_ECN);
-	u8 ecn = flow->tos & SLB_TOS_ECN;
+		     flow->tos == p->w->pkt.tos;
+	u8 ecn = flow->ecn;
 	u16 proved = flow->proved;
 
 	dst_release(flow->dst);
@@ -190,7 +191,7 @@ static void slb_flow_renew(const struct slb_net *sn, const struct slb_cpu_data *
 	nf_ct_put(slb_flow_inner(d, flow));
 	slb_flow_write(d, flow, p, now);
 	if (joins) {
-		flow->tos |= ecn;
+		flow->ecn |= ecn;
 		flow->proved = proved;
 	}
 }

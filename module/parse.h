@@ -36,7 +36,8 @@
  * @len: length by the IP header, in bytes, that header included
  * @hlen: bytes of headers, options of TCP and chunks of SCTP apart:
  *	SLB_HEAD_LEN at most for a packet that a flow may serve
- * @tos: type of service or traffic class, see slb_tos()
+ * @tos: type of service or traffic class, less its ECN bits
+ * @ecn: a bit for its ECN codepoint
  * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP, if @has_key
  * @v6: an IPv6 packet
  * @has_key: the key is valid, even if the packet itself must go slow
@@ -52,6 +53,7 @@ struct slb_pkt {
 	u32		len;
 	u8		hlen;
 	u8		tos;
+	u8		ecn;
 	u8		proto;
 	bool		v6;
 	bool		has_key;
@@ -132,6 +134,12 @@ slb_parse_transport(const void *data, u32 avail, u32 len, struct slb_pkt *pkt)
 	}
 }
 
+static __always_inline void slb_parse_dsfield(u8 dsfield, struct slb_pkt *pkt)
+{
+	pkt->tos = dsfield & ~INET_ECN_MASK;
+	pkt->ecn = 1 << (dsfield & INET_ECN_MASK);
+}
+
 static __always_inline void slb_pkt_init(struct slb_pkt *pkt, bool v6)
 {
 	pkt->v6 = v6;
@@ -195,7 +203,7 @@ slb_parse_ipv4(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 
 	pkt->len = ntohs(iph->tot_len);
 	pkt->hlen = thoff + need;
-	pkt->tos = slb_tos(iph->tos);
+	slb_parse_dsfield(iph->tos, pkt);
 	if (pkt->len < pkt->hlen)
 		return SLB_MISS_SHORT;
 	why = slb_parse_transport(ports, avail - thoff, pkt->len - thoff, pkt);
@@ -266,7 +274,7 @@ slb_parse_ipv6(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 
 	pkt->len = sizeof(*iph) + ntohs(iph->payload_len);
 	pkt->hlen = sizeof(*iph) + need;
-	pkt->tos = slb_tos(ipv6_get_dsfield(iph));
+	slb_parse_dsfield(ipv6_get_dsfield(iph), pkt);
 	if (pkt->len < pkt->hlen)
 		return SLB_MISS_SHORT;
 	why = slb_parse_transport(ports, avail - sizeof(*iph),

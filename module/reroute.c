@@ -27,6 +27,7 @@
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
 #include <net/route.h>
+#include <net/xfrm.h>
 
 #include "reroute.h"
 #include "watch.h"
@@ -68,6 +69,10 @@ static bool slb_net_policies(struct net *net)
 
 	for (i = 0; i < ARRAY_SIZE(net->xfrm.policy_count); i++) {
 		if (READ_ONCE(net->xfrm.policy_count[i]))
+			return true;
+	}
+	for (i = 0; i < ARRAY_SIZE(net->xfrm.policy_default); i++) {
+		if (READ_ONCE(net->xfrm.policy_default[i]) != XFRM_USERPOLICY_ACCEPT)
 			return true;
 	}
 #endif
@@ -180,7 +185,7 @@ static struct dst_entry *slb_output(struct net *net,
 		dst_release(dst);
 		return NULL;
 	}
-	flowi4_init_output(&fl4, 0, 0, flow->tos & ~SLB_TOS_ECN, RT_SCOPE_UNIVERSE, 0,
+	flowi4_init_output(&fl4, 0, 0, flow->tos, RT_SCOPE_UNIVERSE, 0,
 			   FLOWI_FLAG_ANYSRC, act.daddr.ip, act.saddr.ip, 0, 0,
 			   GLOBAL_ROOT_UID);
 	rt = ip_route_output_key(net, &fl4);
@@ -261,7 +266,10 @@ bool slb_reroute(const struct slb_net *sn, struct slb_flow *flow,
 	skb_dst_drop(skb);
 	if (!dst)
 		return false;
-	same = slb_dst_equal(old, dst) && dst->output == old->output &&
+	/* two lookups: of the same state */
+	smp_rmb();
+	same = slb_routes(sn->net) == routes && slb_dst_equal(old, dst) &&
+	       dst->output == old->output &&
 	       dst_mtu(dst) == dst_mtu(old) && !dst->lwtstate && !dst_xfrm(dst);
 	if (!same) {
 		dst_release(dst);

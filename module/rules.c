@@ -25,8 +25,10 @@
 
 #include "rules.h"
 
-/* Expressions looked at for one reader: a few milliseconds in which its CPU runs nothing else. */
-#define SLB_RULES_BUDGET	262144
+/* Chains, sets, rules and expressions looked at for one reader: a few milliseconds in which its
+ * CPU runs nothing else.
+ */
+#define SLB_RULES_BUDGET	131072
 
 enum slb_look {
 	SLB_LOOK_MAC,
@@ -84,6 +86,8 @@ static const struct slb_look_name slb_look_matches[] = {
 	{ "hashlimit",	SLB_LOOK_LIMIT },
 	{ "recent",	SLB_LOOK_LIMIT },
 	{ "quota",	SLB_LOOK_QUOTA },
+	{ "connbytes",	SLB_LOOK_QUOTA },
+	{ "rateest",	SLB_LOOK_LIMIT },
 	{ "statistic",	SLB_LOOK_RANDOM },
 	{ "time",	SLB_LOOK_TIME },
 	{}
@@ -194,6 +198,22 @@ static u32 slb_look_meta(const struct slb_rules *rules, u8 family)
 	}
 }
 
+/* Counters of a connection, and the time that it has left. */
+static u32 slb_look_ct(const struct slb_rules *rules, u8 family)
+{
+	if (!slb_rules_attr(rules, NFTA_CT_DREG))
+		return 0;
+	switch (slb_rules_u32(rules, NFTA_CT_KEY)) {
+	case NFT_CT_EXPIRATION:
+	case NFT_CT_PKTS:
+	case NFT_CT_BYTES:
+	case NFT_CT_AVGPKT:
+		return BIT(SLB_LOOK_QUOTA);
+	default:
+		return 0;
+	}
+}
+
 /* TCP and SCTP have matches that look at ports and maybe at more. */
 static u32 slb_look_match(const struct slb_rules *rules, u8 family)
 {
@@ -278,6 +298,7 @@ static const struct {
 } slb_look_dumps[] = {
 	{ "payload",	slb_look_payload },
 	{ "meta",	slb_look_meta },
+	{ "ct",		slb_look_ct },
 	{ "match",	slb_look_match },
 	{ "target",	slb_look_target },
 	{ "exthdr",	slb_look_exthdr },
@@ -325,12 +346,23 @@ static bool slb_rule_compare(struct slb_rule *rule, const struct slb_rules *rule
 	return true;
 }
 
-/* Without room for all of it what counts is there, for it comes first. */
-static void slb_rules_dump(const struct slb_rules *rules,
+static bool slb_rules_spent(struct slb_rules *rules)
+{
+	if (!rules->budget)
+		return true;
+	rules->budget--;
+	return false;
+}
+
+/* Without room for all of a description the rest may be taken for something else. */
+static bool slb_rules_dump(const struct slb_rules *rules,
 			   const struct nft_expr *expr)
 {
 	skb_trim(rules->skb, 0);
-	slb_nft_dump(rules->skb, expr);
+	if (slb_nft_dump(rules->skb, expr) >= 0)
+		return true;
+	skb_trim(rules->skb, 0);
+	return false;
 }
 
 /* Returns false if the rest of the rule is of no interest. */
@@ -346,14 +378,16 @@ static bool slb_rule_expr(struct slb_rule *rule, const struct slb_rules *rules,
 	rule->looks |= slb_look_by_name(slb_look_exprs, name);
 	if (!expr->ops->dump)
 		return true;
-	if (asked && !strcmp(name, "cmp")) {
-		slb_rules_dump(rules, expr);
-		return slb_rule_compare(rule, rules);
-	}
+	if (asked && !strcmp(name, "cmp"))
+		return !slb_rules_dump(rules, expr) ||
+		       slb_rule_compare(rule, rules);
 	for (i = 0; i < ARRAY_SIZE(slb_look_dumps); i++) {
 		if (strcmp(name, slb_look_dumps[i].name))
 			continue;
-		slb_rules_dump(rules, expr);
+		if (!slb_rules_dump(rules, expr)) {
+			rule->looks |= BIT(SLB_LOOK_UNSEEN);
+			break;
+		}
 		rule->looks |= slb_look_dumps[i].looks(rules, rule->family);
 		key = slb_rules_u32(rules, NFTA_META_KEY);
 		rule->asks = !strcmp(name, "meta") &&
@@ -374,12 +408,13 @@ static u32 slb_look_chain(struct slb_rules *rules, const struct nft_chain *chain
 	list_for_each_entry_rcu(r, &chain->rules, list) {
 		struct slb_rule rule = { .family = family };
 
+		if (slb_rules_spent(rules))
+			return looks | BIT(SLB_LOOK_UNSEEN);
 		if (!slb_nft_active(rules->net, r))
 			continue;
 		nft_rule_for_each_expr(expr, last, r) {
-			if (!rules->budget)
+			if (slb_rules_spent(rules))
 				return looks | rule.looks | BIT(SLB_LOOK_UNSEEN);
-			rules->budget--;
 			if (!slb_rule_expr(&rule, rules, expr))
 				break;
 		}
@@ -410,13 +445,19 @@ static u32 slb_look_base(struct slb_rules *rules, const struct nft_chain *base,
 	const struct nft_chain *chain;
 	const struct nft_set *set;
 
-	list_for_each_entry_rcu(chain, &table->chains, list)
+	list_for_each_entry_rcu(chain, &table->chains, list) {
+		if (slb_rules_spent(rules))
+			return looks | BIT(SLB_LOOK_UNSEEN);
 		if (!nft_is_base_chain(chain) &&
 		    slb_nft_active(rules->net, chain))
 			looks |= slb_look_chain(rules, chain, family);
-	list_for_each_entry_rcu(set, &table->sets, list)
+	}
+	list_for_each_entry_rcu(set, &table->sets, list) {
+		if (slb_rules_spent(rules))
+			return looks | BIT(SLB_LOOK_UNSEEN);
 		if (slb_nft_active(rules->net, set))
 			looks |= slb_look_set(set);
+	}
 	return looks;
 }
 
@@ -452,7 +493,7 @@ u32 slb_rules_looks(struct slb_rules *rules, const struct nf_hook_ops *ops,
 {
 	if (ops->hook_ops_type != NF_HOOK_OP_NF_TABLES)
 		return slb_hook_opaque(ops) ? BIT(SLB_LOOK_UNSEEN) : 0;
-	if (!rules->skb)
+	if (!rules->skb || !rules->budget)
 		return BIT(SLB_LOOK_UNSEEN);
 	return slb_look_base(rules, ops->priv, family);
 }

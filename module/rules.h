@@ -13,7 +13,7 @@ struct sk_buff;
  * struct slb_rules - a walk over the rules of hooks
  * @net: the hooks' namespace
  * @skb: holds the description of an expression; NULL where there was no memory for it
- * @budget: expressions that may still be looked at
+ * @budget: how many chains, sets, rules and expressions may still be looked at
  */
 struct slb_rules {
 	const struct net	*net;

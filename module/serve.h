@@ -43,8 +43,7 @@ slb_flow_check(const struct slb_net *sn, const struct slb_flow *flow,
 		return SLB_MISS_SERVER;
 	if (flow->flags & SLB_FLOW_SUSPENDED || !slb_flow_leased(sn, flow, now))
 		return SLB_MISS_LEASE;
-	/* the same DSCP, and an ECN class that was proved */
-	if ((flow->tos & (pkt->tos | ~SLB_TOS_ECN)) != pkt->tos)
+	if (flow->tos != pkt->tos || !(flow->ecn & pkt->ecn))
 		return SLB_MISS_TOS;
 	if (!slb_flow_routed(sn, flow))
 		return SLB_MISS_ROUTE;
