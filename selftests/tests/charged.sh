@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
 # slb-also: 6.12 6.1 newest
-# slb-timeout: 600
+# slb-timeout: 900
 #
 # Memory for flows is charged to the memory cgroup of the process that created the network
 # namespace, and given back. A cgroup at its limit has no flows, and its traffic passes.

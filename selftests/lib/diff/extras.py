@@ -72,6 +72,7 @@ def settle(topo):
         # in a batch with that packet is before it.
         have -= {"ext", "routing"}
         topo.service, topo.servers, topo.batch = "addr", topo.shared_servers, False
+        topo.snat = ""          # which tells connections apart by a port drawn at random
     else:
         topo.services = 1
     if "rewrite" not in have:

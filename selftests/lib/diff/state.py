@@ -95,6 +95,7 @@ class State:
         out.pop("IcmpMsg.OutType5", 0)
         if redirects:
             out["Icmp.OutMsgs"] = str(int(out["Icmp.OutMsgs"]) - redirects)
+            out.pop("Ip.OutDiscards", 0)        # some of them rules of source NAT drop
         for line in proc("snmp6").splitlines():
             name, value = line.split()
             if SNMP.match(name) and value != "0":
