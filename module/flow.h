@@ -9,8 +9,9 @@
  *
  * There are two sizes. A narrow flow is IPv4 all through and fills one cache
  * line. Whatever needs more is wide, two lines: IPv6 before or after, a packet
- * mark, a conntrack entry. A few need part of a third one: struct slb_extra. A wide flow may be of IPv4 packets; its key then holds their
- * addresses as IPv4-mapped ones and says so.
+ * mark, a conntrack entry. A few need part of a third one: struct slb_extra. A
+ * wide flow may be of IPv4 packets; its key then holds their addresses as
+ * IPv4-mapped ones and says so.
  */
 #ifndef _SLB_FLOW_H
 #define _SLB_FLOW_H
