@@ -27,7 +27,8 @@
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
 #include <net/route.h>
-#include <net/xfrm.h>
+
+#include <compat/route.h>
 
 #include "reroute.h"
 #include "watch.h"
@@ -60,31 +61,6 @@ bool slb_dst_equal(const struct dst_entry *a, const struct dst_entry *b)
 	return ra->rt_gw_family == AF_INET6 ?
 	       ipv6_addr_equal(&ra->rt_gw6, &rb->rt_gw6) :
 	       ra->rt_gw4 == rb->rt_gw4;
-}
-
-static bool slb_net_policies(struct net *net)
-{
-#ifdef CONFIG_XFRM
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(net->xfrm.policy_count); i++) {
-		if (READ_ONCE(net->xfrm.policy_count[i]))
-			return true;
-	}
-	for (i = 0; i < ARRAY_SIZE(net->xfrm.policy_default); i++) {
-		if (READ_ONCE(net->xfrm.policy_default[i]) != XFRM_USERPOLICY_ACCEPT)
-			return true;
-	}
-#endif
-#ifdef CONFIG_IP_MULTIPLE_TABLES
-	if (READ_ONCE(net->ipv4.fib_has_custom_rules))
-		return true;
-#endif
-#ifdef CONFIG_IPV6_MULTIPLE_TABLES
-	if (READ_ONCE(net->ipv6.fib6_has_custom_rules))
-		return true;
-#endif
-	return false;
 }
 
 /* Do the lookups below decide alone? */

@@ -35,7 +35,7 @@ run() {
 	slb_is "$text: without an answer at first" $lost eq 0
 	hits=$(slb_stat dir hits)
 	for ((i = 1; i <= rounds; i++)); do
-		# shellcheck disable=SC2059
+		# shellcheck disable=SC2046,SC2059
 		slb_in dir ip route add $(printf "$route" $i) || slb_fail "$text: no route $i"
 		ask "$@"
 	done
