@@ -83,7 +83,7 @@ static inline u32 slb_look_by_name(const struct slb_look_name *known, const char
 
 /* @nla: a string with its end, or NULL */
 static inline u32 slb_look_by_attr(const struct slb_look_name *known,
-			    const struct nlattr *nla)
+				   const struct nlattr *nla)
 {
 	return nla ? slb_look_by_name(known, nla_data(nla)) : 0;
 }

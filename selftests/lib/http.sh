@@ -56,6 +56,8 @@ slb_http_test() {
 
 	[ "$1" = m ] || port=80
 	slb_net_up
+	# a slow machine is not to prove flows again because of that
+	slb_in dir sysctl -qw net.shadowlb.lease=600
 	slb_http_up
 	slb_service t "$1" 80 shadow $port
 	slb_http_fetch "$vip"

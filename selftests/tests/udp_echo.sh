@@ -34,6 +34,8 @@ slb_ping_share() {
 
 modprobe shadowlb
 slb_net_up
+# a slow machine is not to prove flows again because of that
+slb_in dir sysctl -qw net.shadowlb.lease=600
 slb_udp_up
 slb_service u m 7 shadow 7777
 slb_service u g 7 shadow
