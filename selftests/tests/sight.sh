@@ -107,14 +107,14 @@ slb_ipvs_packets() { echo $(($(slb_vs inpkts) + $(slb_vs outpkts))); }
 slb_packets_agree() { [ "$(slb_ipvs_packets)" = $(($(slb_flow_packets) + $(slb_missed))) ]; }
 
 # No flow has ended so far, and nothing but IPVS's packets came by. A flow ends that is idle for
-# 45 s: a machine may be too slow for this.
+# 45 s, or for one where its place is wanted: a machine may be too slow for this.
 slb_see_packets() {
 	local sum hits
 
 	sum=$(slb_flow_packets)
 	hits=$(slb_stat dir hits)
 	slb_wait 10 slb_packets_agree
-	if [ "$(slb_stat dir ended)" != 0 ]; then
+	if [ $(($(slb_stat dir ended) + $(slb_stat dir evicted))) != 0 ]; then
 		slb_note 'flows have ended meanwhile: their packets are not compared'
 		return
 	fi
