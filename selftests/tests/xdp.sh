@@ -157,44 +157,6 @@ slb_left_test() {
 	done
 }
 
-# slb_nested_test MODE CSUM: VXLAN through a service of direct routing, inner checksums left to
-# hardware. CSUM is udpcsum or noudpcsum, the outer packet's.
-slb_nested_test() {
-	local text="$1: VXLAN, $2" before diff
-
-	slb_in dir ipvsadm -R <<-IPVS
-		-A -u $SLB_VIP_DR:4789 -s shadow
-		-a -u $SLB_VIP_DR:4789 -r 10.2.1.2:4789 -g
-	IPVS
-	slb_in client ethtool -K c0 tx on >/dev/null
-	slb_in rs1 ip -batch - <<-IP
-		link add vx type vxlan id 7 remote 10.1.0.2 dstport 4789 dev d0
-		address add 10.77.0.2/24 dev vx
-		link set vx address 02:00:00:00:77:02 up
-		neighbour add 10.77.0.1 lladdr 02:00:00:00:77:01 dev vx nud permanent
-	IP
-	slb_in client ip -batch - <<-IP
-		link add vx type vxlan id 7 remote $SLB_VIP_DR dstport 4789 $2 dev c0
-		address add 10.77.0.1/24 dev vx
-		link set vx address 02:00:00:00:77:01 up
-		neighbour add 10.77.0.2 lladdr 02:00:00:00:77:02 dev vx nud permanent
-	IP
-	slb_in rs1 sysctl -qw net.ipv4.conf.vx.rp_filter=0
-	slb_spawn rs1 /usr/bin/python3 lib/udp.py serve 10.77.0.2:7
-	slb_wait 20 slb_nested_bound || slb_fail "$text: no server"
-	before=$(slb_stat_get dir)
-	slb_check "$text: datagrams inside come back as they went" slb_echo 10.77.0.2 60
-	diff=$(slb_since "$before")
-	slb_is "$text: left to the hook, for its checksum" "$(slb_xdp_stat "$diff" xdp_csum)" ge 100
-	slb_is "$text: served by the hook" "$(slb_xdp_stat "$diff" hits)" ge 100
-	slb_in client ip link del vx
-	slb_in rs1 ip link del vx
-	slb_in client ethtool -K c0 tx off >/dev/null
-	slb_in dir ipvsadm -D -u "$SLB_VIP_DR:4789"
-}
-
-slb_nested_bound() { slb_in rs1 ss -Hlnu | grep -q '10.77.0.2:7 '; }
-
 # slb_mtu MTU: of all wires between the client and the real servers
 slb_mtu() {
 	local i
@@ -364,8 +326,6 @@ for mode in native generic; do
 	slb_vlan_test "$mode"
 	slb_neigh_test "$mode"
 	slb_left_test "$mode"
-	slb_nested_test "$mode" udpcsum
-	slb_nested_test "$mode" noudpcsum
 	slb_shown_test "$mode"
 	[ "$mode" != native ] || slb_frags_test 'native, 9000 bytes'
 	[ "$mode" != native ] || slb_loader_test native
