@@ -358,7 +358,7 @@ void slb_ct_account(struct slb_flow *flow, unsigned long now)
 }
 
 /**
- * slb_ct_account_inner() - tell conntrack what a flow has served, inside its tunnel
+ * slb_ct_account_inner() - add a flow's packets to the entry inside its tunnel
  * @ct: the entry of its connection, held
  * @flow: the flow
  * @now: jiffies

@@ -179,7 +179,7 @@ bool slb_encap_seen(const struct slb_encap *e, const void *data, __be16 sport,
 }
 
 /**
- * slb_encap_class() - what the tunnel gives a packet besides addresses
+ * slb_encap_class() - compute the type of service and time to live of an outer header
  * @e: the tunnel
  * @data: a packet as it leaves, from its outer header; as for slb_encap_seen()
  * @tos: set to the type of service or traffic class of the outer header

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Hints: what a CPU remembers of keys that have no flow. A key has a place by its
+ * Hints: a CPU's memory of keys that have no flow. A key has a place by its
  * hash, and a fingerprint there; keys that share a place take it from each other.
  *
  *  operation       | locking

@@ -108,7 +108,7 @@ static inline u32 slb_look_byte(const char *header, u32 at)
 	}
 }
 
-/* @family: whose header it is; of an unknown one, what both say. */
+/* @family: family of the header; for an unknown family, the bits that both have in common */
 static inline u32 slb_look_network(u32 at, u32 end, u8 family)
 {
 	u32 looks = 0, v4, v6;

@@ -17,7 +17,7 @@
  * @dst: the route that it leaves by
  * @act: the action that explains how it leaves
  * @mark: the mark that it leaves with
- * @extra: what its flow needs besides, with SLB_FLOW_EXTRA
+ * @extra: rare parts of its flow's key and action, with SLB_FLOW_EXTRA
  * @flags: enum slb_flow_flags
  */
 struct slb_proof {

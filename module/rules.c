@@ -44,7 +44,7 @@ static u32 slb_rules_u32(const struct slb_rules *rules, int type)
 	return nla ? ntohl(nla_get_be32(nla)) : 0;
 }
 
-/* What is written is compared with when a flow is made: only what is read counts. */
+/* Only loads count. Bytes that a rule writes are compared when a flow is made. */
 static u32 slb_look_payload(const struct slb_rules *rules, u8 family)
 {
 	u32 at = slb_rules_u32(rules, NFTA_PAYLOAD_OFFSET);
@@ -196,7 +196,7 @@ static const struct {
  * @family: of the packets that it is for, as far as seen: NFPROTO_IPV4 or NFPROTO_IPV6;
  *	otherwise unknown
  * @asks: the expression before this one has loaded NFT_META_NFPROTO or NFT_META_PROTOCOL
- * @looks: what the rule looks at
+ * @looks: bits of enum slb_look
  */
 struct slb_rule {
 	u8	family;
@@ -365,7 +365,7 @@ static bool slb_hook_opaque(const struct nf_hook_ops *ops)
 }
 
 /**
- * slb_rules_looks() - what do the rules of a hook look at that is no part of a flow?
+ * slb_rules_looks() - find packet properties that rules read and flows do not hold
  * @rules: the walk
  * @ops: the hook
  * @family: of its packets: NFPROTO_IPV4, NFPROTO_IPV6, or another one where it is unknown

@@ -88,9 +88,9 @@ slb_is 'packets compared' "$(slb_stat dir verified)" ge 20
 slb_in dir sysctl -qw net.shadowlb.verify=0
 
 # "notrack" holds at once, and the entry ends
+rm -f "$SLB_TMP/go"
 send 9 10 "await=$SLB_TMP/go" 100 &
 sender=$!
-rm -f "$SLB_TMP/go"
 slb_wait 20 eval '[ "$(packets "$(entry 9)")" = 10 ]' || slb_fail 'notrack: no entry'
 slb_in dir nft -f - <<-'EOF'
 	table ip n { chain r { type filter hook prerouting priority raw; udp dport 9 notrack; }; }
