@@ -150,7 +150,8 @@ soak:
 	@MINUTES='$(MINUTES)' FIRST='$(FIRST)' selftests/soak.sh
 
 coherence:
-	@REPEAT='$(REPEAT)' COHERENCE_KERNEL='$(COHERENCE_KERNEL)' selftests/coherence.sh
+	@REPEAT='$(REPEAT)' COHERENCE='$(COHERENCE)' COHERENCE_KERNEL='$(COHERENCE_KERNEL)' \
+		selftests/coherence.sh
 
 bench:
 	@BENCH='$(BENCH)' BENCH_OUT='$(BENCH_OUT)' BENCH_KERNELS='$(BENCH_KERNELS)' \
