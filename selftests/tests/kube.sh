@@ -18,7 +18,7 @@ trap slb_net_down EXIT
 SLB_TCP=10.96.0.10
 SLB_UDP=10.96.0.20
 # seconds after which conntrack forgets a quiet connection
-timeout=4
+timeout=6
 
 slb_kube_up() {
 	local i
