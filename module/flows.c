@@ -185,6 +185,57 @@ void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 		slb_conn_expire(cp);
 }
 
+/* The device that packets from this address come by, if they answer what leaves by @dev. Of a
+ * bridge, with br_netfilter, it is the port that the last one came by.
+ */
+static u32 slb_answer_iif(const struct slb_cpu_data *d, u16 peer,
+			  const struct net_device *dev)
+{
+	u32 port = netif_is_bridge_master(dev) ? d->peers.at[peer].port : 0;
+
+	return port ?: l3mdev_master_ifindex_rcu(dev) ?: dev->ifindex;
+}
+
+/**
+ * slb_flow_answers() - find the flow of the packets that answer others
+ * @d: this CPU's data
+ * @left: those others, as they leave: addresses and ports of the key, @v6 and @proto
+ * @dev: the device that they leave by, which answers are expected by
+ *
+ * Context: RCU, BH off.
+ * Return: the flow, which is the caller's until BHs are on again, or NULL.
+ */
+struct slb_flow *slb_flow_answers(const struct slb_cpu_data *d,
+				  const struct slb_pkt *left,
+				  const struct net_device *dev)
+{
+	struct slb_pkt ans = { .v6 = left->v6 };
+	u32 iif;
+
+	iif = slb_answer_iif(d, left->v6 ? slb_peer6(&left->key6.daddr) :
+					   slb_peer4(left->key4.daddr), dev);
+	if (iif > SLB_IIF_MAX)
+		return NULL;
+	if (left->v6)
+		ans.key6 = (struct slb_key6){
+			.saddr = left->key6.daddr,
+			.daddr = left->key6.saddr,
+			.sport = left->key6.dport,
+			.dport = left->key6.sport,
+			.iif_proto = iif << 8 | left->proto,
+		};
+	else
+		ans.key4 = (struct slb_key4){
+			.saddr = left->key4.daddr,
+			.daddr = left->key4.saddr,
+			.sport = left->key4.dport,
+			.dport = left->key4.sport,
+			.iif_proto = iif << 8 | left->proto,
+		};
+	slb_pkt_hash(d, &ans);
+	return slb_flow_find(d, &ans);
+}
+
 /* The flow of the packets that answer those of this one, if this CPU has it and they come
  * by the device that these leave by. Only masquerading has both directions. Behind source
  * NAT a real server may talk to itself, from its own port: that flow answers itself.
@@ -192,39 +243,31 @@ void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 static struct slb_flow *slb_flow_reverse(const struct slb_cpu_data *d,
 					 const struct slb_flow *flow)
 {
-	u32 iif_proto = slb_flow_proto(flow);
-	struct net_device *dev = flow->dst->dev;
+	struct slb_pkt left = { .proto = slb_flow_proto(flow) };
 	struct slb_action6 act;
 	struct slb_flow *rev;
 	struct slb_key6 key;
-	struct slb_pkt pkt;
-	u32 iif;
 
 	if (!(flow->flags & SLB_FLOW_NAT))
 		return NULL;
-	iif = l3mdev_master_ifindex_rcu(dev) ?: dev->ifindex;
-	iif_proto |= iif << 8;
 	slb_flow_key(flow, &key);
 	slb_flow_action(flow, &act);
-	pkt.v6 = !(key.iif_proto & SLB_KEY_MAPPED);
-	if (pkt.v6)
-		pkt.key6 = (struct slb_key6){
-			.saddr = act.daddr.in6,
-			.daddr = act.saddr.in6,
-			.sport = act.dport,
-			.dport = act.sport,
-			.iif_proto = iif_proto,
+	left.v6 = !(key.iif_proto & SLB_KEY_MAPPED);
+	if (left.v6)
+		left.key6 = (struct slb_key6){
+			.saddr = act.saddr.in6,
+			.daddr = act.daddr.in6,
+			.sport = act.sport,
+			.dport = act.dport,
 		};
 	else
-		pkt.key4 = (struct slb_key4){
-			.saddr = act.daddr.ip,
-			.daddr = act.saddr.ip,
-			.sport = act.dport,
-			.dport = act.sport,
-			.iif_proto = iif_proto,
+		left.key4 = (struct slb_key4){
+			.saddr = act.saddr.ip,
+			.daddr = act.daddr.ip,
+			.sport = act.sport,
+			.dport = act.dport,
 		};
-	slb_pkt_hash(d, &pkt);
-	rev = slb_flow_find(d, &pkt);
+	rev = slb_flow_answers(d, &left, flow->dst->dev);
 	return rev && rev != flow && rev->conn == flow->conn ? rev : NULL;
 }
 

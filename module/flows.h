@@ -255,6 +255,9 @@ static inline struct nf_conn *slb_flow_inner(const struct slb_cpu_data *d,
 	return slb_flow_extra(&d->wide, flow)->inner;
 }
 
+struct slb_flow *slb_flow_answers(const struct slb_cpu_data *d,
+				  const struct slb_pkt *left,
+				  const struct net_device *dev);
 struct slb_cpu_data *slb_flows_alloc(struct mem_cgroup *payer);
 void slb_flows_free(struct slb_cpu_data *d);
 void slb_flow_begin(struct slb_cpu_data *d, const struct slb_flow *flow);

@@ -21,7 +21,6 @@
 #include <linux/sctp.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
-#include <net/addrconf.h>
 #include <net/arp.h>
 #include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
@@ -107,14 +106,6 @@ static inline bool slb_dev_joined(const struct net_device *dev)
 static inline bool slb_dev_stacked(const struct net_device *dev)
 {
 	return !list_empty(&dev->adj_list.lower);
-}
-
-/* Has IPv6 been switched off on this device? */
-static inline bool slb_dev_mute6(const struct net_device *dev)
-{
-	const struct inet6_dev *idev = __in6_dev_get(dev);
-
-	return !idev || READ_ONCE(idev->cnf.disable_ipv6);
 }
 
 /* May frames come with a VLAN tag that is not in them, but in an skb or a descriptor? */

@@ -15,6 +15,8 @@
 #include <net/ip.h>
 #include <net/ipv6.h>
 
+#include <compat/bridge.h>
+
 #include "ct.h"
 #include "hint.h"
 #include "observe.h"
@@ -72,7 +74,8 @@ void slb_note(struct slb_net *sn, struct slb_cpu_data *d, struct sk_buff *skb,
 		       !slb_hint_shunned(d, pkt->hash, jiffies, &why);
 	struct slb_watch *w;
 
-	slb_peers_note(&d->peers, pair);
+	slb_peers_note(&d->peers, pair,
+		       slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
 	w = slb_watch_add(&d->watch, sn->net, skb, pkt, pair, why, teaches);
 	/* most that have no flow yet are single questions, or nothing that IPVS has */
 	if (!teaches ||

@@ -14,42 +14,36 @@
 #include <linux/skbuff.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
-#include <net/l3mdev.h>
 
 #include "flows.h"
 #include "outdate.h"
 
-/* The key of packets that answer this one, which leaves by a device. */
-static bool slb_answer_key(struct slb_pkt *ans, const struct slb_pkt *pkt,
-			   const struct sk_buff *skb,
-			   const struct net_device *dev)
+/* The addresses and ports that a packet leaves with. */
+static bool slb_left_key(struct slb_pkt *left, const struct slb_pkt *pkt,
+			 const struct sk_buff *skb)
 {
-	u32 iif = l3mdev_master_ifindex_rcu(dev) ?: dev->ifindex;
-	u32 iif_proto = iif << 8 | pkt->proto;
 	__be16 buf[2];
 	const __be16 *ports;
 
 	ports = skb_header_pointer(skb, pkt->v6 ? sizeof(struct ipv6hdr) :
 						  sizeof(struct iphdr),
 				   sizeof(buf), buf);
-	if (!ports || iif > SLB_IIF_MAX)
+	if (!ports)
 		return false;
-	ans->v6 = pkt->v6;
+	*left = (struct slb_pkt){ .v6 = pkt->v6, .proto = pkt->proto };
 	if (pkt->v6)
-		ans->key6 = (struct slb_key6){
-			.saddr = ipv6_hdr(skb)->daddr,
-			.daddr = ipv6_hdr(skb)->saddr,
-			.sport = ports[1],
-			.dport = ports[0],
-			.iif_proto = iif_proto,
+		left->key6 = (struct slb_key6){
+			.saddr = ipv6_hdr(skb)->saddr,
+			.daddr = ipv6_hdr(skb)->daddr,
+			.sport = ports[0],
+			.dport = ports[1],
 		};
 	else
-		ans->key4 = (struct slb_key4){
-			.saddr = ip_hdr(skb)->daddr,
-			.daddr = ip_hdr(skb)->saddr,
-			.sport = ports[1],
-			.dport = ports[0],
-			.iif_proto = iif_proto,
+		left->key4 = (struct slb_key4){
+			.saddr = ip_hdr(skb)->saddr,
+			.daddr = ip_hdr(skb)->daddr,
+			.sport = ports[0],
+			.dport = ports[1],
 		};
 	return true;
 }
@@ -77,7 +71,7 @@ void slb_outdate(struct slb_net *sn, struct slb_cpu_data *d,
 		 const struct slb_pkt *pkt, const struct sk_buff *skb,
 		 const struct net_device *dev)
 {
-	struct slb_pkt ans;
+	struct slb_pkt left;
 	struct slb_flow *flow;
 
 	if (!pkt->has_key || (!d->narrow.used && !d->wide.used) ||
@@ -86,10 +80,9 @@ void slb_outdate(struct slb_net *sn, struct slb_cpu_data *d,
 				       &pkt->key6.daddr) :
 		       ip_hdr(skb)->version != 4 || ip_hdr(skb)->ihl != 5 ||
 		       ip_hdr(skb)->daddr == pkt->key4.daddr) ||
-	    !slb_answer_key(&ans, pkt, skb, dev))
+	    !slb_left_key(&left, pkt, skb))
 		return;
-	slb_pkt_hash(d, &ans);
-	flow = slb_flow_find(d, &ans);
+	flow = slb_flow_answers(d, &left, dev);
 	if (flow && flow->flags & SLB_FLOW_OUT &&
 	    !slb_conn_virtual(flow->conn, pkt))
 		slb_flow_end(sn, d, flow, SLB_MISS_STATE);

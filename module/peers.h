@@ -47,11 +47,14 @@
  * @flows: flows to one of them, or in the other direction from it
  * @claimed: when IPVS last claimed one, in jiffies
  * @notes: packets noted of them since then; stops at SLB_PEER_NOTES
+ * @port: the port of a bridge that the last one came by that was noted; 0: by none, or
+ *	br_netfilter does not tell
  */
 struct slb_peer {
 	u32	flows;
 	u32	claimed;
-	u8	notes;
+	u32	notes : 8;
+	u32	port : 24;
 };
 
 /**
@@ -153,11 +156,14 @@ static inline void slb_peer_note(struct slb_peer *peer)
  * slb_peers_note() - a packet between these addresses is noted
  * @ps: this CPU's
  * @pair: the packet's addresses
+ * @port: the port of a bridge that it came by, as far as br_netfilter tells; or 0
  *
  * Context: BH off.
  */
-static inline void slb_peers_note(struct slb_peers *ps, struct slb_pair pair)
+static inline void slb_peers_note(struct slb_peers *ps, struct slb_pair pair,
+				  u32 port)
 {
+	ps->at[pair.from].port = port;
 	slb_peer_note(&ps->at[pair.from]);
 	slb_peer_note(&ps->at[pair.to]);
 }

@@ -419,6 +419,9 @@ enum slb_stat slb_prove(struct slb_net *sn, struct slb_proof *p,
 		return why;
 	if (slb_conn_method(p->cp) == IP_VS_CONN_F_TUNNEL)
 		p->flags |= SLB_FLOW_TUNNEL;
+	/* the bridge took it for another of its ports, or for a device of one of its VLANs */
+	if (p->w->bridge && p->w->bridge != skb->skb_iif)
+		return SLB_SKIP_CHANGED;
 	if (!slb_egress_fit(sn, p, skb, dev))
 		return SLB_SKIP_EGRESS;
 	if (!slb_ct_observe(sn, p, skb))

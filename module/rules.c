@@ -350,7 +350,7 @@ static u32 slb_look_base(struct slb_rules *rules, const struct nft_chain *base,
 static bool slb_hook_opaque(const struct nf_hook_ops *ops)
 {
 	static const char *const names[] = {
-		"ipt_do_table", "ip6t_do_table", "iptable_mangle_hook",
+		"ipt_do_table", "ip6t_do_table", "ebt_do_table", "iptable_mangle_hook",
 		"ip6table_mangle_hook", "nf_hook_run_bpf",
 	};
 	char name[32];

@@ -26,8 +26,10 @@
 #include <net/ipv6.h>
 #include <net/xfrm.h>
 
+#include <compat/bridge.h>
 #include <compat/skbuff.h>
 
+#include "bridge.h"
 #include "observe.h"
 #include "parse.h"
 #include "serve.h"
@@ -43,10 +45,19 @@ static bool slb_skb_special(struct sk_buff *skb, bool v6)
 
 	return holds || skb->ipvs_property ||
 	       (skb_has_extensions(skb) &&
-		(skb_sec_path(skb) || slb_skb_bridged(skb))) ||
+		(skb_sec_path(skb) ||
+		 (slb_skb_bridged(skb) && !slb_bridge_fit(skb, v6)))) ||
 	       slb_skb_traced(skb) || slb_skb_offloaded(skb) ||
 	       (v6 ? IP6CB(skb)->frag_max_size : IPCB(skb)->frag_max_size) ||
 	       (skb_is_gso(skb) && !skb_shinfo(skb)->gso_type);
+}
+
+/* The device that a packet came by; a port of a bridge, if br_netfilter shows it there. */
+static u32 slb_skb_iif(const struct sk_buff *skb, const struct net_device *in)
+{
+	if (unlikely(slb_skb_bridged(skb)))
+		return slb_bridge_port(skb);
+	return in->ifindex;
 }
 
 static enum slb_stat slb_parse(const void *data, u32 len, u32 iif, bool v6,
@@ -138,7 +149,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		trace_slb_miss(skb, SLB_MISS_FOREIGN);
 		return NF_ACCEPT;
 	}
-	why = slb_skb_check(skb, state->in->ifindex, v6, &pkt);
+	why = slb_skb_check(skb, slb_skb_iif(skb, state->in), v6, &pkt);
 	if (d && pkt.has_key) {
 		slb_pkt_hash(d, &pkt);
 		flow = slb_flow_find(d, &pkt);

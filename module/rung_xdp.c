@@ -148,7 +148,7 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	if (trace_slb_hit_enabled())
 		trace_slb_hit(flow, len);
 	/* with what came behind the packet */
-	slb_snmp_in(sn->net, f->dev, (u32)(f->xdp->data_end - ip), v6,
+	slb_snmp_in(sn->net, f->dev, (u32)(f->xdp->data_end - ip), 1, v6,
 		    v6 ? ipv6_get_dsfield(ip) : ((const struct iphdr *)ip)->tos);
 	if (flags & SLB_FLOW_TUNNEL)
 		slb_frame_tunnel(sn, flow, &e, ip, len, v6);

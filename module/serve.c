@@ -24,9 +24,11 @@
 #include <net/route.h>
 #include <net/sctp/checksum.h>
 
+#include <compat/bridge.h>
 #include <compat/skbuff.h>
 #include <compat/snmp.h>
 
+#include "bridge.h"
 #include "ct.h"
 #include "encap.h"
 #include "reroute.h"
@@ -300,6 +302,8 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 
 	/* from here on nothing fails; the packet's data may have moved */
 	trace_slb_hit(flow, len);
+	if (unlikely(slb_skb_bridged(skb)))
+		slb_bridge_pass(sn->net, skb, pkt->v6);
 	if (flags & SLB_FLOW_TUNNEL)
 		slb_tunnel(flow, sn->net, skb, pkt, &e);
 	else

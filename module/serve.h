@@ -7,6 +7,7 @@
 #define _SLB_SERVE_H
 
 #include <linux/skbuff.h>
+#include <net/addrconf.h>
 #include <net/arp.h>
 #include <net/ip6_route.h>
 #include <net/ndisc.h>
@@ -16,6 +17,21 @@
 #include "ct.h"
 #include "flows.h"
 #include "rewrite.h"
+
+/**
+ * slb_dev_mute6() - has IPv6 been switched off on this device?
+ * @dev: the device
+ *
+ * ipv6_rcv() then drops what comes by it, which packets that do not get there are asked for.
+ *
+ * Context: RCU.
+ */
+static inline bool slb_dev_mute6(const struct net_device *dev)
+{
+	const struct inet6_dev *idev = __in6_dev_get(dev);
+
+	return !idev || READ_ONCE(idev->cnf.disable_ipv6);
+}
 
 /**
  * slb_flow_check() - may this flow be used now?

@@ -19,6 +19,7 @@
 #include <net/netfilter/nf_tables.h>
 #include <net/sch_generic.h>
 
+#include <compat/bridge.h>
 #include <compat/netdevice.h>
 
 #include "flows.h"
@@ -138,6 +139,8 @@ static const char *slb_family_name(u8 family)
 		return "ipv4";
 	case NFPROTO_IPV6:
 		return "ipv6";
+	case NFPROTO_BRIDGE:
+		return "bridge";
 	default:
 		return "netdev";
 	}
@@ -196,6 +199,37 @@ static void slb_hooks_show(struct seq_file *seq, struct slb_rules *rules,
 			else if (behind != before && ops->pf != NFPROTO_UNSPEC)
 				slb_hook_show(seq, rules, family, names[hook],
 					      ops, NULL);
+		}
+	}
+}
+
+/* With br_netfilter, whose hook at a port has that of shadowlb called: what comes behind it until
+ * the bridge has passed a packet up.
+ */
+static void slb_bridge_show(struct seq_file *seq, struct slb_rules *rules,
+			    const struct net *net)
+{
+	static const char *const names[] = {
+		[NF_BR_PRE_ROUTING]	= "prerouting",
+		[NF_BR_LOCAL_IN]	= "input",
+	};
+	struct nf_hook_entries __rcu * const *heads = slb_bridge_hooks(net);
+	const struct nf_hook_entries *e;
+	const struct nf_hook_ops *ops;
+	bool behind = false;
+	unsigned int hook, i;
+
+	for (hook = NF_BR_PRE_ROUTING; heads && hook <= NF_BR_LOCAL_IN; hook++) {
+		e = rcu_dereference(heads[hook]);
+		for (i = 0; e && i < e->num_hook_entries; i++) {
+			ops = READ_ONCE(nf_hook_entries_get_hook_ops(e)[i]);
+			if (ops->pf == NFPROTO_BRIDGE &&
+			    ops->priority == NF_BR_PRI_BRNF &&
+			    ops->hook_ops_type == NF_HOOK_OP_UNDEFINED)
+				behind = true;
+			else if (behind && ops->pf != NFPROTO_UNSPEC)
+				slb_hook_show(seq, rules, NFPROTO_BRIDGE,
+					      names[hook], ops, NULL);
 		}
 	}
 }
@@ -265,6 +299,7 @@ static int slb_show(struct seq_file *seq, void *v)
 	rcu_read_lock();
 	slb_hooks_show(seq, &rules, NFPROTO_IPV4, net->nf.hooks_ipv4, false);
 	slb_hooks_show(seq, &rules, NFPROTO_IPV6, net->nf.hooks_ipv6, false);
+	slb_bridge_show(seq, &rules, net);
 	if (!no_xdp)
 		slb_xdp_show(seq, &rules, net);
 	rcu_read_unlock();

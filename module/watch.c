@@ -23,6 +23,8 @@
 #include <net/ip6_route.h>
 #include <net/net_namespace.h>
 
+#include <compat/bridge.h>
+
 #include "watch.h"
 
 static u32 slb_watch_index(const struct sk_buff *skb)
@@ -79,6 +81,7 @@ struct slb_watch *slb_watch_add(struct slb_watches *ws, struct net *net,
 	if (!teaches)
 		return w;
 	w->priority = skb->priority;
+	w->bridge = slb_skb_bridged(skb) ? skb->dev->ifindex : 0;
 	w->routes = slb_routes(net);
 	w->mtu = U32_MAX;
 	w->by = slb_watch_by();

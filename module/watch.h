@@ -23,6 +23,7 @@
  * @pair: its addresses
  * @mark: its mark
  * @priority: its priority
+ * @bridge: index of the bridge, where br_netfilter shows it at a port; or 0
  * @routes: the number of all routes of the namespace at that time
  * @mtu: of the route that the packet had when it was forwarded; none if it was not
  * @by: who had it: NULL for the receive softirq, or else a process
@@ -41,6 +42,7 @@ struct slb_watch {
 	struct slb_pair		pair;
 	u32			mark;
 	u32			priority;
+	u32			bridge;
 	u32			routes;
 	u32			mtu;
 	const void		*by;

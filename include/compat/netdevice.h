@@ -6,6 +6,11 @@
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 
+/* 6.6 moved receive queues out of <linux/netdevice.h> */
+#if __has_include("net/netdev_rx_queue.h")
+#include <net/netdev_rx_queue.h>
+#endif
+
 /**
  * slb_dev_ingress() - the netfilter hooks at a device's ingress
  * @dev: the device
@@ -37,6 +42,39 @@ slb_dev_egress(const struct net_device *dev)
 	return rcu_dereference(dev->nf_hooks_egress);
 #else
 	return NULL;
+#endif
+}
+
+/**
+ * slb_dev_classified() - does traffic control, or BPF there, see what a device receives?
+ * @dev: the device
+ *
+ * Context: any.
+ */
+static inline bool slb_dev_classified(const struct net_device *dev)
+{
+#if defined(CONFIG_NET_XGRESS)
+	return rcu_access_pointer(dev->tcx_ingress);
+#elif defined(CONFIG_NET_CLS_ACT)
+	return rcu_access_pointer(dev->miniq_ingress);
+#else
+	return false;
+#endif
+}
+
+/**
+ * slb_dev_steered() - may another CPU have to take what a device receives (RPS, RFS)?
+ * @dev: a device with one receive queue
+ *
+ * Context: any.
+ */
+static inline bool slb_dev_steered(const struct net_device *dev)
+{
+#ifdef CONFIG_RPS
+	return rcu_access_pointer(dev->_rx->rps_map) ||
+	       (__force unsigned long)READ_ONCE(dev->_rx->rps_flow_table);
+#else
+	return false;
 #endif
 }
 

@@ -26,21 +26,6 @@ static inline bool slb_skb_traced(const struct sk_buff *skb)
 }
 
 /**
- * slb_skb_bridged() - does br_netfilter lead this packet through a bridge?
- * @skb: the packet
- *
- * Return: true if so; it may not be for this host at all.
- */
-static inline bool slb_skb_bridged(const struct sk_buff *skb)
-{
-#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
-	return skb_ext_exist(skb, SKB_EXT_BRIDGE_NF);
-#else
-	return false;
-#endif
-}
-
-/**
  * slb_skb_offloaded() - has the hardware forwarded this packet already?
  * @skb: the packet
  *

@@ -56,6 +56,7 @@ static inline void slb_snmp_out(struct net *net, struct dst_entry *dst, u32 len,
  * @net: the namespace
  * @dev: the device that it came by
  * @len: its length, in bytes
+ * @segs: how many packets on the wire it stands for
  * @v6: an IPv6 packet
  * @tos: its type of service or traffic class
  *
@@ -63,7 +64,7 @@ static inline void slb_snmp_out(struct net *net, struct dst_entry *dst, u32 len,
  */
 static __always_inline void slb_snmp_in(struct net *net,
 					const struct net_device *dev, u32 len,
-					bool v6, u8 tos)
+					u16 segs, bool v6, u8 tos)
 {
 	u32 ecn = IPSTATS_MIB_NOECTPKTS + (tos & INET_ECN_MASK);
 	struct inet6_dev *idev;
@@ -71,11 +72,11 @@ static __always_inline void slb_snmp_in(struct net *net,
 	if (v6) {
 		idev = __in6_dev_get(dev);
 		__IP6_UPD_PO_STATS(net, idev, IPSTATS_MIB_IN, len);
-		__IP6_ADD_STATS(net, idev, ecn, 1);
+		__IP6_ADD_STATS(net, idev, ecn, segs);
 		return;
 	}
 	__IP_UPD_PO_STATS(net, IPSTATS_MIB_IN, len);
-	__IP_ADD_STATS(net, ecn, 1);
+	__IP_ADD_STATS(net, ecn, segs);
 }
 
 #endif /* _SLB_COMPAT_SNMP_H */

@@ -25,7 +25,7 @@ set -u
 trap slb_net_down EXIT
 
 # Here much goes the slow way, or meets the flow table twice: no packet may be wrong.
-slow='in-bridge-nf out-bridge-nf in-vrf out-vrf'
+slow='in-vrf out-vrf'
 
 # slb_wrap KIND: the director's end of the wire, y0, becomes w0.
 slb_wrap() {

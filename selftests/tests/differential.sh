@@ -38,7 +38,7 @@ fi
 read -ra more <<<"${SLB_DIFF:-}"
 [ "$SLB_KERNEL" != smp ] || more=(--force cpus=1 "${more[@]}")
 
-modprobe -a tun nf_conntrack ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh ip_vs_mh ||
+modprobe -a tun nf_conntrack br_netfilter ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh ip_vs_mh ||
 	slb_bail 'this kernel lacks what the test needs'
 modprobe shadowlb flows=1024 || slb_bail 'shadowlb cannot be loaded'
 

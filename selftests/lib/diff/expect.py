@@ -33,12 +33,15 @@ SERVES = {
     "redirects": True,          # packets that leave by the device they came by
     "notrack": True,            # IPVS's packets are as good as untracked
     "inner": True,              # checksums inside of the payload
+    "bridged": True,            # packets for a bridge that br_netfilter shows at its port
 }
 
 # README.md, Limits: SCTP that conntrack has an entry for stays with IPVS. Rules that drop what
 # conntrack calls invalid drop the answers of SCTP through NAT, with and without flows.
-# Masquerading, what conntrack is to know of and does not see stays with IPVS.
-NEVER = (("conntrack", "sctp"), ("ct-rules", "sctp", "nat"), ("conntrack", "notrack"))
+# Masquerading, what conntrack is to know of and does not see stays with IPVS. Answers that
+# conntrack's source NAT turns to a client behind the same bridge never leave the bridge.
+NEVER = (("conntrack", "sctp"), ("ct-rules", "sctp", "nat"), ("conntrack", "notrack"),
+         ("bridged", "onearm", "snat"))
 
 # Of the plain packets of open connections, how many flows must serve, in percent; of fewer
 # than FAIR one connection may be most. A trace lasts for less than a second, and a port that

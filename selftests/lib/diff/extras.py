@@ -11,6 +11,7 @@ are the same topologies as before it came, and so are the kept ones.
   notrack    a rule in raw, from the start or later
   routing    forwarding off and on, policy rules, unreachable routes
   inner      UDP packets with a checksum to be completed inside of their payload
+  bridged    each device is a bridge, and br_netfilter shows frames at its port
 """
 import random
 
@@ -43,6 +44,9 @@ def draw(topo):
         names = applicable(topo)
         for _ in range(rnd.choice((1, 1, 2, 3))):
             which.add(rnd.choices(list(names), list(names.values()))[0])
+    # later than the others, which stay what they were
+    if random.Random(topo.seed * 48271 + DICE).random() < .12:
+        which.add("bridged")
     topo.extras = which
     topo.services = rnd.choice((2, 2, 3))
     topo.by_port = rnd.random() < .5
@@ -91,6 +95,9 @@ def settle(topo):
     if "notrack" not in have or topo.xdp:       # which comes before rules
         topo.notrack = ""
     topo.inner = "inner" in have
+    if topo.xdp:                                # leaves ports to the hook
+        have -= {"bridged"}
+    topo.bridged = "bridged" in have
     topo.routing = "routing" in have
     topo.changes = topo.multipath or topo.routing or topo.rewrite == "late" or \
         topo.notrack == "event"

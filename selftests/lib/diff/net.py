@@ -95,14 +95,14 @@ class Director:
     def __exit__(self, *_):
         enter(Director.home)
 
-    def tap(self, name, offload, napi):
-        """Inside the namespace."""
+    def tap(self, name, offload, napi, wire=None):
+        """Inside the namespace. wire: whose end it is, if that is another device."""
         fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (IFF_NAPI if napi else 0)
         fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
         fcntl.ioctl(fd, TUNSETOFFLOAD, TUN_F_ALL if offload else 0)
-        self.fd[name] = fd
-        self.noise[name] = [0, 0]
+        self.fd[wire or name] = fd
+        self.noise[wire or name] = [0, 0]
 
     def threaded(self, name):
         """Outside of the namespace: moves a tap there whose packets wait for a thread,

@@ -14,7 +14,7 @@ import struct
 from .pkt import mac, packed
 
 REQUEST, ACK, DUMP, CREATE, REPLACE = 1, 4, 0x300, 0x400, 0x100
-NEWLINK, NEWADDR, NEWROUTE, DELROUTE, NEWNEIGH, NEWRULE, DELRULE = 16, 20, 24, 25, 28, 32, 33
+NEWLINK, SETLINK, NEWADDR, NEWROUTE, DELROUTE, NEWNEIGH, NEWRULE, DELRULE = 16, 19, 20, 24, 25, 28, 32, 33
 REFUSAL = {"blackhole": 6, "unreachable": 7, "prohibit": 8}     # of routes and rules
 NUD = {"permanent": 0x80, "failed": 0x20, "stale": 4, "reachable": 2}
 NETLINK_ROUTE, NETLINK_GENERIC = 0, 16
@@ -140,14 +140,28 @@ def ip_nexthop(text):
     return struct.pack("=HBBi", 8 + len(gateway), 0, 0, index(opts["dev"])) + gateway
 
 
+def ip_link_add(words):
+    """Of type bridge, which does not ask who listens to multicast."""
+    info = attr(1, b"bridge\0") + attr(2, attr(23, b"\0"))
+    return NEWLINK, CREATE, struct.pack("=BBHiII", 0, 0, 0, 0, 0, 0) + \
+        attr(3, words[2].encode() + b"\0") + attr(18, info)
+
+
 def ip_link(words):
+    if words[1] == "add":
+        return ip_link_add(words)
     opts = pairs(words)
+    if "hairpin" in opts:               # of a port, told to its bridge
+        return SETLINK, 0, struct.pack("=BBHiII", socket.AF_BRIDGE, 0, 0, index(words[2]), 0, 0) + \
+            attr(12 | 0x8000, attr(4, b"\1"))
     up = 1 if "up" in words else 0
     data = struct.pack("=BBHiII", 0, 0, 0, index(words[2]), up, up)
     if "address" in opts:
         data += attr(1, mac(opts["address"]))
     if "mtu" in opts:
         data += attr(4, u32(int(opts["mtu"])))
+    if "master" in opts:
+        data += attr(10, u32(index(opts["master"])))
     if "netns" in opts:
         data += attr(28, u32(int(opts["netns"])))
     return NEWLINK, 0, data

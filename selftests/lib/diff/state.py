@@ -18,6 +18,7 @@ HEX = "0123456789ABCDEF"
 # Of /proc/net/snmp and snmp6: what somebody outside may notice.
 SNMP = re.compile(r"^(IcmpMsg|Icmp\.Out|IpExt\.In(Octets|NoECTPkts|ECT|CE)|"
                   r"Ip\.(ForwDatagrams|OutDiscards|OutNoRoutes|Frag)|"
+                  r"Ip6In(Octets|NoECT|ECT|CE)|"
                   r"Icmp6Out(Dest|Pkt|Time|Parm|Echo)|"
                   r"Ip6(OutForwDatagrams|OutDiscards|OutNoRoutes|Frag|InTooBig))")
 
@@ -33,22 +34,23 @@ class State:
         # before the servers' counts: one that ends in between is known to be about to
         self.conns = self.timed(proc("ip_vs_conn").splitlines()[1:], self.conn)
         self.servers = proc("ip_vs")
-        self.tracked = self.timed(proc("nf_conntrack").splitlines(), self.entry) \
-            if conntrack else {}
+        self.tracked = self.timed(self.entries(), self.entry) if conntrack else {}
         self.devices = self.counted(director.noise, xdp)
         self.snmp = self.counters(xdp and gro)
         self.flows = stat()
 
     @staticmethod
     def counted(noise, xdp):
-        """/proc/net/dev, without the multicast and the redirects that the devices sent."""
+        """/proc/net/dev, without the multicast and the redirects that the devices sent, or ports
+        of theirs."""
         out = []
         for line in proc("dev").splitlines():
             name, _, words = line.partition(":")
             name, words = name.strip(), words.split()
-            if name in noise:
+            wire = name if name in noise else name.rstrip("p")
+            if wire in noise:
                 for i in (0, 1):
-                    words[9 - i] = str(int(words[9 - i]) - noise[name][i])
+                    words[9 - i] = str(int(words[9 - i]) - noise[wire][i])
                 if xdp:
                     words[0] = words[1] = words[8] = "-"
                 out.append(" ".join([name] + words))
@@ -69,6 +71,12 @@ class State:
     def conn(line):
         words = line.split()
         return " ".join(words[:8] + words[9:]), int(words[8])
+
+    @staticmethod
+    def entries():
+        """The kernel counts the entries of all namespaces to find where a reader stopped: while
+        some of others end, entries may be missed."""
+        return max((proc("nf_conntrack").splitlines() for _ in range(3)), key=len)
 
     @staticmethod
     def entry(line):
@@ -98,7 +106,7 @@ class State:
             out.pop("Ip.OutDiscards", 0)        # some of them rules of source NAT drop
         for line in proc("snmp6").splitlines():
             name, value = line.split()
-            if SNMP.match(name) and value != "0":
+            if SNMP.match(name) and value != "0" and not (merged and name.startswith("Ip6In")):
                 out[name] = value
         return out
 

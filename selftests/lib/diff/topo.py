@@ -215,6 +215,18 @@ class Topology:
                     "route add default via fd00:1::fd dev c0 table 90"]
         return "\n".join(out) + "\n"
 
+    def bridges(self):
+        """Inside the namespace. A port takes what the bridge sends, as long as that may be, and what
+        came by itself."""
+        nl.ip("".join("link add %s type bridge mcast_snooping 0\n" % dev for dev in MACS))
+        for line in ("master %s mtu 9216 up", "hairpin on"):
+            nl.ip("".join("link set %s %s\n" % (self.port(dev), line.replace("%s", dev))
+                          for dev in MACS))
+
+    def port(self, dev):
+        """The tap device by which dev receives."""
+        return dev + "p" if self.bridged else dev
+
     def multipath_routes(self):
         """By gateways that nothing else goes by."""
         net, to, names = ("10.1.0.", "172.16.0.0/16", ("251", "252")) if self.fam == 4 else \
@@ -310,15 +322,17 @@ class Topology:
     def setup(self, director, scope):
         if self.batch:
             for dev in MACS:
-                director.tap(dev, self.offload, True)
-                director.threaded(dev)
+                director.tap(self.port(dev), self.offload, True, dev)
+                director.threaded(self.port(dev))
         with director:
             director.sysctl(self.sysctls())
             for dev in MACS:
                 if not self.batch:
-                    director.tap(dev, self.offload, False)
+                    director.tap(self.port(dev), self.offload, False, dev)
                 if not self.gro:
-                    director.gro_off(dev)
+                    director.gro_off(self.port(dev))
+            if self.bridged:
+                self.bridges()
             nl.ip(self.ip_batch())
             director.sysctl(self.device_sysctls())
             nft = rules.table(self)
