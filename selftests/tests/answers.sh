@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
-# slb-also: 6.12 smp
+# slb-also: smp
+# slb-rows: stock
 # slb-timeout: 120
 #
 # Several services with the same real servers and ports, and clients that use a port of

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: 6.12
-# slb-also: stock uml smp
+# slb-also: 6.1 uml smp
 # slb-timeout: 120
 #
 # What README says of the next boot: its commands are run here as they stand there, and then

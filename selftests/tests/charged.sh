@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 6.1 newest
+# slb-also: 6.12
 # slb-timeout: 900
 #
 # Memory for flows is charged to the memory cgroup of the process that created the network

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 uml smp
+# slb-also: uml smp
+# slb-rows: stock
 # slb-timeout: 120
 #
 # Routes that come and go, as a routing daemon makes them, none of which is for the packets
@@ -45,6 +46,7 @@ run() {
 }
 
 modprobe shadowlb
+slb_one_cpu
 slb_net_up
 slb_net6_up
 slb_in dir ip address add fd01::100/128 dev dc nodad

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 uml smp
+# slb-also: uml smp
+# slb-rows: stock
 # slb-timeout: 180
 #
 # Direct routing and tunnels with net.ipv4.vs.conntrack=1: conntrack sees requests alone.
@@ -61,6 +62,7 @@ run() {
 ended() { [ -z "$(entry "$1")" ]; }
 
 modprobe -a shadowlb nf_conntrack nf_conntrack_netlink
+slb_one_cpu
 slb_net_up
 slb_scope 2
 slb_in dir nft -f - <<-'EOF' || slb_bail 'no rules'

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
-# slb-also: 6.12 smp
+# slb-also: smp
+# slb-rows: stock
 # slb-timeout: 180
 #
 # A client closes its half and waits for a late answer, while nothing comes from the

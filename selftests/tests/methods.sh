@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 smp
+# slb-also: smp
+# slb-rows: stock
 # slb-timeout: 1200
 #
 # Every way from the director to a real server, of IPv4 and IPv6, with what people run

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: uml smp
+# slb-also: smp
 # slb-timeout: 900
 #
 # Programs that drive IPVS, or watch it, cannot tell whether flows serve: the same is done

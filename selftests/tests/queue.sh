@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 newest
+# slb-also: 6.12
 # slb-timeout: 120
 #
 # Packets that a rule gives to user space (NFQUEUE) behind raw, an inline intrusion

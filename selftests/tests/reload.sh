@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 newest uml smp
+# slb-also: uml smp
+# slb-rows: stock
 # slb-timeout: 620
 #
 # 100 loads and unloads of the module (SLB_RELOADS) while HTTP and UDP go through IPVS, in

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 uml smp
+# slb-also: uml smp
+# slb-rows: stock
 # slb-timeout: 120
 #
 # Rules that give packets another mark in raw than at the exit, and set priority, DSCP and
@@ -61,6 +62,7 @@ ecn() {
 slb_right_above() { [ "$(slb_counted dir netdev right)" -gt "$1" ]; }
 
 modprobe shadowlb
+slb_one_cpu
 slb_net_up
 slb_net6_up
 slb_in dir ip address add fd01::100/128 dev dc nodad

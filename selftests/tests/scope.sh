@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 uml smp
+# slb-also: uml smp
+# slb-rows: stock
 # slb-timeout: 360
 #
 # net.shadowlb.scope says whose packets are served: of no service (0), of those

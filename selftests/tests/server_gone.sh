@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
-# slb-also: 6.12 newest smp
+# slb-also: smp
+# slb-rows: stock
 # slb-timeout: 480
 #
 # A real server or a service is removed while flows serve its connections: no packet

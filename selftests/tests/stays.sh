@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 smp
+# slb-also: smp
+# slb-rows: stock
 # slb-timeout: 480
 #
 # What IPVS does and flows do not: FTP with ip_vs_ftp, SIP persistence, one-packet

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 newest uml smp
+# slb-also: uml smp
+# slb-rows: stock
 # slb-timeout: 480
 #
 # What flows hold is let go of when what they belong to goes away under traffic: a CPU,

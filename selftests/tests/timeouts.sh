@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 uml smp
+# slb-also: uml smp
+# slb-rows: stock
 # slb-timeout: 300
 #
 # Timeouts of connections that change while flows serve them, to 60 s above all, which

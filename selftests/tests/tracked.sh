@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: 6.12
-# slb-also: 6.1 newest
 # slb-timeout: 240
 #
 # What rules of a bridge behind the way out see of a packet's connection is the same with flows

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 uml smp
+# slb-also: uml smp
+# slb-rows: stock
 # slb-timeout: 480
 #
 # What ipvsadm shows is what it would show without flows: the same traffic with scope 0

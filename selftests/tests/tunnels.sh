@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
-# slb-also: 6.12 smp
+# slb-also: smp
+# slb-rows: stock
 # slb-timeout: 120
 #
 # conntrack keeps the entry of a tunnel as long as flows send packets through the tunnel,
@@ -23,6 +24,7 @@ slb_entry_there() { [ -n "$(slb_entry "$1")" ]; }
 slb_entry_gone() { ! slb_entry_there "$1"; }
 
 modprobe shadowlb
+slb_one_cpu
 slb_net_up
 slb_scope 2
 # conntrack sees what the director sends

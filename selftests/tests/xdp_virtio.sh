@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 newest
+# slb-also: newest
 # slb-timeout: 300
 #
 # XDP in a driver of network cards: virtio-net, whose frames never were an skb. The wires at
