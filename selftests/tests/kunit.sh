@@ -55,6 +55,10 @@ slb_suite() {
 	rmmod "$module" || slb_case 'not ok' "$suite: cannot unload $module"
 }
 
+if [ "$SLB_KERNEL" != uml ]; then
+	echo '# the suites are built for the debug kernel (uml) alone'
+	exit 4
+fi
 for name in flow order parse rewrite; do
 	slb_suite "$name"
 done
