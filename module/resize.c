@@ -66,6 +66,9 @@ bool slb_resize_begin(struct slb_cpu *c, struct slb_table *t)
 	here = slb_sweep_enter(c, false, &since);
 	if (here && (flows > slb_table_size(t) ||
 		     flows == slb_table_want(t, slb_flows))) {
+		/* this one may be too small soon, too */
+		if (flows > slb_table_size(t))
+			c->grow = 0;
 		slb_table_resize(t, slots, flows);
 		slots = NULL;
 	}

@@ -115,8 +115,8 @@ void slb_sweep_kick(struct slb_cpu *c, u8 want)
  * slb_sweep_grow() - have a table that has become too small replaced soon
  * @c: this CPU
  *
- * Where memory is missing, not before it is to be asked for again; otherwise a few times
- * a second, however often flows begin and end.
+ * Where memory is missing, not before it is to be asked for again. If nothing came of it the last
+ * time, a few times a second, however often flows begin and end.
  *
  * Context: BH off.
  */
