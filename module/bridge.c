@@ -10,8 +10,8 @@
  *  slb_bridge_pass   | BH off, as the device's statistics are this CPU's
  *
  * The port is in the flow's key, in the bridge's place: whatever the bridge asks by port (VLAN,
- * state, learned addresses, rules of its own) is proved for each port, once a lease, by packets that
- * it has passed up. What sees each packet at the bridge's device keeps packets slow as long as it
+ * state, learned addresses, rules of its own) is proved for each port, once a lease, by packets
+ * that it has passed up. What sees each packet at the bridge's device keeps packets slow as long as it
  * is there: taps, traffic control, BPF, rules at ingress, a device on top, and RPS, behind
  * which packets wait that a hit would overtake.
  */
