@@ -11,8 +11,8 @@
  *
  * The port is in the flow's key, in the bridge's place: whatever the bridge asks by port (VLAN,
  * state, learned addresses, rules of its own) is proved for each port, once a lease, by packets
- * that it has passed up. What sees each packet at the bridge's device keeps packets slow as long as it
- * is there: taps, traffic control, BPF, rules at ingress, a device on top, and RPS, behind
+ * that it has passed up. What sees each packet at the bridge's device keeps packets slow as long
+ * as it is there: taps, traffic control, BPF, rules at ingress, a device on top, and RPS, behind
  * which packets wait that a hit would overtake.
  */
 #include <linux/etherdevice.h>
