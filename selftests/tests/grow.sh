@@ -20,8 +20,13 @@ sockets=1500
 slb_cpus() { slb_in dir cat /proc/net/shadowlb | awk '$1 ~ /^[0-9]+$/ && $2 > 0 { print $2, $3 }'; }
 slb_largest() { slb_cpus | awk '$1 > n { n = $1 } END { print n + 0 }'; }
 slb_flows_used() { slb_cpus | awk '{ n += $2 } END { print n + 0 }'; }
+# Flows that are idle end meanwhile, and none begins.
 slb_all_listed() {
-	[ "$(slb_in dir cat /proc/net/shadowlb_flows | tail -n +2 | wc -l)" -eq "$(slb_flows_used)" ]
+	local before listed
+
+	before=$(slb_flows_used)
+	listed=$(slb_in dir cat /proc/net/shadowlb_flows | tail -n +2 | wc -l)
+	[ "$before" -ge "$listed" ] && [ "$listed" -ge "$(slb_flows_used)" ]
 }
 slb_bytes() { slb_in dir awk '$1 == "all" { print $6 }' /proc/net/shadowlb; }
 slb_freed() { [ "$(slb_largest)" -eq 0 ]; }
