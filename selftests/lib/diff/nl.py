@@ -8,6 +8,7 @@ process is in.
 """
 import ctypes
 import os
+import re
 import socket
 import struct
 
@@ -292,7 +293,13 @@ def ipvs_stats():
             out.append("  -> %s:%d: %s" %
                        (socket.inet_ntop(server[11][0], server[1][:size]),
                         int.from_bytes(server[2], "big"), line(counts(server[12]))))
-    return "\n".join(out)
+    return ordered("\n".join(out))
+
+
+def ordered(text):
+    """Services, each with its real servers behind it, in an order of their own: newer kernels
+    hash them by a key that each namespace draws."""
+    return "\n".join(sorted(re.split("\n(?!  ->)", text.rstrip("\n"))))
 
 
 def line(values):

@@ -3,7 +3,7 @@
 import re
 
 from .net import proc
-from .nl import ipvs_stats
+from .nl import ipvs_stats, ordered
 
 # Seconds by which expiry may differ: a sweep, the time between two readings, and the
 # rounding of both.
@@ -33,7 +33,7 @@ class State:
         self.stats = ipvs_stats()
         # before the servers' counts: one that ends in between is known to be about to
         self.conns = self.timed(proc("ip_vs_conn").splitlines()[1:], self.conn)
-        self.servers = proc("ip_vs")
+        self.servers = ordered(proc("ip_vs"))
         self.tracked = self.timed(self.entries(), self.entry) if conntrack else {}
         self.devices = self.counted(director.noise, xdp)
         self.snmp = self.counters(xdp and gro)
