@@ -30,7 +30,11 @@ merged() {
 
 {
 	sed '/^From `make kernels`/,$d' "$page"
-	printf 'From `make kernels`, each row on the day that it names.\n\n'
+	cat <<-'T'
+		From `make kernels`, each row on the day that it names, or from `make test` where it says so, which
+		runs the tests there that it has for that kernel.
+
+	T
 	cat <<-'T'
 		| kernel | package | built, `W=1` | booted | tests | probes that hold (`SLB_HAVE_`) | measured |
 		|---|---|---|---|---|---|---|
