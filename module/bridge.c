@@ -11,8 +11,8 @@
  *
  * The port is in the flow's key, in the bridge's place: whatever the bridge asks by port (VLAN,
  * state, learned addresses, rules of its own) is proved for each port, once a lease, by packets
- * that it has passed up. What sees each packet at the bridge's device keeps packets slow as long
- * as it is there: taps, traffic control, BPF, rules at ingress, a device on top, and RPS, behind
+ * that it has passed up. Whoever sees each packet at the bridge's device keeps packets slow
+ * for as long: taps, traffic control, BPF, rules at ingress, a device on top, and RPS, behind
  * which packets wait that a hit would overtake.
  */
 #include <linux/etherdevice.h>
@@ -27,7 +27,7 @@
 #include "bridge.h"
 #include "serve.h"
 
-/* Does nobody look at what this device receives, but IP, and at once? */
+/* Does IP alone get packets that this device receives, and at once? */
 static bool slb_dev_private(struct net_device *dev)
 {
 	return !rcu_access_pointer(dev->rx_handler) && !dev_nit_active(dev) &&
@@ -54,7 +54,7 @@ bool slb_bridge_fit(const struct sk_buff *skb, bool v6)
 }
 
 /**
- * slb_bridge_pass() - do what the bridge and its device would have done with a packet
+ * slb_bridge_pass() - count a packet for the bridge's device and make it one of its
  * @net: the namespace
  * @skb: the packet, slb_bridge_fit(), as it came
  * @v6: an IPv6 packet

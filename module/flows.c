@@ -185,8 +185,8 @@ void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 		slb_conn_expire(cp);
 }
 
-/* The device that packets from this address come by, if they answer what leaves by @dev. Of a
- * bridge, with br_netfilter, it is the port that the last one came by.
+/* The device that packets from this address come by, if they answer others that leave by @dev.
+ * Of a bridge, with br_netfilter, it is the port that the last one came by.
  */
 static u32 slb_answer_iif(const struct slb_cpu_data *d, u16 peer,
 			  const struct net_device *dev)

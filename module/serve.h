@@ -22,7 +22,7 @@
  * slb_dev_mute6() - has IPv6 been switched off on this device?
  * @dev: the device
  *
- * ipv6_rcv() then drops what comes by it, which packets that do not get there are asked for.
+ * ipv6_rcv() then drops packets from it. Those that never get there are asked about it here.
  *
  * Context: RCU.
  */

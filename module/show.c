@@ -203,8 +203,8 @@ static void slb_hooks_show(struct seq_file *seq, struct slb_rules *rules,
 	}
 }
 
-/* With br_netfilter, whose hook at a port has that of shadowlb called: what comes behind it until
- * the bridge has passed a packet up.
+/* With br_netfilter, whose hook at a port has that of shadowlb called: hooks behind it, until the
+ * bridge has passed a packet up.
  */
 static void slb_bridge_show(struct seq_file *seq, struct slb_rules *rules,
 			    const struct net *net)

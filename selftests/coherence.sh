@@ -47,7 +47,7 @@ done
 paste -d '\n' <(sed -n 's/^.*# row\t//p' "$SLB_WORK/out.1") \
 	<(sed -n 's/^.*# row\t//p' "$SLB_WORK/out.2") | grep . >"$SLB_WORK/rows"
 
-# From HEAD on to the next head of a table: what was measured.
+# The section of a table, with its head.
 section() {
 	printf '%s\n\nMeasured on %s by `make coherence`, each event %s times, Linux %s (`%s`).\n\n' \
 		"$head" "$(date +%Y-%m-%d)" "$SLB_REPEAT" "$release" "$SLB_KERNEL"

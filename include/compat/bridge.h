@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What br_netfilter notes on a packet; not every configuration has it. */
+/* Notes of br_netfilter on a packet; not every configuration has them. */
 #ifndef _SLB_COMPAT_BRIDGE_H
 #define _SLB_COMPAT_BRIDGE_H
 

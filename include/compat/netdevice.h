@@ -46,7 +46,7 @@ slb_dev_egress(const struct net_device *dev)
 }
 
 /**
- * slb_dev_classified() - does traffic control, or BPF there, see what a device receives?
+ * slb_dev_classified() - does traffic control, or BPF there, see packets that a device receives?
  * @dev: the device
  *
  * Context: any.
@@ -63,7 +63,7 @@ static inline bool slb_dev_classified(const struct net_device *dev)
 }
 
 /**
- * slb_dev_steered() - may another CPU have to take what a device receives (RPS, RFS)?
+ * slb_dev_steered() - may another CPU have to take packets that a device receives (RPS, RFS)?
  * @dev: a device with one receive queue
  *
  * Context: any.

@@ -60,7 +60,7 @@ slb_bail() {
 	slb_done
 }
 
-# This test, and what it starts, on one CPU: flows are of a CPU, and of few packets each counts.
+# This test and its children on one CPU: flows are of a CPU, and of few packets each counts.
 slb_one_cpu() { taskset -pc 0 $$ >/dev/null; }
 
 # Milliseconds of a clock that nobody sets: in the variable of that name.

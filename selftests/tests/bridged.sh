@@ -21,7 +21,7 @@ set -u
 . lib/xdp.sh
 trap slb_net_down EXIT
 
-# slb_bridge BRIDGE PORT...: what the ports had is the bridge's, MAC addresses too.
+# slb_bridge BRIDGE PORT...: addresses and neighbours of the ports become the bridge's.
 slb_bridge() {
 	local br=$1 dev port=10 line
 
