@@ -2,7 +2,7 @@
 /*
  * What "ip link set dev eth0 xdp obj shadowlb_xdp.o sec xdp" attaches: it asks the module
  * for each frame, and does what that says. All there is to know is in the module, see
- * module/rung_xdp.c; without it this does not load.
+ * module/serve/hook_xdp.c; without it this does not load.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

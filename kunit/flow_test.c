@@ -10,7 +10,7 @@
 #include "flow_twin.h"
 #include "suite.h"
 /* the code under test */
-#include "flow.c"
+#include "flow/table.c"
 
 #define SLB_PHASES	24
 

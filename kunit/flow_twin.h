@@ -5,7 +5,7 @@
 
 #include <kunit/test.h>
 
-#include "lookup.h"
+#include "flow/table.h"
 #include "rnd.h"
 
 /* A table of more flows than a case fills. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* shadowlb-order: which keys XDP holds back, and until when. A twin remembers each hold. */
-#include "order.h"
 #include "rnd.h"
+#include "state/hold.h"
 #include "suite.h"
 
 #define SLB_ORDER_STEPS	2000

@@ -6,7 +6,7 @@
 #include <linux/in.h>
 #include <linux/kernel.h>
 
-#include "parse.h"
+#include "flow/parse.h"
 
 /* Most bytes that a packet here has. */
 #define SLB_ROOM	80

@@ -12,7 +12,7 @@
 #include "parse_packet.h"
 #include "suite.h"
 /* the code under test */
-#include "parse.h"
+#include "flow/parse.h"
 
 #define SLB_FUZZ	20000
 

@@ -5,7 +5,7 @@
 
 #include <kunit/test.h>
 
-#include "flow.h"
+#include "flow/flow.h"
 #include "rnd.h"
 
 /* Where to find what in an IPv4 header. */

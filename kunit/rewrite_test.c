@@ -13,7 +13,7 @@
 #include "rewrite_slow.h"
 #include "suite.h"
 /* the code under test */
-#include "rewrite.c"
+#include "flow/rewrite.c"
 
 #define SLB_RUNS	10000
 

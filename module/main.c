@@ -11,14 +11,14 @@
 #include <linux/log2.h>
 #include <linux/module.h>
 
-#include "flow.h"
-#include "net.h"
-#include "rung_xdp.h"
-#include "sched.h"
-#include "sweep.h"
+#include "flow/flow.h"
+#include "sched/sched.h"
+#include "serve/hook_xdp.h"
+#include "state/ns.h"
+#include "state/sweep.h"
 
 #define CREATE_TRACE_POINTS
-#include "trace.h"
+#include "flow/trace.h"
 
 unsigned int slb_flows __read_mostly = SLB_FLOWS_DEFAULT;
 module_param_named(flows, slb_flows, uint, 0444);

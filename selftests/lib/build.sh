@@ -62,7 +62,7 @@ slb_build_make() {
 # slb_build_astray DEST KDIR-ARGUMENT...: DEST/astray/shadowlb.ko, whose sweeps are bound to
 # no CPU, for the test of that name.
 slb_build_astray() {
-	local dest=$1/astray sweep=$1/astray/module/sweep.c log=$1/build.log
+	local dest=$1/astray sweep=$1/astray/module/state/sweep.c log=$1/build.log
 
 	shift
 	slb_copy_source "$dest" || return 1

@@ -53,14 +53,10 @@ else
 	perl -ne "$names" "${files[@]}" || rc=1
 fi
 
-# The narrow waist: these know packets' bytes and flows, not who is asking.
-for part in flow parse rewrite; do
-	mapfile -t files < <(slb_static_files "module/$part.[ch]" "module/${part}_*.[ch]")
-	[ ${#files[@]} -gt 0 ] || complain "module/$part.c: missing"
-	for file in "${files[@]}"; do
-		if found=$(grep -nE '#include.*(ip_vs|netfilter|bpf|xdp)' "$file"); then
-			complain "$file: must know nothing of IPVS, netfilter or XDP:" "$found"
-		fi
-	done
-done
+# flow/ knows packets' bytes and flows, nothing of IPVS, netfilter or XDP.
+while read -r file; do
+	if found=$(grep -nE '#include.*(ip_vs|netfilter|bpf|xdp)' "$file"); then
+		complain "$file: must know nothing of IPVS, netfilter or XDP:" "$found"
+	fi
+done < <(slb_static_files 'module/flow/*.[ch]')
 exit $rc

@@ -34,4 +34,4 @@ if ! grep -q '^ *CHECK .*/module/' "$dir/log"; then
 fi
 ! sed -n "s|^$dir/src/||p" "$dir/log" | sed 's|/\./|/|' |
 	grep -E '^(module|include)/[^ ]*: (warning|error):' |
-	grep -vE '^module/trace\.h:[0-9]+:1: warning: (cast to restricted|restricted .* degrades)'
+	grep -vE '^module/flow/trace\.h:[0-9]+:1: warning: (cast to restricted|restricted .* degrades)'

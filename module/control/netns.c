@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Network namespaces: what exists in each, and when its packets are looked at.
+ *
+ *  operation                        | locking
+ * ----------------------------------+----------------------------------------
+ *  slb_net_scope_set                | slb_mutex
+ *  slb_net_service_add, _del        | slb_sched_mutex, takes slb_mutex
+ *  the list of namespaces           | slb_nets_mutex; innermost, for it is
+ *                                   | taken under the lock of CPU hotplug
+ *
+ * Hooks are registered only in namespaces that can have flows: scope 2, or
+ * scope 1 and a service scheduled by "shadow". Elsewhere a loaded module costs
+ * packets nothing.
+ *
+ * Teardown of a namespace: slb_net_pre_exit() closes the doors (sysctl, hooks),
+ * the core waits for RCU readers, so that no hook runs any more, and
+ * slb_net_exit_one() cancels the work and ends the flows. IPVS's own exit,
+ * which waits until no connection is left, comes after ours because it was
+ * registered first.
+ */
+#include <linux/cpuhotplug.h>
+
+#include "flow/memory.h"
+#include "sched/sched.h"
+#include "show/proc.h"
+#include "state/ns.h"
+#include "state/sweep.h"
+
+unsigned int slb_net_id __read_mostly;
+/* Guards the scope of every namespace, and with it the hooks; see net.h. */
+DEFINE_MUTEX(slb_mutex);
+
+static DEFINE_MUTEX(slb_nets_mutex);
+static LIST_HEAD(slb_nets);
+static int slb_cpuhp_state;
+/* Who registers the pernet operations, as long as that lasts. */
+static const struct task_struct *slb_net_loader;
+
+/* Register or unregister the hooks as scope and services want it. */
+static int slb_net_hook(struct slb_net *sn, int scope, int services)
+{
+	bool want = !sn->dead && (scope == SLB_SCOPE_ALL ||
+				  (scope == SLB_SCOPE_SHADOW && services));
+	int err = 0;
+
+	lockdep_assert_held(&slb_mutex);
+	if (want == sn->hooked)
+		return 0;
+	if (want)
+		err = slb_nf_register(sn);
+	else
+		slb_nf_unregister(sn);
+	if (!err)
+		WRITE_ONCE(sn->hooked, want);
+	return err;
+}
+
+/**
+ * slb_net_scope_set() - choose which services are served by flows
+ * @sn: the namespace
+ * @scope: enum slb_scope
+ *
+ * When this returns, no packet is served by a flow of a service that is out of
+ * scope, on any CPU.
+ *
+ * Context: process, slb_mutex.
+ * Return: 0, or what nf_register_net_hooks() returns; then nothing changed.
+ */
+int slb_net_scope_set(struct slb_net *sn, int scope)
+{
+	int err;
+
+	lockdep_assert_held(&slb_mutex);
+	if (scope == sn->scope)
+		return 0;
+	err = slb_net_hook(sn, scope, sn->services);
+	if (err)
+		return err;
+	WRITE_ONCE(sn->scope, scope);
+	/* hooks that have read the old scope */
+	synchronize_rcu();
+	slb_sweep_drop(sn);
+	return 0;
+}
+
+/* A service begins to be scheduled by "shadow". Without hooks it is not served by flows, and
+ * works all the same: but who asked for them should know.
+ */
+static int slb_net_service_add(struct net *net)
+{
+	struct slb_net *sn = slb_net(net);
+	int err;
+
+	mutex_lock(&slb_mutex);
+	err = slb_net_hook(sn, sn->scope, sn->services + 1);
+	if (!err)
+		sn->services++;
+	mutex_unlock(&slb_mutex);
+	return err;
+}
+
+/* A service is no longer scheduled by "shadow". Its flows are ended by the next sweep, if
+ * not by the loss of its real servers.
+ */
+static void slb_net_service_del(struct net *net)
+{
+	struct slb_net *sn = slb_net(net);
+
+	mutex_lock(&slb_mutex);
+	sn->services--;
+	slb_net_hook(sn, sn->scope, sn->services);
+	mutex_unlock(&slb_mutex);
+}
+
+const struct slb_sched_watcher slb_net_watcher = {
+	.add	= slb_net_service_add,
+	.del	= slb_net_service_del,
+};
+
+static int slb_net_init_one(struct net *net)
+{
+	struct slb_net *sn = slb_net(net);
+	int err;
+
+	sn->net = net;
+	/* who loads the module has not created the namespaces that there are */
+	if (current != READ_ONCE(slb_net_loader))
+		sn->payer = slb_memory_payer();
+	sn->scope = slb_scope;
+	sn->lease = SLB_LEASE_DEFAULT;
+	slb_nf_init(sn);
+	err = slb_sweep_net_init(sn);
+	if (err)
+		goto err_payer;
+	mutex_lock(&slb_nets_mutex);
+	list_add_tail(&sn->list, &slb_nets);
+	mutex_unlock(&slb_nets_mutex);
+	err = slb_stats_init(net);
+	if (err)
+		goto err_sweep;
+	err = slb_show_init(net);
+	if (err)
+		goto err_stats;
+	err = slb_list_init(net);
+	if (err)
+		goto err_show;
+	err = slb_why_init(net);
+	if (err)
+		goto err_list;
+	err = slb_sysctl_init(sn);
+	if (err)
+		goto err_why;
+	mutex_lock(&slb_mutex);
+	err = slb_net_hook(sn, sn->scope, 0);
+	mutex_unlock(&slb_mutex);
+	if (err)
+		goto err_sysctl;
+	return 0;
+
+err_sysctl:
+	slb_sysctl_exit(sn);
+err_why:
+	slb_why_exit(net);
+err_list:
+	slb_list_exit(net);
+err_show:
+	slb_show_exit(net);
+err_stats:
+	slb_stats_exit(net);
+err_sweep:
+	mutex_lock(&slb_nets_mutex);
+	list_del(&sn->list);
+	mutex_unlock(&slb_nets_mutex);
+	slb_sweep_net_exit(sn);
+err_payer:
+	slb_memory_payer_put(sn->payer);
+	return err;
+}
+
+static void slb_net_pre_exit(struct net *net)
+{
+	struct slb_net *sn = slb_net(net);
+
+	slb_sysctl_exit(sn);
+	mutex_lock(&slb_mutex);
+	sn->dead = true;
+	slb_net_hook(sn, sn->scope, sn->services);
+	mutex_unlock(&slb_mutex);
+}
+
+static void slb_net_exit_one(struct net *net)
+{
+	struct slb_net *sn = slb_net(net);
+
+	slb_why_exit(net);
+	slb_list_exit(net);
+	slb_show_exit(net);
+	slb_stats_exit(net);
+	mutex_lock(&slb_nets_mutex);
+	list_del(&sn->list);
+	mutex_unlock(&slb_nets_mutex);
+	slb_sweep_net_exit(sn);
+	slb_memory_payer_put(sn->payer);
+}
+
+static struct pernet_operations slb_net_ops = {
+	.init		= slb_net_init_one,
+	.pre_exit	= slb_net_pre_exit,
+	.exit		= slb_net_exit_one,
+	.id		= &slb_net_id,
+	.size		= sizeof(struct slb_net),
+};
+
+static int slb_cpu_dead(unsigned int cpu)
+{
+	struct slb_net *sn;
+
+	mutex_lock(&slb_nets_mutex);
+	list_for_each_entry(sn, &slb_nets, list)
+		slb_sweep_dead(sn, cpu);
+	mutex_unlock(&slb_nets_mutex);
+	return 0;
+}
+
+/**
+ * slb_net_init() - begin to look after namespaces and CPUs
+ *
+ * Context: process.
+ * Return: 0, or a negative error.
+ */
+int slb_net_init(void)
+{
+	int err;
+
+	/* a state of the BP's part: torn down when the CPU runs nothing more */
+	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "net/shadowlb",
+					NULL, slb_cpu_dead);
+	if (err < 0)
+		return err;
+	slb_cpuhp_state = err;
+	WRITE_ONCE(slb_net_loader, current);
+	err = register_pernet_subsys(&slb_net_ops);
+	WRITE_ONCE(slb_net_loader, NULL);
+	if (err)
+		cpuhp_remove_state_nocalls(slb_cpuhp_state);
+	return err;
+}
+
+/**
+ * slb_net_exit() - stop it; ends all flows
+ *
+ * Context: process.
+ */
+void slb_net_exit(void)
+{
+	unregister_pernet_subsys(&slb_net_ops);
+	cpuhp_remove_state_nocalls(slb_cpuhp_state);
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * net.shadowlb: the knobs of a namespace.
+ *
+ *  scope | 0 off, 1 services scheduled by "shadow", 2 every IPVS service
+ *  lease | seconds for which a flow is used before a packet proves it again
+ *  verify | one packet in so many is for comparing with the slow path; 0 none
+ */
+#include <linux/slab.h>
+
+#include <compat/sysctl.h>
+
+#include "flow/memory.h"
+#include "state/ns.h"
+
+static const int slb_lease_max = SLB_LEASE_MAX;
+
+/* Once the write returns, the new scope holds for every packet. */
+static int slb_sysctl_scope(slb_ctl_table *table, int write, void *buffer,
+			    size_t *lenp, loff_t *ppos)
+{
+	struct slb_net *sn = table->extra2;
+	struct ctl_table scope = {
+		.procname	= table->procname,
+		.data		= &sn->scope_new,
+		.maxlen		= sizeof(int),
+		.mode		= table->mode,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_TWO,
+	};
+	int err;
+
+	mutex_lock(&slb_mutex);
+	sn->scope_new = sn->scope;
+	err = proc_dointvec_minmax(&scope, write, buffer, lenp, ppos);
+	if (!err && write)
+		err = slb_net_scope_set(sn, sn->scope_new);
+	mutex_unlock(&slb_mutex);
+	return err;
+}
+
+static const struct ctl_table slb_sysctl_table[] = {
+	{
+		.procname	= "scope",
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= slb_sysctl_scope,
+	},
+	{
+		.procname	= "lease",
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= SYSCTL_ONE,
+		.extra2		= (void *)&slb_lease_max,
+	},
+	{
+		.procname	= "verify",
+		.maxlen		= sizeof(int),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_INT_MAX,
+	},
+	{ }
+};
+
+/**
+ * slb_sysctl_init() - show the knobs of a namespace
+ * @sn: the namespace
+ *
+ * Context: process.
+ * Return: 0, or -ENOMEM.
+ */
+int slb_sysctl_init(struct slb_net *sn)
+{
+	sn->table = kmemdup(slb_sysctl_table, sizeof(slb_sysctl_table),
+			    GFP_KERNEL | slb_memory_account(sn->payer));
+	if (!sn->table)
+		return -ENOMEM;
+	sn->table[0].data = &sn->scope;
+	sn->table[0].extra2 = sn;
+	sn->table[1].data = &sn->lease;
+	sn->table[2].data = &sn->verify;
+	sn->sysctl = register_net_sysctl_sz(sn->net, "net/shadowlb", sn->table,
+					    ARRAY_SIZE(slb_sysctl_table) - 1);
+	if (!sn->sysctl) {
+		kfree(sn->table);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * slb_sysctl_exit() - take them back
+ * @sn: the namespace
+ *
+ * Context: process; waits for reads and writes under way.
+ */
+void slb_sysctl_exit(struct slb_net *sn)
+{
+	unregister_net_sysctl_table(sn->sysctl);
+	kfree(sn->table);
+}

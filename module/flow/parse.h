@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The header parser: from the bytes of a packet to the key of its flow, and which packets
+ * may be served by a flow at all. Inline, as each hit runs through it.
+ *
+ * It works on plain bytes and knows nothing of where they come from. Anything
+ * unusual is for the slow path, and is told by its reason. Where the ports can
+ * be found all the same the key is given with the reason, so that the flow can
+ * be ended (TCP SYN, FIN, RST) or held back until the slow path has dealt with
+ * the unusual packet, which keeps the packets of a connection in order.
+ */
+#ifndef _SLB_PARSE_H
+#define _SLB_PARSE_H
+
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/sctp.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <net/dsfield.h>
+#include <net/inet_ecn.h>
+#include <net/ip.h>
+
+#include "flow/flow.h"
+#include "flow/reason.h"
+
+/* Bytes of headers of a packet that a flow serves: IPv6 and TCP, no options. */
+#define SLB_HEAD_LEN	60
+
+/**
+ * struct slb_pkt - what the parser found
+ * @key4: the key of the packet's flow, if @has_key and not @v6
+ * @key6: the key of the packet's flow, if @has_key and @v6
+ * @hash: room for the key's hash; not set by the parser
+ * @len: length by the IP header, in bytes, that header included
+ * @hlen: bytes of headers, options of TCP and chunks of SCTP apart:
+ *	SLB_HEAD_LEN at most for a packet that a flow may serve
+ * @tos: type of service or traffic class, less its ECN bits
+ * @ecn: a bit for its ECN codepoint
+ * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP, if @has_key
+ * @v6: an IPv6 packet
+ * @has_key: the key is valid, even if the packet itself must go slow
+ * @ends: a TCP flag or SCTP chunk that ends the flow
+ * @nocsum: UDP without a checksum
+ */
+struct slb_pkt {
+	union {
+		struct slb_key4	key4;
+		struct slb_key6	key6;
+	};
+	u32		hash;
+	u32		len;
+	u8		hlen;
+	u8		tos;
+	u8		ecn;
+	u8		proto;
+	bool		v6;
+	bool		has_key;
+	bool		ends;
+	bool		nocsum;
+};
+
+static __always_inline u32 slb_proto_hlen(u8 proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return sizeof(struct tcphdr);
+	case IPPROTO_UDP:
+		return sizeof(struct udphdr);
+	case IPPROTO_SCTP:
+		return sizeof(struct sctphdr);
+	default:
+		return 0;
+	}
+}
+
+/* set_sctp_state() goes by the first chunk, and takes those that it does not
+ * know for data.
+ */
+static inline enum slb_stat
+slb_parse_chunk(const struct sctp_chunkhdr *ch, struct slb_pkt *pkt)
+{
+	switch (ch->type) {
+	case SCTP_CID_INIT:
+	case SCTP_CID_INIT_ACK:
+	case SCTP_CID_ABORT:
+	case SCTP_CID_SHUTDOWN:
+	case SCTP_CID_SHUTDOWN_ACK:
+	case SCTP_CID_ERROR:
+	case SCTP_CID_COOKIE_ECHO:
+	case SCTP_CID_COOKIE_ACK:
+	case SCTP_CID_SHUTDOWN_COMPLETE:
+		pkt->ends = true;
+		return SLB_MISS_FLAGS;
+	default:
+		return SLB_HIT;
+	}
+}
+
+/* The transport header, of which avail bytes can be read and len are there. */
+static __always_inline enum slb_stat
+slb_parse_transport(const void *data, u32 avail, u32 len, struct slb_pkt *pkt)
+{
+	const struct udphdr *uh = data;
+	const struct tcphdr *th = data;
+	const struct sctphdr *sh = data;
+	u32 need = slb_proto_hlen(pkt->proto);
+	__be32 flags;
+
+	if (avail < need || len < need)
+		return SLB_MISS_SHORT;
+	switch (pkt->proto) {
+	case IPPROTO_TCP:
+		flags = tcp_flag_word(th) & (TCP_FLAG_SYN | TCP_FLAG_FIN |
+					     TCP_FLAG_RST | TCP_FLAG_ACK);
+		if (flags != TCP_FLAG_ACK) {
+			pkt->ends = flags & ~TCP_FLAG_ACK;
+			return SLB_MISS_FLAGS;
+		}
+		if (th->doff < 5 || len < th->doff * 4)
+			return SLB_MISS_SHORT;
+		return SLB_HIT;
+	case IPPROTO_UDP:
+		pkt->nocsum = !uh->check;
+		if (ntohs(uh->len) < sizeof(*uh) || ntohs(uh->len) > len)
+			return SLB_MISS_SHORT;
+		return SLB_HIT;
+	default:
+		need += sizeof(struct sctp_chunkhdr);
+		if (avail < need || len < need)
+			return SLB_MISS_SHORT;
+		return slb_parse_chunk((const void *)(sh + 1), pkt);
+	}
+}
+
+static __always_inline void slb_parse_dsfield(u8 dsfield, struct slb_pkt *pkt)
+{
+	pkt->tos = dsfield & ~INET_ECN_MASK;
+	pkt->ecn = 1 << (dsfield & INET_ECN_MASK);
+}
+
+static __always_inline void slb_pkt_init(struct slb_pkt *pkt, bool v6)
+{
+	pkt->v6 = v6;
+	pkt->has_key = false;
+	pkt->ends = false;
+	pkt->nocsum = false;
+}
+
+/**
+ * slb_parse_ipv4() - parse an IPv4 packet
+ * @data: the packet, from its IP header
+ * @avail: bytes that can be read there; those of the IP header and of a TCP
+ *	header without options, or as many as there are
+ * @iif: index of the ingress device
+ * @pkt: what was found
+ *
+ * The IP header's checksum and lengths have been verified by the caller's
+ * kernel (ip_rcv_core() does); they are not verified again, but no byte beyond
+ * @avail is read whatever they say.
+ *
+ * Context: any.
+ * Return: SLB_HIT if a flow may serve the packet, or why not: SLB_MISS_PROTO,
+ *	SLB_MISS_SHORT, SLB_MISS_OPTIONS, SLB_MISS_FRAGMENT, SLB_MISS_FLAGS,
+ *	SLB_MISS_TTL or SLB_MISS_META (a device index that fits no key).
+ */
+static __always_inline enum slb_stat
+slb_parse_ipv4(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
+{
+	const struct iphdr *iph = data;
+	const __be32 *ports;
+	u32 thoff, need, ihl;
+	enum slb_stat why;
+	u8 proto;
+
+	slb_pkt_init(pkt, false);
+	if (avail < sizeof(*iph))
+		return SLB_MISS_SHORT;
+	ihl = iph->ihl;
+	if (iph->version != 4 || ihl < 5)
+		return SLB_MISS_SHORT;
+
+	proto = iph->protocol;
+	need = slb_proto_hlen(proto);
+	if (!need)
+		return SLB_MISS_PROTO;
+	if (iif > SLB_IIF_MAX)
+		return SLB_MISS_META;
+	if (iph->frag_off & htons(IP_OFFSET))
+		return SLB_MISS_FRAGMENT;
+
+	thoff = ihl * 4;
+	if (avail < thoff + sizeof(*ports))
+		return SLB_MISS_SHORT;
+	ports = data + thoff;
+	pkt->key4.saddr = iph->saddr;
+	pkt->key4.daddr = iph->daddr;
+	pkt->key4.ports = *ports;
+	pkt->key4.iif_proto = iif << 8 | proto;
+	pkt->proto = proto;
+	pkt->has_key = true;
+
+	pkt->len = ntohs(iph->tot_len);
+	pkt->hlen = thoff + need;
+	slb_parse_dsfield(iph->tos, pkt);
+	if (pkt->len < pkt->hlen)
+		return SLB_MISS_SHORT;
+	why = slb_parse_transport(ports, avail - thoff, pkt->len - thoff, pkt);
+	if (why != SLB_HIT)
+		return why;
+	if (iph->frag_off & htons(IP_MF))
+		return SLB_MISS_FRAGMENT;
+	if (ihl > 5)
+		return SLB_MISS_OPTIONS;
+	if (iph->ttl <= 1)
+		return SLB_MISS_TTL;
+	return SLB_HIT;
+}
+
+/**
+ * slb_parse_ipv6() - parse an IPv6 packet
+ * @data: the packet, from its IPv6 header
+ * @avail: bytes that can be read there; those of the IPv6 header and of a TCP
+ *	header without options, or as many as there are
+ * @iif: index of the ingress device
+ * @pkt: what was found
+ *
+ * Packets with extension headers have no key: where their ports are is for
+ * the slow path to find out.
+ *
+ * Context: any.
+ * Return: as slb_parse_ipv4(); SLB_MISS_OPTIONS and SLB_MISS_FRAGMENT tell of
+ *	extension headers.
+ */
+static __always_inline enum slb_stat
+slb_parse_ipv6(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
+{
+	const struct ipv6hdr *iph = data;
+	const __be32 *ports;
+	enum slb_stat why;
+	u8 proto;
+	u32 need;
+
+	slb_pkt_init(pkt, true);
+	if (avail < sizeof(*iph) || iph->version != 6)
+		return SLB_MISS_SHORT;
+
+	proto = iph->nexthdr;
+	switch (proto) {
+	case NEXTHDR_FRAGMENT:
+		return SLB_MISS_FRAGMENT;
+	case NEXTHDR_HOP:
+	case NEXTHDR_ROUTING:
+	case NEXTHDR_DEST:
+	case NEXTHDR_AUTH:
+		return SLB_MISS_OPTIONS;
+	}
+	need = slb_proto_hlen(proto);
+	if (!need)
+		return SLB_MISS_PROTO;
+	if (iif > SLB_IIF_MAX)
+		return SLB_MISS_META;
+
+	if (avail < sizeof(*iph) + sizeof(*ports))
+		return SLB_MISS_SHORT;
+	ports = (const __be32 *)(iph + 1);
+	pkt->key6.saddr = iph->saddr;
+	pkt->key6.daddr = iph->daddr;
+	pkt->key6.ports = *ports;
+	pkt->key6.iif_proto = iif << 8 | proto;
+	pkt->proto = proto;
+	pkt->has_key = true;
+
+	pkt->len = sizeof(*iph) + ntohs(iph->payload_len);
+	pkt->hlen = sizeof(*iph) + need;
+	slb_parse_dsfield(ipv6_get_dsfield(iph), pkt);
+	if (pkt->len < pkt->hlen)
+		return SLB_MISS_SHORT;
+	why = slb_parse_transport(ports, avail - sizeof(*iph),
+				  pkt->len - sizeof(*iph), pkt);
+	if (why != SLB_HIT)
+		return why;
+	if (iph->hop_limit <= 1)
+		return SLB_MISS_TTL;
+	return SLB_HIT;
+}
+
+/**
+ * slb_pkt_keyless() - may a packet without a key be of a flow?
+ * @pkt: the packet
+ * @why: what the parser says of it
+ *
+ * Context: any.
+ */
+static inline bool slb_pkt_keyless(const struct slb_pkt *pkt, enum slb_stat why)
+{
+	return !pkt->has_key &&
+	       (why == SLB_MISS_FRAGMENT || why == SLB_MISS_OPTIONS);
+}
+
+#endif /* _SLB_PARSE_H */

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The rewriter: what IPVS and the forwarding code do to the headers of a
+ * packet, done at once from a precomputed action.
+ *
+ * It works on plain bytes and knows nothing of where they come from. The
+ * result is the slow path's to the bit, also where one's complement has two
+ * ways to write zero: sums are built from the same terms as in
+ * tcp_fast_csum_update(), tcp_partial_csum_update() and their UDP siblings of
+ * net/netfilter/ipvs.
+ */
+#ifndef _SLB_REWRITE_H
+#define _SLB_REWRITE_H
+
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <net/checksum.h>
+#include <net/ip.h>
+
+#include "flow/flow.h"
+
+/**
+ * enum slb_rewrite_how - what to do besides decrementing the time to live
+ * @SLB_REWRITE_NAT: write addresses, ports and checksum
+ * @SLB_REWRITE_PARTIAL: the transport checksum is offloaded
+ */
+enum slb_rewrite_how {
+	SLB_REWRITE_NAT		= 1 << 0,
+	SLB_REWRITE_PARTIAL	= 1 << 1,
+};
+
+void slb_action_init4(struct slb_action4 *act, const struct slb_key4 *from,
+		      __be32 saddr, __be32 daddr, __be16 sport, __be16 dport);
+void slb_action_init6(struct slb_action6 *act, const struct slb_key6 *from,
+		      const struct in6_addr *saddr,
+		      const struct in6_addr *daddr,
+		      __be16 sport, __be16 dport);
+
+/* Sums of what replaces what: addresses first, they alone are in a pseudo
+ * header.
+ */
+static inline __wsum slb_addr_diff4(__be32 osaddr, __be32 odaddr,
+				    __be32 saddr, __be32 daddr)
+{
+	__wsum sum = csum_add((__force __wsum)~osaddr, (__force __wsum)saddr);
+
+	sum = csum_add(sum, (__force __wsum)~odaddr);
+	return csum_add(sum, (__force __wsum)daddr);
+}
+
+static inline __wsum slb_addr_diff6(const struct in6_addr *osaddr,
+				    const struct in6_addr *odaddr,
+				    const struct in6_addr *saddr,
+				    const struct in6_addr *daddr)
+{
+	__wsum sum = 0;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		sum = csum_add(sum, (__force __wsum)~osaddr->s6_addr32[i]);
+		sum = csum_add(sum, (__force __wsum)saddr->s6_addr32[i]);
+		sum = csum_add(sum, (__force __wsum)~odaddr->s6_addr32[i]);
+		sum = csum_add(sum, (__force __wsum)daddr->s6_addr32[i]);
+	}
+	return sum;
+}
+
+/* csum_fold() inverts; an action keeps the plain sum */
+static inline __sum16 slb_csum_plain(__wsum sum)
+{
+	return (__force __sum16)~(__force u16)csum_fold(sum);
+}
+
+/* Write the ports, and bring the checksum up to date: csum is the plain sum of
+ * all that changes. The transport checksum behind an offloaded one
+ * (CHECKSUM_PARTIAL) holds the plain sum of the pseudo header, which the ports
+ * are not part of; csum is then the sum of what changes there. That of SCTP is
+ * another kind and for the caller to do.
+ */
+static __always_inline void slb_rewrite_ports(void *data, u8 proto, __be16 sport,
+					      __be16 dport, __wsum csum,
+					      bool partial)
+{
+	struct udphdr *uh = data;
+	__sum16 *check;
+	__wsum sum;
+
+	/* ports are at the same place in all of them */
+	uh->source = sport;
+	uh->dest = dport;
+	if (proto == IPPROTO_TCP)
+		check = &((struct tcphdr *)data)->check;
+	else if (proto == IPPROTO_UDP)
+		check = &uh->check;
+	else
+		return;
+
+	sum = csum_unfold(*check);
+	if (partial) {
+		*check = slb_csum_plain(csum_add(sum, csum));
+		return;
+	}
+	*check = csum_fold(csum_add(~sum, csum));
+	if (proto == IPPROTO_UDP && !*check)
+		*check = CSUM_MANGLED_0;
+}
+
+/**
+ * slb_rewrite_ipv4() - apply an action to a packet
+ * @data: the packet, from its IP header, whose checksum is right; no IP
+ *	options; time to live above 1; writable up to and including its
+ *	transport header with SLB_REWRITE_NAT, else its IP header
+ * @act: the action, made for the packet's key
+ * @how: enum slb_rewrite_how
+ *
+ * A UDP packet without a checksum must not come here with SLB_REWRITE_NAT:
+ * IPVS computes one for it over the whole packet. The checksum of SCTP is left
+ * as it is.
+ *
+ * Context: any.
+ */
+static __always_inline void
+slb_rewrite_ipv4(void *data, const struct slb_action4 *act, unsigned int how)
+{
+	bool partial = how & SLB_REWRITE_PARTIAL;
+	struct iphdr *iph = data;
+	__wsum sum = 0;
+
+	if (how & SLB_REWRITE_NAT) {
+		sum = slb_addr_diff4(iph->saddr, iph->daddr, act->saddr,
+				     act->daddr);
+		slb_rewrite_ports(iph + 1, iph->protocol, act->sport,
+				  act->dport,
+				  partial ? sum : csum_unfold(act->csum),
+				  partial);
+		iph->saddr = act->saddr;
+		iph->daddr = act->daddr;
+	}
+	iph->ttl--;
+	/* one less in the word that has the time to live. As no header sums up to
+	 * nothing, this is to the bit what a sum of all of it would be.
+	 */
+	sum = csum_add(sum, (__force __wsum)((u16)~(__force u16)iph->check +
+					     (u16)~(__force u16)htons(0x0100)));
+	iph->check = csum_fold(sum);
+}
+
+/**
+ * slb_rewrite_ipv6() - apply an action to an IPv6 packet
+ * @data: the packet, from its IPv6 header; no extension headers; hop limit
+ *	above 1; writable as for slb_rewrite_ipv4()
+ * @act: the action, made for the packet's key
+ * @how: enum slb_rewrite_how
+ *
+ * UDP without a checksum and the checksum of SCTP: as for slb_rewrite_ipv4().
+ *
+ * Context: any.
+ */
+static __always_inline void
+slb_rewrite_ipv6(void *data, const struct slb_action6 *act, unsigned int how)
+{
+	bool partial = how & SLB_REWRITE_PARTIAL;
+	struct ipv6hdr *iph = data;
+	__wsum csum;
+
+	if (how & SLB_REWRITE_NAT) {
+		csum = partial ? slb_addr_diff6(&iph->saddr, &iph->daddr,
+						&act->saddr.in6,
+						&act->daddr.in6) :
+				 csum_unfold(act->csum);
+		slb_rewrite_ports(iph + 1, iph->nexthdr, act->sport,
+				  act->dport, csum, partial);
+		iph->saddr = act->saddr.in6;
+		iph->daddr = act->daddr.in6;
+	}
+	iph->hop_limit--;
+}
+
+/**
+ * slb_hop_limit() - the time to live or hop limit of a packet
+ * @data: the packet, from its IP header
+ * @v6: an IPv6 packet
+ */
+static inline u8 slb_hop_limit(const void *data, bool v6)
+{
+	return v6 ? ((const struct ipv6hdr *)data)->hop_limit :
+		    ((const struct iphdr *)data)->ttl;
+}
+
+void slb_rewrite_class(void *data, const struct slb_extra *extra);
+
+#endif /* _SLB_REWRITE_H */

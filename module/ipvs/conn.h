@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The connection of IPVS that a flow comes from. */
+#ifndef _SLB_CONN_H
+#define _SLB_CONN_H
+
+#include <linux/in.h>
+
+#include <compat/ip_vs.h>
+
+#include "flow/flow.h"
+#include "flow/parse.h"
+#include "state/ns.h"
+
+/* Connections that IPVS keeps for less than this are not served. The timer of a
+ * pinned connection is set once a sweep, for packets up to a sweep old: this
+ * leaves three for a sweep that comes late.
+ */
+#define SLB_TIMEOUT_MIN	(5 * SLB_SWEEP)
+
+/**
+ * slb_state_settled() - the state of connections that flows serve
+ * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
+ */
+static inline u16 slb_state_settled(u8 proto)
+{
+	return proto == IPPROTO_TCP ? IP_VS_TCP_S_ESTABLISHED :
+	       proto == IPPROTO_UDP ? IP_VS_UDP_S_NORMAL :
+				      IP_VS_SCTP_S_ESTABLISHED;
+}
+
+/**
+ * slb_conn_settled() - is a connection in the state that flows serve?
+ * @cp: the connection, pinned
+ * @proto: its protocol, which is in another cache line than its state
+ *
+ * In that state a packet that a flow serves changes nothing of the connection
+ * but its counters and its timer: TCP segments with ACK and without SYN, FIN
+ * or RST keep ESTABLISHED in every table of ip_vs_proto_tcp.c, so do chunks
+ * that count as data in ip_vs_proto_sctp.c, and UDP has one state.
+ *
+ * Context: any; one read of a word that other CPUs may be writing, which is
+ * then as if the packet had come just before or just after.
+ */
+static inline bool slb_conn_settled(const struct ip_vs_conn *cp, u8 proto)
+{
+	return READ_ONCE(cp->state) == slb_state_settled(proto);
+}
+
+int slb_conn_timeout(const struct ip_vs_conn *cp);
+
+/**
+ * slb_conn_doubtful() - may IPVS have tried to end this connection?
+ * @cp: the connection, pinned and settled
+ *
+ * ip_vs_conn_expire() leaves a timeout of 60 s behind on a connection that is held, and no
+ * other trace. A packet leaves the same where 60 s is the protocol's timeout, which may
+ * have been changed since ("ipvsadm --set"), and so may a sync message. No copy of
+ * the protocol's timeouts tells which it was: a doubt ends the flow and nothing else.
+ * The packet goes to IPVS, which knows whether it still has the connection.
+ *
+ * Context: RCU.
+ */
+static inline bool slb_conn_doubtful(const struct ip_vs_conn *cp)
+{
+	return unlikely(READ_ONCE(cp->timeout) == 60 * HZ) &&
+	       slb_conn_timeout(cp) != 60 * HZ;
+}
+
+/**
+ * slb_conn_method() - how IPVS forwards packets of this connection
+ * @cp: the connection, pinned
+ *
+ * Return: IP_VS_CONN_F_MASQ, _DROUTE, _TUNNEL or another of its kind; does not
+ *	change while the connection lives.
+ */
+static inline u32 slb_conn_method(const struct ip_vs_conn *cp)
+{
+	return IP_VS_FWD_METHOD(cp);
+}
+
+/**
+ * slb_addr_equal() - is this an address of the connection's?
+ * @af: AF_INET or AF_INET6
+ * @a: an address
+ * @b: of the connection
+ */
+static inline bool slb_addr_equal(u16 af, const union slb_addr *a,
+				  const union nf_inet_addr *b)
+{
+	return af == AF_INET6 ? ipv6_addr_equal(&a->in6, &b->in6) :
+				a->ip == b->ip;
+}
+
+struct ip_vs_conn *slb_conn_pin(struct slb_net *sn, const struct slb_pkt *pkt,
+				const union slb_addr *daddr, __be16 dport,
+				bool *out);
+void slb_conn_unpin(struct ip_vs_conn *cp);
+enum slb_stat slb_conn_fit(const struct slb_net *sn,
+			   const struct ip_vs_conn *cp);
+bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst);
+u32 slb_conn_mtu(const struct ip_vs_conn *cp);
+bool slb_conn_ended(struct ip_vs_conn *cp);
+void slb_conn_expire(struct ip_vs_conn *cp);
+void slb_flow_account(struct slb_flow *flow, unsigned long now);
+
+#endif /* _SLB_CONN_H */

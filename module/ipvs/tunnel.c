@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tunnels: IPIP, GRE and GUE, as ip_vs_tunnel_xmit() builds them, in each
+ * mixture of families.
+ *
+ *  operation         | locking
+ * -------------------+-------------------------------------------------------
+ *  all               | RCU
+ *
+ * Kind, port and checksum of a tunnel belong to the real server and may be
+ * changed while it lives ("ipvsadm -e"). IPVS reads them for each packet, and
+ * so does this file: a flow only knows the two addresses.
+ */
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <net/dsfield.h>
+#include <net/gre.h>
+#include <net/gue.h>
+#include <net/inet_ecn.h>
+#include <net/ip.h>
+#include <net/ip6_checksum.h>
+#include <net/ip_tunnels.h>
+#include <net/udp.h>
+
+#include "ipvs/tunnel.h"
+
+/* What ip_vs_tunnel_xmit() calls the optional part of GUE's header. */
+#define SLB_GUE_OPT_LEN	(GUE_LEN_PRIV + GUE_PLEN_REMCSUM)
+static_assert(SLB_GUE_OPT_LEN == SLB_REMCSUM_LEN);
+
+static u8 slb_outer_len(const struct slb_encap *e)
+{
+	return e->outer6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+}
+
+static u8 slb_gre_len(const struct slb_encap *e)
+{
+	return sizeof(struct gre_base_hdr) + (e->csum ? sizeof(__be32) : 0);
+}
+
+static u8 slb_gue_len(const struct slb_encap *e)
+{
+	return sizeof(struct guehdr) + (e->remcsum ? SLB_GUE_OPT_LEN : 0);
+}
+
+static u8 slb_outer_proto(const struct slb_encap *e)
+{
+	switch (e->type) {
+	case IP_VS_CONN_F_TUNNEL_TYPE_GUE:
+		return IPPROTO_UDP;
+	case IP_VS_CONN_F_TUNNEL_TYPE_GRE:
+		return IPPROTO_GRE;
+	default:
+		return e->inner6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	}
+}
+
+/**
+ * slb_encap_init() - read what a connection's tunnel is like now
+ * @e: the tunnel
+ * @cp: the connection, pinned, forwarded by tunnelling
+ * @partial: the packet's transport checksum is offloaded
+ *
+ * Context: RCU.
+ */
+void slb_encap_init(struct slb_encap *e, const struct ip_vs_conn *cp,
+		    bool partial)
+{
+	const struct ip_vs_dest *dest = cp->dest;
+	u16 flags = READ_ONCE(dest->tun_flags);
+
+	e->type = READ_ONCE(dest->tun_type);
+	e->port = READ_ONCE(dest->tun_port);
+	e->inner6 = cp->af == AF_INET6;
+	e->outer6 = cp->daf == AF_INET6;
+	e->df = !e->outer6 && !e->inner6 && sysctl_pmtu_disc(cp->ipvs);
+	e->csum = flags & IP_VS_TUNNEL_ENCAP_FLAG_CSUM;
+	e->remcsum = false;
+	e->hlen = slb_outer_len(e);
+	if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GUE) {
+		if (flags & IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM) {
+			e->csum = true;
+			e->remcsum = partial;
+		}
+		e->hlen += sizeof(struct udphdr) + slb_gue_len(e);
+	} else if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GRE) {
+		e->hlen += slb_gre_len(e);
+	}
+}
+
+/* What the outer header takes from the inner one. */
+static void slb_inner_read(const struct slb_encap *e, const void *inner,
+			   u8 *tos, u8 *ttl, __be16 *df)
+{
+	const struct ipv6hdr *ip6h = inner;
+	const struct iphdr *iph = inner;
+
+	*df = 0;
+	if (e->inner6) {
+		*tos = ipv6_get_dsfield(ip6h);
+		*ttl = ip6h->hop_limit;
+	} else {
+		*tos = ipv4_get_dsfield(iph);
+		*ttl = iph->ttl;
+		if (e->df)
+			*df = iph->frag_off & htons(IP_DF);
+	}
+	*tos = INET_ECN_encapsulate(*tos, *tos);
+}
+
+/* The headers between the two IP headers: checksums and lengths apart, which
+ * are another for each packet.
+ */
+static bool slb_shim_seen(const struct slb_encap *e, const void *shim,
+			  __be16 sport)
+{
+	const struct gre_base_hdr *greh = shim;
+	const struct udphdr *uh = shim;
+	const struct guehdr *gueh = shim + sizeof(*uh);
+
+	switch (e->type) {
+	case IP_VS_CONN_F_TUNNEL_TYPE_GUE:
+		return uh->source == sport && uh->dest == e->port && !uh->check == !e->csum &&
+		       !gueh->version && !gueh->control &&
+		       gueh->hlen == (e->remcsum ? SLB_GUE_OPT_LEN >> 2 : 0) &&
+		       gueh->proto_ctype == (e->inner6 ? IPPROTO_IPV6 :
+							 IPPROTO_IPIP) &&
+		       gueh->flags == (e->remcsum ? GUE_FLAG_PRIV : 0);
+	case IP_VS_CONN_F_TUNNEL_TYPE_GRE:
+		return greh->flags == (e->csum ? GRE_CSUM : 0) &&
+		       greh->protocol == htons(e->inner6 ? ETH_P_IPV6 :
+							   ETH_P_IP);
+	default:
+		return true;
+	}
+}
+
+/**
+ * slb_encap_seen() - is this what the tunnel makes of a packet?
+ * @e: the tunnel
+ * @data: a packet as it leaves, from its outer header; @e->hlen bytes and an
+ *	IPv4 or IPv6 header can be read
+ * @sport: the source port that GUE gives the packet
+ * @saddr: set to its outer source address
+ * @daddr: set to its outer destination address
+ *
+ * The type of service and the time to live are left to slb_encap_class().
+ *
+ * Context: any.
+ * Return: false if slb_encap_push() would have written something else.
+ */
+bool slb_encap_seen(const struct slb_encap *e, const void *data, __be16 sport,
+		    union slb_addr *saddr, union slb_addr *daddr)
+{
+	const struct ipv6hdr *ip6h = data;
+	const struct iphdr *iph = data;
+	u8 tos, ttl;
+	__be16 df;
+
+	slb_inner_read(e, data + e->hlen, &tos, &ttl, &df);
+	memset(saddr, 0, sizeof(*saddr));
+	memset(daddr, 0, sizeof(*daddr));
+	if (e->outer6) {
+		saddr->in6 = ip6h->saddr;
+		daddr->in6 = ip6h->daddr;
+		if (ip6h->version != 6 || ip6_flowlabel(ip6h) ||
+		    ip6h->nexthdr != slb_outer_proto(e))
+			return false;
+	} else {
+		saddr->ip = iph->saddr;
+		daddr->ip = iph->daddr;
+		if (iph->version != 4 || iph->ihl != 5 ||
+		    iph->protocol != slb_outer_proto(e) || iph->frag_off != df)
+			return false;
+	}
+	return slb_shim_seen(e, data + slb_outer_len(e), sport);
+}
+
+/**
+ * slb_encap_class() - compute the type of service and time to live of an outer header
+ * @e: the tunnel
+ * @data: a packet as it leaves, from its outer header; as for slb_encap_seen()
+ * @tos: set to the type of service or traffic class of the outer header
+ * @ttl: set to its time to live
+ *
+ * Context: any.
+ */
+void slb_encap_class(const struct slb_encap *e, const void *data, u8 *tos,
+		     u8 *ttl)
+{
+	__be16 df;
+
+	slb_inner_read(e, data + e->hlen, tos, ttl, &df);
+}
+
+/**
+ * slb_encap_fits() - can this packet be tunnelled at all?
+ * @e: the tunnel
+ * @len: its length, from its IP header, in bytes
+ * @mtu: longest packet that the way out takes, outer headers and all
+ *
+ * Context: any.
+ * Return: false if IPVS drops it, or writes a length that does not fit. How
+ *	much longer than @mtu it may be is not asked.
+ */
+bool slb_encap_fits(const struct slb_encap *e, u32 len, u32 mtu)
+{
+	/* the least that __ip_vs_get_out_rt() and its sibling take */
+	return mtu >= e->hlen + (e->outer6 ? IPV6_MIN_MTU : 68) &&
+	       len + e->hlen <= IP_MAX_MTU;
+}
+
+static int slb_gso_type(const struct slb_encap *e)
+{
+	int type = e->outer6 ? SKB_GSO_IPXIP6 : SKB_GSO_IPXIP4;
+
+	switch (e->type) {
+	case IP_VS_CONN_F_TUNNEL_TYPE_GUE:
+		type |= e->csum ? SKB_GSO_UDP_TUNNEL_CSUM : SKB_GSO_UDP_TUNNEL;
+		if (e->remcsum)
+			type |= SKB_GSO_TUNNEL_REMCSUM;
+		break;
+	case IP_VS_CONN_F_TUNNEL_TYPE_GRE:
+		type |= e->csum ? SKB_GSO_GRE_CSUM : SKB_GSO_GRE;
+		break;
+	}
+	return type;
+}
+
+/* Without a checksum, but with room for it. */
+static void slb_gre_write(const struct slb_encap *e, struct gre_base_hdr *greh)
+{
+	greh->flags = e->csum ? GRE_CSUM : 0;
+	greh->protocol = htons(e->inner6 ? ETH_P_IPV6 : ETH_P_IP);
+	if (e->csum)
+		*(__be32 *)(greh + 1) = 0;
+}
+
+/* Without its optional part. */
+static void slb_gue_write(const struct slb_encap *e, struct guehdr *gueh)
+{
+	gueh->control = 0;
+	gueh->version = 0;
+	gueh->hlen = (slb_gue_len(e) - sizeof(*gueh)) >> 2;
+	gueh->flags = 0;
+	gueh->proto_ctype = e->inner6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+}
+
+/* The outer header; identification and checksum of IPv4 apart. @len is that of the
+ * whole packet.
+ */
+static void slb_outer_write(const struct slb_encap *e, void *outer, u32 len,
+			    const union slb_addr *saddr,
+			    const union slb_addr *daddr,
+			    u8 tos, u8 ttl, __be16 df)
+{
+	struct ipv6hdr *ip6h = outer;
+	struct iphdr *iph = outer;
+
+	if (e->outer6) {
+		ip6_flow_hdr(ip6h, tos, 0);
+		ip6h->payload_len = htons(len - sizeof(*ip6h));
+		ip6h->nexthdr = slb_outer_proto(e);
+		ip6h->hop_limit = ttl;
+		ip6h->saddr = saddr->in6;
+		ip6h->daddr = daddr->in6;
+		return;
+	}
+	iph->version = 4;
+	iph->ihl = sizeof(*iph) / 4;
+	iph->tos = tos;
+	iph->tot_len = htons(len);
+	iph->frag_off = df;
+	iph->ttl = ttl;
+	iph->protocol = slb_outer_proto(e);
+	iph->saddr = saddr->ip;
+	iph->daddr = daddr->ip;
+}
+
+static void slb_gre_push(const struct slb_encap *e, struct sk_buff *skb)
+{
+	struct gre_base_hdr *greh = skb_push(skb, slb_gre_len(e));
+
+	slb_gre_write(e, greh);
+	skb_set_inner_protocol(skb, greh->protocol);
+	skb_reset_transport_header(skb);
+	/* whoever splits the packet computes one for each part */
+	if (!e->csum || skb_is_gso(skb))
+		return;
+	if (skb->ip_summed == CHECKSUM_PARTIAL) {
+		*(__sum16 *)(greh + 1) = csum_fold(lco_csum(skb));
+	} else {
+		skb->ip_summed = CHECKSUM_PARTIAL;
+		skb->csum_start = skb_transport_header(skb) - skb->head;
+		skb->csum_offset = sizeof(*greh);
+	}
+}
+
+/* GUE's remote checksum offload: where the inner checksum is, and what it
+ * covers. The other end completes it.
+ */
+static void slb_remcsum_push(struct sk_buff *skb, void *opt)
+{
+	u16 start = skb_checksum_start_offset(skb) - (SLB_GUE_OPT_LEN +
+						      sizeof(struct guehdr));
+	__be16 *field = opt + GUE_LEN_PRIV;
+
+	*(__be32 *)opt = GUE_PFLAG_REMCSUM;
+	field[0] = htons(start);
+	field[1] = htons(start + skb->csum_offset);
+	if (!skb_is_gso(skb)) {
+		skb->ip_summed = CHECKSUM_NONE;
+		skb->encapsulation = 0;
+	}
+}
+
+static void slb_gue_push(const struct slb_encap *e, struct net *net,
+			 struct sk_buff *skb, const union slb_addr *saddr,
+			 const union slb_addr *daddr)
+{
+	__be16 sport = udp_flow_src_port(net, skb, 0, 0, false);
+	struct guehdr *gueh = skb_push(skb, slb_gue_len(e));
+	struct udphdr *uh;
+
+	slb_gue_write(e, gueh);
+	if (e->remcsum) {
+		gueh->flags = GUE_FLAG_PRIV;
+		slb_remcsum_push(skb, gueh + 1);
+	}
+
+	uh = skb_push(skb, sizeof(*uh));
+	skb_reset_transport_header(skb);
+	uh->source = sport;
+	uh->dest = e->port;
+	uh->len = htons(skb->len);
+	uh->check = 0;
+	if (e->outer6)
+		udp6_set_csum(!e->csum, skb, &saddr->in6, &daddr->in6,
+			      skb->len);
+	else
+		udp_set_csum(!e->csum, skb, saddr->ip, daddr->ip, skb->len);
+}
+
+static void slb_outer_push(const struct slb_encap *e, struct net *net,
+			   struct sk_buff *skb,
+			   const union slb_addr *saddr,
+			   const union slb_addr *daddr,
+			   u8 tos, u8 ttl, __be16 df)
+{
+	void *outer = skb_push(skb, slb_outer_len(e));
+
+	skb_reset_network_header(skb);
+	slb_outer_write(e, outer, skb->len, saddr, daddr, tos, ttl, df);
+	if (e->outer6) {
+		skb->protocol = htons(ETH_P_IPV6);
+		return;
+	}
+	ip_select_ident(net, skb, NULL);
+	ip_send_check(outer);
+	skb->protocol = htons(ETH_P_IP);
+}
+
+/**
+ * slb_encap_push() - put a packet into its tunnel
+ * @e: the tunnel; slb_encap_fits() the packet
+ * @net: the namespace
+ * @skb: the packet, its time to live decremented; @e->hlen bytes of headroom;
+ *	if it is GSO its header is not shared with a clone
+ * @saddr: outer source address
+ * @daddr: outer destination address
+ *
+ * Order matters: what is an inner and what an outer header to drivers, GSO and
+ * checksum offload is where the skb's offsets are when each step is taken.
+ *
+ * Context: RCU.
+ */
+void slb_encap_push(const struct slb_encap *e, struct net *net,
+		    struct sk_buff *skb, const union slb_addr *saddr,
+		    const union slb_addr *daddr)
+{
+	u8 tos, ttl;
+	__be16 df;
+
+	slb_inner_read(e, skb->data, &tos, &ttl, &df);
+	/* fails only where a GSO packet's header is shared */
+	iptunnel_handle_offloads(skb, slb_gso_type(e));
+	skb->transport_header = skb->network_header;
+	skb_set_inner_ipproto(skb, e->inner6 ? IPPROTO_IPV6 : IPPROTO_IPIP);
+	skb_set_inner_mac_header(skb, skb_inner_network_offset(skb));
+
+	if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GUE)
+		slb_gue_push(e, net, skb, saddr, daddr);
+	else if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GRE)
+		slb_gre_push(e, skb);
+	slb_outer_push(e, net, skb, saddr, daddr, tos, ttl, df);
+}
+
+static __sum16 slb_udp_csum(const struct slb_encap *e, const void *shim, u32 len,
+			    const union slb_addr *saddr,
+			    const union slb_addr *daddr)
+{
+	__wsum sum = csum_partial(shim, len, 0);
+	__sum16 csum;
+
+	if (e->outer6)
+		csum = csum_ipv6_magic(&saddr->in6, &daddr->in6, len,
+				       IPPROTO_UDP, sum);
+	else
+		csum = csum_tcpudp_magic(saddr->ip, daddr->ip, len,
+					 IPPROTO_UDP, sum);
+	return csum ? csum : CSUM_MANGLED_0;
+}
+
+/**
+ * slb_encap_write() - put a packet that is plain bytes into its tunnel
+ * @e: the tunnel, initialized for a packet without checksum offload
+ * @net: the namespace
+ * @inner: the packet, its time to live decremented; @e->hlen bytes before it are
+ *	written
+ * @len: its length, from its IP header, in bytes
+ * @saddr: outer source address
+ * @daddr: outer destination address
+ * @sport: source port of GUE
+ *
+ * What slb_encap_push() leaves to the device is computed here: checksums of GRE and
+ * of GUE's UDP.
+ *
+ * Context: RCU.
+ */
+void slb_encap_write(const struct slb_encap *e, struct net *net, void *inner,
+		     u32 len, const union slb_addr *saddr,
+		     const union slb_addr *daddr, __be16 sport)
+{
+	u32 shim_len = e->hlen - slb_outer_len(e);
+	void *shim = inner - shim_len;
+	void *outer = inner - e->hlen;
+	struct iphdr *iph = outer;
+	struct udphdr *uh = shim;
+	__sum16 csum;
+	u8 tos, ttl;
+	__be16 df;
+
+	slb_inner_read(e, inner, &tos, &ttl, &df);
+	if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GUE) {
+		uh->source = sport;
+		uh->dest = e->port;
+		uh->len = htons(len + shim_len);
+		uh->check = 0;
+		slb_gue_write(e, (struct guehdr *)(uh + 1));
+		if (e->csum)
+			uh->check = slb_udp_csum(e, uh, len + shim_len, saddr,
+						 daddr);
+	} else if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GRE) {
+		slb_gre_write(e, shim);
+		if (e->csum) {
+			csum = csum_fold(csum_partial(shim, len + shim_len, 0));
+			/* as skb_checksum_help() */
+			*(__sum16 *)(shim + sizeof(struct gre_base_hdr)) =
+				csum ? csum : CSUM_MANGLED_0;
+		}
+	}
+	slb_outer_write(e, outer, len + e->hlen, saddr, daddr, tos, ttl, df);
+	if (e->outer6)
+		return;
+	/* as ip_select_ident() */
+	iph->id = 0;
+	if (!df)
+		__ip_select_ident(net, iph, 1);
+	ip_send_check(iph);
+}

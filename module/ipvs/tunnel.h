@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The headers that IPVS puts around a packet that it tunnels. */
+#ifndef _SLB_TUNNEL_H
+#define _SLB_TUNNEL_H
+
+#include <linux/skbuff.h>
+
+#include <compat/ip_vs.h>
+
+#include "flow/flow.h"
+
+/* The longest: IPv6, UDP, GUE with remote checksum offload. */
+#define SLB_ENCAP_MAX	60
+
+/* Length of GUE's option for remote checksum offload, in bytes. */
+#define SLB_REMCSUM_LEN	8
+
+/**
+ * struct slb_encap - a tunnel, for one packet
+ * @type: IP_VS_CONN_F_TUNNEL_TYPE_*
+ * @csum: GRE or UDP with a checksum
+ * @remcsum: GUE leaves the inner checksum to the other end
+ * @inner6: the packet is IPv6
+ * @outer6: so is the tunnel
+ * @df: the outer header takes "don't fragment" from the inner one
+ * @port: destination port of GUE
+ * @hlen: bytes of all headers put before the packet
+ */
+struct slb_encap {
+	u8	type;
+	bool	csum;
+	bool	remcsum;
+	bool	inner6;
+	bool	outer6;
+	bool	df;
+	__be16	port;
+	u8	hlen;
+};
+
+void slb_encap_init(struct slb_encap *e, const struct ip_vs_conn *cp,
+		    bool partial);
+bool slb_encap_seen(const struct slb_encap *e, const void *data, __be16 sport,
+		    union slb_addr *saddr, union slb_addr *daddr);
+void slb_encap_class(const struct slb_encap *e, const void *data, u8 *tos,
+		     u8 *ttl);
+bool slb_encap_fits(const struct slb_encap *e, u32 len, u32 mtu);
+void slb_encap_push(const struct slb_encap *e, struct net *net,
+		    struct sk_buff *skb, const union slb_addr *saddr,
+		    const union slb_addr *daddr);
+void slb_encap_write(const struct slb_encap *e, struct net *net, void *inner,
+		     u32 len, const union slb_addr *saddr,
+		     const union slb_addr *daddr, __be16 sport);
+
+#endif /* _SLB_TUNNEL_H */

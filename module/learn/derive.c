@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The proof: what the slow path did with a packet is what IPVS's connection
+ * stands for, and what an action can repeat.
+ *
+ *  operation     | locking
+ * ---------------+----------------------------------------------------------
+ *  slb_prove     | RCU, BH off
+ *
+ * The action, done to the headers noted at the entry, must give to the bit the
+ * headers seen at the exit. And the connection must be fit to be served, and the
+ * way out one that asks nobody but the neighbour.
+ */
+#include <linux/sctp.h>
+#include <net/dst.h>
+#include <net/ip.h>
+#include <net/ip6_fib.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+#include <net/udp.h>
+#include <net/xfrm.h>
+
+#include "flow/rewrite.h"
+#include "ipvs/conntrack.h"
+#include "ipvs/tunnel.h"
+#include "learn/derive.h"
+
+/* The options that the kernel left with a packet of its own family; in a tunnel
+ * they are what is left of the inner one's.
+ */
+static bool slb_cb_fit(const struct sk_buff *skb, bool v6)
+{
+	if (v6)
+		return !(IP6CB(skb)->flags & IP6SKB_REROUTED) &&
+		       !IP6CB(skb)->frag_max_size;
+	return !(IPCB(skb)->flags & IPSKB_REROUTED) &&
+	       !IPCB(skb)->frag_max_size;
+}
+
+static bool slb_route_fit(const struct dst_entry *dst)
+{
+	const struct rt6_info *rt6;
+	const struct rtable *rt;
+
+	if (dst->output == ip_output) {
+		rt = container_of(dst, struct rtable, dst);
+		return rt->rt_type == RTN_UNICAST &&
+		       !(rt->rt_flags & RTCF_LOCAL);
+	}
+	if (dst->output == ip6_output) {
+		rt6 = container_of(dst, struct rt6_info, dst);
+		return !(rt6->rt6i_flags & (RTF_LOCAL | RTF_ANYCAST |
+					    RTF_REJECT));
+	}
+	return false;
+}
+
+/* Can a packet be sent this way without asking anybody but the neighbour?
+ * Routes through IPsec, tunnels, VRF devices or multicast have an output
+ * function of their own. A packet that leaves by the device it came by may make the
+ * kernel send a redirect: so does then the one that proves the flow again.
+ */
+static bool slb_egress_fit(struct slb_net *sn, const struct slb_proof *p,
+			   const struct sk_buff *skb,
+			   const struct net_device *dev)
+{
+	const struct dst_entry *dst = p->dst;
+
+	/* what is forwarded all the same (by force_forwarding) is left alone */
+	if (p->flags & SLB_FLOW_OUT && p->w->pkt.v6 &&
+	    !READ_ONCE(sn->net->ipv6.devconf_all->forwarding))
+		return false;
+	if (!dst || dst->dev != dev || dst->lwtstate || dst_xfrm(dst) ||
+	    skb_sec_path(skb) || !net_eq(dev_net(dev), sn->net) ||
+	    !slb_route_fit(dst))
+		return false;
+	return p->flags & SLB_FLOW_TUNNEL || slb_cb_fit(skb, p->w->pkt.v6);
+}
+
+/* What a flow says of a packet besides its headers: the longest, the marks and
+ * the priority, which a rule may have set.
+ */
+static void slb_meta_observe(struct slb_net *sn, struct slb_proof *p,
+			     const struct sk_buff *skb)
+{
+	const struct slb_watch *w = p->w;
+	u32 priority = w->priority, mtu = dst_mtu(p->dst);
+	bool out = p->flags & SLB_FLOW_OUT;
+
+	if (p->dst->ops->family == AF_INET)
+		mtu = min(mtu, ip_skb_dst_mtu(NULL, skb));
+	else
+		mtu = min(mtu, ip6_dst_mtu_maybe_forward(p->dst, true));
+	mtu = min(mtu, out ? w->mtu : slb_conn_mtu(p->cp));
+	p->act.mtu = min_t(u32, mtu, U16_MAX);
+
+	p->mark = skb->mark;
+	p->extra.tally.mark = w->mark;
+	if (out && !w->pkt.v6 &&
+	    READ_ONCE(sn->net->ipv4.sysctl_ip_fwd_update_priority)) {
+		priority = rt_tos2priority(((const struct iphdr *)w->head)->tos);
+		p->flags |= SLB_FLOW_PRIO;
+	}
+	if (skb->priority != priority) {
+		p->extra.priority = skb->priority;
+		p->extra.how |= SLB_EXTRA_PRIORITY;
+	}
+	if (w->mark || p->extra.how)
+		p->flags |= SLB_FLOW_EXTRA;
+}
+
+/* A rule at the exit may set the type of service or the time to live: the outermost
+ * header, @seen, would else have @tos and @ttl. Of the time to live a rule may
+ * make anything: a flow then takes only packets that come with the same.
+ */
+static bool slb_class_observe(struct slb_proof *p, const u8 *seen, u8 tos,
+			      u8 ttl)
+{
+	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)seen;
+	const struct iphdr *iph = (const struct iphdr *)seen;
+	bool v6 = iph->version == 6;
+	u8 seen_tos = v6 ? ipv6_get_dsfield(ip6h) : iph->tos;
+	u8 seen_ttl = v6 ? ip6h->hop_limit : iph->ttl;
+
+	if (seen_tos != tos) {
+		if ((seen_tos ^ tos) & INET_ECN_MASK)
+			return false;
+		p->extra.tos = seen_tos & ~INET_ECN_MASK;
+		p->extra.how |= SLB_EXTRA_TOS;
+	}
+	if (seen_ttl != ttl) {
+		p->extra.ttl_in = slb_hop_limit(p->w->head, p->w->pkt.v6);
+		p->extra.ttl_out = seen_ttl;
+		p->extra.how |= SLB_EXTRA_TTL;
+	}
+	return true;
+}
+
+/* SCTP's checksum is of the ports too, but of another kind, see skb.c: not
+ * compared where they change.
+ */
+static bool slb_head_equal(const struct slb_watch *w, u8 *want, const u8 *seen,
+			   bool nat)
+{
+	u32 csum = w->pkt.hlen - sizeof(struct sctphdr) +
+		   offsetof(struct sctphdr, checksum);
+
+	if (nat && w->pkt.proto == IPPROTO_SCTP)
+		memcpy(want + csum, seen + csum, sizeof(__le32));
+	return !memcmp(want, seen, w->pkt.hlen);
+}
+
+static bool slb_nat4_observe(struct slb_proof *p, const u8 *seen)
+{
+	const struct slb_watch *w = p->w;
+	const struct slb_key4 *key = &w->pkt.key4;
+	const struct iphdr *iph = (const struct iphdr *)seen;
+	const __be16 *ports = (const __be16 *)(iph + 1);
+	struct slb_action4 act;
+	u8 want[SLB_HEAD_LEN];
+	const struct iphdr *want_ip = (const struct iphdr *)want;
+	unsigned int how = 0;
+
+	if (iph->version != 4 || iph->ihl != 5)
+		return false;
+	slb_action_init4(&act, key, iph->saddr, iph->daddr, ports[0], ports[1]);
+	if (act.saddr != key->saddr || act.daddr != key->daddr ||
+	    act.sport != key->sport || act.dport != key->dport)
+		p->flags |= SLB_FLOW_NAT;
+	if (p->flags & SLB_FLOW_NAT)
+		how |= SLB_REWRITE_NAT;
+	if (w->partial)
+		how |= SLB_REWRITE_PARTIAL;
+	memcpy(want, w->head, w->pkt.hlen);
+	slb_rewrite_ipv4(want, &act, how);
+	if (!slb_class_observe(p, seen, want_ip->tos, want_ip->ttl))
+		return false;
+	slb_rewrite_class(want, &p->extra);
+	p->act.saddr.ip = act.saddr;
+	p->act.daddr.ip = act.daddr;
+	p->act.sport = act.sport;
+	p->act.dport = act.dport;
+	p->act.csum = act.csum;
+	return slb_head_equal(w, want, seen, how & SLB_REWRITE_NAT);
+}
+
+static bool slb_nat6_observe(struct slb_proof *p, const u8 *seen)
+{
+	const struct slb_watch *w = p->w;
+	const struct slb_key6 *key = &w->pkt.key6;
+	const struct ipv6hdr *iph = (const struct ipv6hdr *)seen;
+	const __be16 *ports = (const __be16 *)(iph + 1);
+	struct slb_action6 *act = &p->act;
+	u8 want[SLB_HEAD_LEN];
+	const struct ipv6hdr *want_ip = (const struct ipv6hdr *)want;
+	unsigned int how = 0;
+
+	if (iph->version != 6)
+		return false;
+	slb_action_init6(act, key, &iph->saddr, &iph->daddr, ports[0],
+			 ports[1]);
+	if (!ipv6_addr_equal(&act->saddr.in6, &key->saddr) ||
+	    !ipv6_addr_equal(&act->daddr.in6, &key->daddr) ||
+	    act->sport != key->sport || act->dport != key->dport)
+		p->flags |= SLB_FLOW_NAT;
+	if (p->flags & SLB_FLOW_NAT)
+		how |= SLB_REWRITE_NAT;
+	if (w->partial)
+		how |= SLB_REWRITE_PARTIAL;
+	memcpy(want, w->head, w->pkt.hlen);
+	slb_rewrite_ipv6(want, act, how);
+	if (!slb_class_observe(p, seen, ipv6_get_dsfield(want_ip),
+			       want_ip->hop_limit))
+		return false;
+	slb_rewrite_class(want, &p->extra);
+	return slb_head_equal(w, want, seen, how & SLB_REWRITE_NAT);
+}
+
+/* The action that turned the packet noted into the packet seen, if there is
+ * one: otherwise the slow path did more than an action can say.
+ */
+static bool slb_nat_observe(struct slb_proof *p, struct sk_buff *skb)
+{
+	const struct slb_watch *w = p->w;
+	u8 buf[SLB_HEAD_LEN];
+	const u8 *seen;
+
+	seen = skb_header_pointer(skb, 0, w->pkt.hlen, buf);
+	if (!seen || (w->partial != (skb->ip_summed == CHECKSUM_PARTIAL) &&
+		      w->pkt.proto != IPPROTO_SCTP))
+		return false;
+	if (!(w->pkt.v6 ? slb_nat6_observe(p, seen) :
+			  slb_nat4_observe(p, seen)) ||
+	    slb_watch_rest(skb, w->pkt.hlen) != w->rest)
+		return false;
+	return !(p->flags & SLB_FLOW_NAT) || !w->pkt.nocsum || w->partial;
+}
+
+/* The same for a tunnel: what is inside has its time to live decremented, and
+ * around it is what IPVS puts there.
+ */
+static bool slb_tunnel_observe(struct slb_net *sn, struct slb_proof *p,
+			       struct sk_buff *skb)
+{
+	u8 buf[SLB_ENCAP_MAX + SLB_HEAD_LEN], want[SLB_HEAD_LEN];
+	const struct slb_watch *w = p->w;
+	struct slb_encap e;
+	const u8 *seen;
+	u8 tos, ttl;
+
+	slb_encap_init(&e, p->cp, w->partial);
+	if (skb_inner_network_offset(skb) != e.hlen)
+		return false;
+	seen = skb_header_pointer(skb, 0, e.hlen + w->pkt.hlen, buf);
+	/* the hash of the skb is still that of the inner packet */
+	p->act.sport = udp_flow_src_port(sn->net, skb, 0, 0, false);
+	if (!seen || !slb_encap_seen(&e, seen, p->act.sport, &p->act.saddr,
+				     &p->act.daddr))
+		return false;
+	slb_encap_class(&e, seen, &tos, &ttl);
+	if (!slb_class_observe(p, seen, tos, ttl))
+		return false;
+	memcpy(want, w->head, w->pkt.hlen);
+	if (w->pkt.v6)
+		slb_rewrite_ipv6(want, NULL, 0);
+	else
+		slb_rewrite_ipv4(want, NULL, 0);
+	return !memcmp(want, seen + e.hlen, w->pkt.hlen) &&
+	       slb_watch_rest(skb, e.hlen + w->pkt.hlen) == w->rest;
+}
+
+/* Does the other end of the connection stay as it is, or become what conntrack
+ * makes of it?
+ */
+static bool slb_peer_fit(const struct slb_proof *p)
+{
+	const struct slb_pkt *pkt = &p->w->pkt;
+	bool out = p->flags & SLB_FLOW_OUT;
+
+	if (p->ct)
+		return slb_ct_explains(p->ct, p->flags & SLB_FLOW_REPLY ?
+					      IP_CT_DIR_REPLY :
+					      IP_CT_DIR_ORIGINAL,
+				       p->cp->af, &p->act);
+	if (pkt->v6)
+		return out ? ipv6_addr_equal(&p->act.daddr.in6,
+					     &pkt->key6.daddr) &&
+			     p->act.dport == pkt->key6.dport :
+			     ipv6_addr_equal(&p->act.saddr.in6,
+					     &pkt->key6.saddr) &&
+			     p->act.sport == pkt->key6.sport;
+	return out ? p->act.daddr.ip == pkt->key4.daddr &&
+		     p->act.dport == pkt->key4.dport :
+		     p->act.saddr.ip == pkt->key4.saddr &&
+		     p->act.sport == pkt->key4.sport;
+}
+
+/* The entry of a connection whose packets leave without it: in a tunnel they have another
+ * one, and conntrack calls them invalid that it has not seen the answer to their SYN. It
+ * takes data chunks of SCTP for no beginning, but other chunks that a flow serves.
+ */
+static bool slb_ct_inner(struct slb_net *sn, struct slb_proof *p)
+{
+	enum ip_conntrack_dir dir;
+	struct nf_conn *ct;
+
+	if (p->w->pkt.proto == IPPROTO_SCTP)
+		return false;
+	if (p->w->untracked)
+		return true;
+	ct = slb_ct_find(sn->net, &p->w->pkt, &dir);
+	if (!ct)
+		return true;
+	p->extra.inner = ct;
+	p->flags |= SLB_FLOW_EXTRA;
+	return dir == IP_CT_DIR_ORIGINAL && slb_ct_inner_fit(ct) &&
+	       slb_ct_lasts(ct);
+}
+
+/* The conntrack entry that a packet leaves with, if conntrack is used for
+ * anything at all: the flow looks after it. That of a tunnelled packet is its
+ * tunnel's; the flow holds that of the connection as well. Where conntrack
+ * sees no packets, or has nothing but "invalid" to say of them, there is no entry
+ * to look after.
+ */
+static bool slb_ct_observe(struct slb_net *sn, struct slb_proof *p,
+			   const struct sk_buff *skb)
+{
+	bool nfct = p->cp->flags & IP_VS_CONN_F_NFCT;
+	enum ip_conntrack_info ctinfo;
+	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+
+	if (p->flags & SLB_FLOW_TUNNEL) {
+		if (nfct && !slb_ct_inner(sn, p))
+			return false;
+		if (!ct)
+			return true;
+	} else {
+		if (!nfct)
+			return true;
+		/* conntrack takes no data chunk for a beginning, but other
+		 * chunks that a flow serves
+		 */
+		if (p->w->pkt.proto == IPPROTO_SCTP)
+			return false;
+		/* found invalid, and so not translated as others will be? */
+		if (!ct && slb_conn_method(p->cp) != IP_VS_CONN_F_MASQ)
+			return slb_ct_inner(sn, p);
+		if (!ct)
+			return !p->tracked &&
+			       !slb_ct_known(sn->net, &p->w->pkt);
+	}
+	if (nf_ct_is_template(ct) || !slb_ct_fit(ct) || !slb_ct_lasts(ct))
+		return false;
+	nf_conntrack_get(&ct->ct_general);
+	p->ct = ct;
+	if (CTINFO2DIR(ctinfo) == IP_CT_DIR_REPLY)
+		p->flags |= SLB_FLOW_REPLY;
+	return true;
+}
+
+/* Is the difference what this connection stands for? */
+static bool slb_proof_fit(struct slb_net *sn, struct slb_proof *p)
+{
+	const struct ip_vs_conn *cp = p->cp;
+	bool out = p->flags & SLB_FLOW_OUT;
+
+	/* replies are routed by the kernel, and with conntrack's NAT so are
+	 * requests, after IPVS: a route from before the last change of routes may
+	 * be stale
+	 */
+	if (out || (p->ct && slb_conn_method(cp) == IP_VS_CONN_F_MASQ)) {
+		if (p->dst->ops->family == AF_INET6 &&
+		    slb_routes(sn->net) != p->w->routes)
+			return false;
+	} else if (!slb_conn_via(cp, p->dst)) {
+		return false;
+	}
+
+	switch (slb_conn_method(cp)) {
+	case IP_VS_CONN_F_TUNNEL:
+		return !out && slb_addr_equal(cp->daf, &p->act.daddr,
+						&cp->daddr);
+	case IP_VS_CONN_F_DROUTE:
+		return !out && !(p->flags & SLB_FLOW_NAT);
+	}
+
+	if (!slb_peer_fit(p))
+		return false;
+	if (out)
+		return slb_addr_equal(cp->af, &p->act.saddr, &cp->vaddr) &&
+		       p->act.sport == cp->vport;
+	return slb_addr_equal(cp->af, &p->act.daddr, &cp->daddr) &&
+	       p->act.dport == cp->dport;
+}
+
+/**
+ * slb_prove() - is there an action that explains a packet?
+ * @sn: the namespace
+ * @p: what is known of the packet: @w, @cp, @dst, and SLB_FLOW_OUT of @flags;
+ *	the rest is filled in
+ * @skb: the packet as it leaves
+ * @dev: the device that it leaves by
+ *
+ * Takes references on conntrack entries, @p->ct and @p->extra.inner, if there are any: they
+ * are for the caller to let go of, whatever this returns.
+ *
+ * Context: RCU, BH off.
+ * Return: SLB_LEARNED, or the reason why a flow must not be made.
+ */
+enum slb_stat slb_prove(struct slb_net *sn, struct slb_proof *p,
+			struct sk_buff *skb, const struct net_device *dev)
+{
+	enum slb_stat why = slb_conn_fit(sn, p->cp);
+	bool seen;
+
+	if (why != SLB_LEARNED)
+		return why;
+	if (slb_conn_method(p->cp) == IP_VS_CONN_F_TUNNEL)
+		p->flags |= SLB_FLOW_TUNNEL;
+	/* the bridge took it for another of its ports, or for a device of one of its VLANs */
+	if (p->w->bridge && p->w->bridge != skb->skb_iif)
+		return SLB_SKIP_CHANGED;
+	if (!slb_egress_fit(sn, p, skb, dev))
+		return SLB_SKIP_EGRESS;
+	if (!slb_ct_observe(sn, p, skb))
+		return SLB_SKIP_CONNTRACK;
+	seen = p->flags & SLB_FLOW_TUNNEL ? slb_tunnel_observe(sn, p, skb) :
+					    slb_nat_observe(p, skb);
+	if (!seen)
+		return SLB_SKIP_CHANGED;
+	slb_meta_observe(sn, p, skb);
+	if (!slb_proof_fit(sn, p))
+		return SLB_SKIP_CHANGED;
+	if (p->flags & SLB_FLOW_EXTRA || p->w->pkt.v6 || p->mark || p->ct ||
+	    p->dst->ops->family == AF_INET6)
+		p->flags |= SLB_FLOW_WIDE;
+	return SLB_LEARNED;
+}

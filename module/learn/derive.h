@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The proof that an action does what the slow path did. */
+#ifndef _SLB_DERIVE_H
+#define _SLB_DERIVE_H
+
+#include <linux/skbuff.h>
+
+#include "ipvs/conn.h"
+#include "state/inflight.h"
+
+/**
+ * struct slb_proof - what was found out about a packet
+ * @w: the packet as it came
+ * @cp: its connection
+ * @tracked: conntrack sees packets in this namespace
+ * @ct: its conntrack entry, held, or NULL
+ * @dst: the route that it leaves by
+ * @act: the action that explains how it leaves
+ * @mark: the mark that it leaves with
+ * @extra: rare parts of its flow's key and action, with SLB_FLOW_EXTRA
+ * @flags: enum slb_flow_flags
+ */
+struct slb_proof {
+	const struct slb_watch	*w;
+	struct ip_vs_conn	*cp;
+	bool			tracked;
+	struct nf_conn		*ct;
+	struct dst_entry	*dst;
+	struct slb_action6	act;
+	u32			mark;
+	struct slb_extra	extra;
+	u8			flags;
+};
+
+enum slb_stat slb_prove(struct slb_net *sn, struct slb_proof *p,
+			struct sk_buff *skb, const struct net_device *dev);
+
+#endif /* _SLB_DERIVE_H */

@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The observer: looks at packets that IPVS has handled, at the end of
+ * POST_ROUTING, and makes a flow of the difference to how they came.
+ *
+ *  operation     | locking
+ * ---------------+----------------------------------------------------------
+ *  slb_note      | RCU, BH off (PRE_ROUTING), this CPU
+ *  slb_observe   | RCU (POST_ROUTING); turns BHs off itself
+ *
+ * What must hold for that stands in derive.c.
+ */
+#include <linux/ktime.h>
+#include <net/dst.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+
+#include <compat/bridge.h>
+
+#include "flow/trace.h"
+#include "ipvs/conntrack.h"
+#include "learn/derive.h"
+#include "learn/learn.h"
+#include "learn/outdate.h"
+#include "learn/verify.h"
+#include "state/hints.h"
+#include "state/sweep.h"
+
+/* Is this packet's conntrack entry only being made? conntrack confirms it after our hook.
+ * Nothing can be said of such an entry yet, of the next packet's it can.
+ */
+static bool slb_ct_begins(const struct sk_buff *skb)
+{
+	enum ip_conntrack_info ctinfo;
+	const struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
+
+	return ct && !nf_ct_is_template(ct) && !nf_ct_is_confirmed(ct);
+}
+
+/* May the slow path teach something by this packet? */
+static bool slb_miss_teaches(enum slb_stat why)
+{
+	switch (why) {
+	case SLB_MISS_NONE:
+	case SLB_MISS_LEASE:
+	case SLB_MISS_TOS:
+	case SLB_MISS_MARK:
+	case SLB_MISS_ROUTE:
+	case SLB_MISS_NEIGH:
+	case SLB_MISS_SYNC:
+	case SLB_MISS_VERIFY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/**
+ * slb_note() - note a packet that goes into the slow path
+ * @sn: the namespace
+ * @d: this CPU's data
+ * @skb: the packet
+ * @pkt: what the parser found in it, and its hash, if it has a key
+ * @pair: its addresses
+ * @why: why it was not served
+ *
+ * Context: BH off.
+ */
+void slb_note(struct slb_net *sn, struct slb_cpu_data *d, struct sk_buff *skb,
+	      const struct slb_pkt *pkt, struct slb_pair pair,
+	      enum slb_stat why)
+{
+	bool teaches = slb_miss_teaches(why) &&
+		       !slb_hint_shunned(d, pkt->hash, jiffies, &why);
+	struct slb_watch *w;
+
+	slb_peers_note(&d->peers, pair,
+		       slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
+	w = slb_watch_add(&d->watch, sn->net, skb, pkt, pair, why, teaches);
+	/* most that have no flow yet are single questions, or nothing that IPVS has */
+	if (!teaches ||
+	    (why == SLB_MISS_NONE && !slb_hint_seen(d, pkt->hash)))
+		return;
+	w->rest = slb_watch_rest(skb, pkt->hlen);
+	w->whole = true;
+}
+
+/* Write what was proved into a flow of the size that it needs. */
+static void slb_flow_write(const struct slb_cpu_data *d, struct slb_flow *flow,
+			   const struct slb_proof *p, unsigned long now)
+{
+	struct slb_action4 *act4;
+	struct slb_extra *extra;
+	struct slb_flow6 *f6;
+
+	if (p->flags & SLB_FLOW_WIDE) {
+		f6 = slb_flow6(flow);
+		f6->act = p->act;
+		f6->ct = p->ct;
+		f6->routes = p->w->routes;
+		f6->mark = p->mark;
+		extra = slb_flow_extra(&d->wide, flow);
+		extra->tally.mark = p->extra.tally.mark;
+		extra->inner = p->extra.inner;
+		extra->priority = p->extra.priority;
+		extra->tos = p->extra.tos;
+		extra->ttl_in = p->extra.ttl_in;
+		extra->ttl_out = p->extra.ttl_out;
+		extra->how = p->extra.how;
+	} else {
+		act4 = &slb_flow4(flow)->act;
+		act4->saddr = p->act.saddr.ip;
+		act4->daddr = p->act.daddr.ip;
+		act4->sport = p->act.sport;
+		act4->dport = p->act.dport;
+		act4->csum = p->act.csum;
+		act4->mtu = p->act.mtu;
+	}
+	flow->dst = p->dst;
+	flow->flags = p->flags;
+	flow->tos = p->w->pkt.tos;
+	flow->ecn = p->w->pkt.ecn;
+	flow->last = now;
+	flow->proved = slb_ticks(now);
+}
+
+/* A place for a new flow, with its key. */
+static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
+				     const struct slb_proof *p,
+				     unsigned long now, enum slb_stat *why)
+{
+	bool wide = p->flags & SLB_FLOW_WIDE;
+	struct slb_table *t = wide ? &d->wide : &d->narrow;
+	const struct slb_pkt *pkt = &p->w->pkt;
+	struct slb_flow *flow;
+
+	if (!slb_table_ready(t)) {
+		slb_sweep_kick(this_cpu_ptr(sn->cpu),
+			       wide ? SLB_WANT_WIDE : SLB_WANT_NARROW);
+		*why = SLB_SKIP_TABLE;
+		return NULL;
+	}
+	flow = slb_flow_place(t, pkt->hash, now);
+	if (!flow) {
+		*why = SLB_SKIP_FULL;
+		return NULL;
+	}
+	if (flow->dst)
+		slb_flow_end(sn, d, flow, SLB_EVICTED);
+	else if (t->used > t->crowd && slb_table_size(t) < slb_flows)
+		slb_sweep_grow(this_cpu_ptr(sn->cpu));
+	if (!wide)
+		slb_flow4(flow)->key = pkt->key4;
+	else if (pkt->v6)
+		slb_flow6(flow)->key = pkt->key6;
+	else
+		slb_key4_map(&pkt->key4, &slb_flow6(flow)->key);
+	flow->conn = p->cp;
+	*slb_flow_tally(t, flow) = (struct slb_tally){
+		.born = ktime_get_seconds(),
+	};
+	return flow;
+}
+
+/* May a flow be renewed by this proof? One that needs another size, or has another
+ * conntrack entry, to which its packets must not be counted, is to be learned
+ * anew.
+ */
+static bool slb_flow_same(const struct slb_cpu_data *d,
+			  const struct slb_flow *flow,
+			  const struct slb_proof *p)
+{
+	if ((flow->flags ^ p->flags) & SLB_FLOW_WIDE ||
+	    slb_flow_inner(d, flow) != p->extra.inner)
+		return false;
+	return !(flow->flags & SLB_FLOW_WIDE) || slb_flow6(flow)->ct == p->ct;
+}
+
+/* The slow path proved the flow that there is. During a lease an ECN codepoint may join those
+ * that were proved; the lease counts from the first.
+ */
+static void slb_flow_renew(const struct slb_net *sn, const struct slb_cpu_data *d,
+			   struct slb_flow *flow, const struct slb_proof *p,
+			   unsigned long now)
+{
+	bool joins = slb_flow_leased(sn, flow, now) && slb_flow_equal(d, flow, p) &&
+		     flow->tos == p->w->pkt.tos;
+	u8 ecn = flow->ecn;
+	u16 proved = flow->proved;
+
+	dst_release(flow->dst);
+	if (flow->flags & SLB_FLOW_WIDE)
+		nf_ct_put(slb_flow6(flow)->ct);
+	nf_ct_put(slb_flow_inner(d, flow));
+	slb_flow_write(d, flow, p, now);
+	if (joins) {
+		flow->ecn |= ecn;
+		flow->proved = proved;
+	}
+}
+
+static struct ip_vs_conn *slb_learn_pin(struct slb_net *sn,
+					const struct slb_pkt *pkt,
+					const struct sk_buff *skb, bool *out)
+{
+	struct {
+		struct ipv6hdr	ip;
+		__be16		ports[2];
+	} buf6, *head6;
+	struct {
+		struct iphdr	ip;
+		__be16		ports[2];
+	} buf4, *head4;
+	union slb_addr daddr = {};
+
+	if (pkt->v6 && ipv6_hdr(skb)->version == 6) {
+		head6 = skb_header_pointer(skb, 0, sizeof(buf6), &buf6);
+		if (head6) {
+			daddr.in6 = head6->ip.daddr;
+			return slb_conn_pin(sn, pkt, &daddr, head6->ports[1],
+					    out);
+		}
+	} else if (!pkt->v6 && ip_hdr(skb)->version == 4) {
+		head4 = skb_header_pointer(skb, 0, sizeof(buf4), &buf4);
+		if (head4) {
+			daddr.ip = head4->ip.daddr;
+			return slb_conn_pin(sn, pkt, &daddr, head4->ports[1],
+					    out);
+		}
+	}
+	return slb_conn_pin(sn, pkt, NULL, 0, out);
+}
+
+/* To the service of the connection: why a packet of it went slow. What had a flow has
+ * a reason of its own, what had none one why no flow was made before, or now.
+ */
+static void slb_learn_count(struct slb_cpu_data *d, const struct slb_watch *w,
+			    const struct ip_vs_conn *cp, enum slb_stat why)
+{
+	slb_service_add(&d->services, cp,
+			w->why == SLB_MISS_NONE ? why : w->why, 1);
+}
+
+/* The same without a connection at hand. Finding it is the walk of IPVS's table: only
+ * when no service is known that the packet could be of, and not for each
+ * packet of a connection that flows do not serve.
+ */
+static void slb_unlearned_count(struct slb_net *sn, struct slb_cpu_data *d,
+				const struct slb_watch *w, struct sk_buff *skb,
+				enum slb_stat why)
+{
+	struct ip_vs_conn *cp = NULL;
+	bool out, walk;
+
+	if (w->pkt.has_key &&
+	    slb_service_add_known(&d->services, w, skb, why))
+		return;
+	/* of single questions there are many; of TCP and SCTP few wait for another packet */
+	walk = why < SLB_SKIP_SCOPE || (why == SLB_SKIP_UNSETTLED &&
+					w->pkt.proto != IPPROTO_UDP);
+	if (w->pkt.has_key && walk)
+		cp = slb_learn_pin(sn, &w->pkt, skb, &out);
+	if (cp) {
+		slb_service_add(&d->services, cp, why, 1);
+		slb_conn_unpin(cp);
+	} else {
+		slb_service_add_other(&d->services, why);
+	}
+}
+
+/* Is the connection of a flow the one that IPVS finds for the packet? It may have put
+ * another one in its place, without a packet that this CPU saw.
+ */
+static bool slb_learn_found(struct slb_net *sn, const struct slb_pkt *pkt,
+			    const struct sk_buff *skb,
+			    const struct slb_flow *flow)
+{
+	struct ip_vs_conn *cp;
+	bool out;
+
+	cp = slb_learn_pin(sn, pkt, skb, &out);
+	if (cp)
+		slb_conn_unpin(cp);
+	return cp == flow->conn;
+}
+
+/* Learn a flow from the packet, or renew the one there is. A flow that cannot
+ * be proved is ended: what it stands for is not what the slow path does.
+ */
+static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
+			       const struct slb_watch *w, struct sk_buff *skb,
+			       const struct net_device *dev)
+{
+	struct slb_flow *flow = slb_flow_find(d, &w->pkt);
+	struct slb_proof p = {
+		.w = w,
+		.dst = skb_dst(skb),
+		.tracked = READ_ONCE(d->tracked[w->pkt.v6]),
+	};
+	unsigned long now = jiffies;
+	enum slb_stat why;
+	bool out;
+
+	if (!flow)
+		slb_hint_see(d, w->pkt.hash);
+	why = SLB_SKIP_UNSETTLED;
+	if (!w->whole || (!flow && slb_ct_begins(skb)))
+		goto err_count;
+	if (flow) {
+		p.cp = flow->conn;
+		out = flow->flags & SLB_FLOW_OUT;
+		why = SLB_SKIP_CHANGED;
+		if (!slb_learn_found(sn, &w->pkt, skb, flow))
+			goto err_unpin;
+	} else {
+		why = SLB_SKIP_KIND;
+		p.cp = slb_learn_pin(sn, &w->pkt, skb, &out);
+		if (!p.cp) {
+			slb_hint_shun(d, w->pkt.hash, now, why);
+			goto err_count;
+		}
+	}
+	p.flags = out ? SLB_FLOW_OUT : 0;
+	why = slb_prove(sn, &p, skb, dev);
+	if (why == SLB_LEARNED && flow && !slb_flow_same(d, flow, &p))
+		why = SLB_SKIP_CHANGED;
+	if (flow && w->why == SLB_MISS_VERIFY && !slb_verify(sn, d, flow, &p, why))
+		why = SLB_SKIP_CHANGED;
+	if (p.extra.inner)
+		WRITE_ONCE(d->tracked[w->pkt.v6], true);
+	if (why != SLB_LEARNED)
+		goto err_unpin;
+	if (!dst_hold_safe(p.dst)) {
+		why = SLB_SKIP_EGRESS;
+		goto err_unpin;
+	}
+	if (flow) {
+		slb_flow_renew(sn, d, flow, &p, now);
+		slb_order_hold(&d->order, w->pkt.hash);
+		slb_learn_count(d, w, p.cp, SLB_RENEWED);
+		return SLB_RENEWED;
+	}
+	flow = slb_flow_new(sn, d, &p, now, &why);
+	if (!flow)
+		goto err_release;
+	slb_flow_write(d, flow, &p, now);
+	slb_flow_begin(d, flow);
+	slb_order_hold(&d->order, w->pkt.hash);
+	if (p.ct)
+		slb_ct_hand_over(p.ct);
+	if (p.extra.inner)
+		slb_ct_hand_over(p.extra.inner);
+	trace_slb_learn(flow, &p.act, p.dst->ops->family == AF_INET6);
+	slb_learn_count(d, w, p.cp, SLB_LEARNED);
+	return SLB_LEARNED;
+
+err_release:
+	dst_release(p.dst);
+err_unpin:
+	nf_ct_put(p.ct);
+	nf_ct_put(p.extra.inner);
+	if (why != SLB_SKIP_UNSETTLED && why != SLB_SKIP_TABLE)
+		slb_hint_shun(d, w->pkt.hash, now, why);
+	slb_learn_count(d, w, p.cp, why);
+	if (flow)
+		slb_flow_end(sn, d, flow, why);
+	else
+		slb_conn_unpin(p.cp);
+	return why;
+
+err_count:
+	slb_unlearned_count(sn, d, w, skb, why);
+	return why;
+}
+
+/* Was nothing of the packet's addresses changed but its source? Without a key, it is
+ * not known.
+ */
+static bool slb_source_changed(const struct slb_pkt *pkt,
+			       const struct sk_buff *skb)
+{
+	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+	const struct iphdr *iph = ip_hdr(skb);
+
+	if (!pkt->has_key || (iph->version == 6) != pkt->v6)
+		return false;
+	if (pkt->v6)
+		return ipv6_addr_equal(&ip6h->daddr, &pkt->key6.daddr) &&
+		       !ipv6_addr_equal(&ip6h->saddr, &pkt->key6.saddr);
+	return iph->daddr == pkt->key4.daddr && iph->saddr != pkt->key4.saddr;
+}
+
+/* IPVS has had this packet, and will have others like it: those to the same address,
+ * or, where only the source was changed, those from the same real server.
+ */
+static void slb_claim(struct slb_peers *ps, const struct slb_watch *w,
+		      const struct sk_buff *skb)
+{
+	bool out = slb_source_changed(&w->pkt, skb);
+
+	slb_peer_claim(&ps->at[out ? w->pair.from : w->pair.to]);
+}
+
+/**
+ * slb_observe() - look at a packet at the end of the slow path
+ * @sn: the namespace
+ * @skb: the packet, which IPVS has handled
+ * @dev: the device it is about to leave by
+ *
+ * Context: RCU, the last hook of POST_ROUTING.
+ */
+void slb_observe(struct slb_net *sn, struct sk_buff *skb,
+		 const struct net_device *dev)
+{
+	const void *by = slb_watch_by();
+	struct slb_cpu_data *d;
+	struct slb_watch *w;
+	struct slb_cpu *c;
+
+	local_bh_disable();
+	c = this_cpu_ptr(sn->cpu);
+	/* pairs with slb_cpu_alloc() */
+	d = smp_load_acquire(&c->data);
+	if (!d) {
+		slb_count(sn, SLB_SKIP_TABLE);
+		slb_sweep_kick(c, 0);
+		goto out;
+	}
+	w = slb_watch_take(&d->watch, skb);
+	if (!w) {
+		/* it was let by, did not come by, or is not recognised */
+		slb_service_add_other(&d->services,
+				      slb_peers_missed(&d->peers, skb) ?
+				      SLB_MISS_FOREIGN : SLB_MISS_NONE);
+		goto out;
+	}
+	slb_claim(&d->peers, w, skb);
+	/* packets of connections that have a flow are not the first */
+	if (w->why == SLB_MISS_NONE || !slb_miss_teaches(w->why))
+		slb_outdate(sn, d, &w->pkt, skb, dev);
+	if (!w->teaches) {
+		if (w->pkt.has_key)
+			slb_hint_see(d, w->pkt.hash);
+		slb_unlearned_count(sn, d, w, skb, w->why);
+		goto out;
+	}
+	/* user space had it in between: what it does to the next one, it alone knows */
+	if (w->by != by) {
+		slb_unlearned_count(sn, d, w, skb, SLB_SKIP_CHANGED);
+		slb_count(sn, SLB_SKIP_CHANGED);
+		goto out;
+	}
+	/* what IPVS has taken out of conntrack is marked as untracked */
+	if (skb_get_nfct(skb))
+		WRITE_ONCE(d->tracked[w->pkt.v6], true);
+	slb_count(sn, slb_learn(sn, d, w, skb, dev));
+	if (d->narrow.used || d->wide.used)
+		slb_sweep_arm(c);
+out:
+	local_bh_enable();
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Observation: from what the slow path did with a packet to a flow. */
+#ifndef _SLB_LEARN_H
+#define _SLB_LEARN_H
+
+#include <linux/skbuff.h>
+
+#include "state/cpu.h"
+
+/* For how long a key that could not be learned is not tried again. */
+#define SLB_SHUN	HZ
+
+void slb_note(struct slb_net *sn, struct slb_cpu_data *d,
+	      struct sk_buff *skb, const struct slb_pkt *pkt,
+	      struct slb_pair pair, enum slb_stat why);
+void slb_observe(struct slb_net *sn, struct sk_buff *skb,
+		 const struct net_device *dev);
+
+#endif /* _SLB_LEARN_H */

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Answers of a new connection that are those of an older one, too.
+ *
+ *  operation     | locking
+ * ---------------+----------------------------------------------------------
+ *  slb_outdate   | RCU, BH off, this CPU
+ *
+ * Two connections may have client, real server and their ports in common, by different
+ * virtual addresses or ports. Nothing in an answer tells whose it is: IPVS takes the newest
+ * connection. So the first packet of a connection ends the flow by which answers went to
+ * another one. Flows of other CPUs find out when they are proved again.
+ */
+#include <linux/skbuff.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+
+#include "learn/outdate.h"
+#include "state/cpu.h"
+
+/* The addresses and ports that a packet leaves with. */
+static bool slb_left_key(struct slb_pkt *left, const struct slb_pkt *pkt,
+			 const struct sk_buff *skb)
+{
+	__be16 buf[2];
+	const __be16 *ports;
+
+	ports = skb_header_pointer(skb, pkt->v6 ? sizeof(struct ipv6hdr) :
+						  sizeof(struct iphdr),
+				   sizeof(buf), buf);
+	if (!ports)
+		return false;
+	*left = (struct slb_pkt){ .v6 = pkt->v6, .proto = pkt->proto };
+	if (pkt->v6)
+		left->key6 = (struct slb_key6){
+			.saddr = ipv6_hdr(skb)->saddr,
+			.daddr = ipv6_hdr(skb)->daddr,
+			.sport = ports[0],
+			.dport = ports[1],
+		};
+	else
+		left->key4 = (struct slb_key4){
+			.saddr = ip_hdr(skb)->saddr,
+			.daddr = ip_hdr(skb)->daddr,
+			.sport = ports[0],
+			.dport = ports[1],
+		};
+	return true;
+}
+
+static bool slb_conn_virtual(const struct ip_vs_conn *cp,
+			     const struct slb_pkt *pkt)
+{
+	if (pkt->v6)
+		return ipv6_addr_equal(&cp->vaddr.in6, &pkt->key6.daddr) &&
+		       cp->vport == pkt->key6.dport;
+	return cp->vaddr.ip == pkt->key4.daddr && cp->vport == pkt->key4.dport;
+}
+
+/**
+ * slb_outdate() - end the flow of an older connection's answers
+ * @sn: the namespace
+ * @d: this CPU's data
+ * @pkt: a packet as it came
+ * @skb: the same as it leaves, handled by IPVS
+ * @dev: the device it leaves by
+ *
+ * Context: RCU, BH off.
+ */
+void slb_outdate(struct slb_net *sn, struct slb_cpu_data *d,
+		 const struct slb_pkt *pkt, const struct sk_buff *skb,
+		 const struct net_device *dev)
+{
+	struct slb_pkt left;
+	struct slb_flow *flow;
+
+	if (!pkt->has_key || (!d->narrow.used && !d->wide.used) ||
+	    (pkt->v6 ? ipv6_hdr(skb)->version != 6 ||
+		       ipv6_addr_equal(&ipv6_hdr(skb)->daddr,
+				       &pkt->key6.daddr) :
+		       ip_hdr(skb)->version != 4 || ip_hdr(skb)->ihl != 5 ||
+		       ip_hdr(skb)->daddr == pkt->key4.daddr) ||
+	    !slb_left_key(&left, pkt, skb))
+		return;
+	flow = slb_flow_answers(d, &left, dev);
+	if (flow && flow->flags & SLB_FLOW_OUT &&
+	    !slb_conn_virtual(flow->conn, pkt))
+		slb_flow_end(sn, d, flow, SLB_MISS_STATE);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Flows, tested against the slow path while they serve. */
+#ifndef _SLB_VERIFY_H
+#define _SLB_VERIFY_H
+
+#include <linux/random.h>
+
+#include "learn/derive.h"
+#include "state/cpu.h"
+
+/**
+ * slb_verify_due() - shall the slow path have this packet?
+ * @sn: the namespace
+ *
+ * By chance, as flows have no room to count for this, and a count that they
+ * shared would choose the same of them again and again where they take turns.
+ *
+ * Context: any.
+ */
+static inline bool slb_verify_due(const struct slb_net *sn)
+{
+	u32 n = READ_ONCE(sn->verify);
+
+	return unlikely(n) && reciprocal_scale(get_random_u32(), n) == 0;
+}
+
+/**
+ * slb_verify_ask() - let the hook verify a packet that XDP lets by for that
+ * @d: this CPU's data
+ * @hash: of the packet's key
+ *
+ * Context: BH off.
+ */
+static inline void slb_verify_ask(struct slb_cpu_data *d, u32 hash)
+{
+	d->asked = BIT_ULL(32) | hash;
+}
+
+/**
+ * slb_verify_asked() - has XDP let this packet by to be verified?
+ * @d: this CPU's data
+ * @hash: of the packet's key
+ *
+ * Context: BH off.
+ */
+static inline bool slb_verify_asked(struct slb_cpu_data *d, u32 hash)
+{
+	if (likely(d->asked != (BIT_ULL(32) | hash)))
+		return false;
+	d->asked = 0;
+	return true;
+}
+
+bool slb_flow_equal(const struct slb_cpu_data *d, const struct slb_flow *flow,
+		    const struct slb_proof *p);
+bool slb_verify(struct slb_net *sn, const struct slb_cpu_data *d,
+		const struct slb_flow *flow, const struct slb_proof *p,
+		enum slb_stat why);
+
+#endif /* _SLB_VERIFY_H */

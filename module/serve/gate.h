@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A packet and its flow: may it be served, and how. What both rungs ask and do is here,
+ * inline, for each hit runs through it.
+ */
+#ifndef _SLB_GATE_H
+#define _SLB_GATE_H
+
+#include <linux/skbuff.h>
+#include <net/addrconf.h>
+#include <net/arp.h>
+#include <net/ip6_route.h>
+#include <net/ndisc.h>
+#include <net/neighbour.h>
+#include <net/route.h>
+
+#include "flow/rewrite.h"
+#include "ipvs/conntrack.h"
+#include "state/cpu.h"
+
+/**
+ * slb_dev_mute6() - has IPv6 been switched off on this device?
+ * @dev: the device
+ *
+ * ipv6_rcv() then drops packets from it. Those that never get there are asked about it here.
+ *
+ * Context: RCU.
+ */
+static inline bool slb_dev_mute6(const struct net_device *dev)
+{
+	const struct inet6_dev *idev = __in6_dev_get(dev);
+
+	return !idev || READ_ONCE(idev->cnf.disable_ipv6);
+}
+
+/**
+ * slb_flow_check() - may this flow be used now?
+ * @sn: the namespace
+ * @flow: the flow
+ * @pkt: a packet of it
+ * @now: jiffies
+ *
+ * Whatever ends with the connection ends the flow; what the next packet may prove
+ * again suspends it. The packet's mark and checksum are not looked at.
+ *
+ * Context: RCU, BH off.
+ * Return: SLB_HIT, or why the packet must go slow.
+ */
+static __always_inline enum slb_stat
+slb_flow_check(const struct slb_net *sn, const struct slb_flow *flow,
+	       const struct slb_pkt *pkt, unsigned long now)
+{
+	const struct ip_vs_conn *cp = flow->conn;
+	const struct nf_conn *ct;
+
+	if (!slb_conn_settled(cp, pkt->proto) || slb_conn_doubtful(cp))
+		return SLB_MISS_STATE;
+	if (!slb_dest_available(cp->dest))
+		return SLB_MISS_SERVER;
+	if (flow->flags & SLB_FLOW_SUSPENDED || !slb_flow_leased(sn, flow, now))
+		return SLB_MISS_LEASE;
+	if (flow->tos != pkt->tos || !(flow->ecn & pkt->ecn))
+		return SLB_MISS_TOS;
+	if (!slb_flow_routed(sn, flow))
+		return SLB_MISS_ROUTE;
+	ct = flow->flags & SLB_FLOW_WIDE ? slb_flow6(flow)->ct : NULL;
+	if (ct && !slb_ct_alive(ct))
+		return SLB_MISS_STATE;
+	return ct && slb_ct_due(ct) ? SLB_MISS_LEASE : SLB_HIT;
+}
+
+/**
+ * slb_inner_check() - slb_flow_check() for the entry of a tunnelled connection
+ * @extra: rare parts of its flow
+ *
+ * Context: RCU, the flow is the caller's.
+ * Return: SLB_HIT, or why the packet must go slow.
+ */
+static inline enum slb_stat slb_inner_check(const struct slb_extra *extra)
+{
+	if (!extra->inner)
+		return SLB_HIT;
+	if (!slb_ct_alive(extra->inner))
+		return SLB_MISS_STATE;
+	return slb_ct_due(extra->inner) ? SLB_MISS_LEASE : SLB_HIT;
+}
+
+/**
+ * slb_flow_mtu() - the longest packet of a flow that leaves whole
+ * @flow: the flow, whose route is still right
+ *
+ * What path MTU discovery finds out later changes a route that stays valid; otherwise
+ * an IPv4 route whose MTU changes is one no more (rt_cache_flush()), and dst_mtu() needs
+ * not be asked for each packet.
+ *
+ * Context: RCU, the flow is the caller's.
+ * Return: bytes.
+ */
+static __always_inline u32 slb_flow_mtu(const struct slb_flow *flow)
+{
+	const struct dst_entry *dst = flow->dst;
+	u32 mtu;
+
+	if (flow->flags & SLB_FLOW_WIDE)
+		return min_t(u32, slb_flow6(flow)->act.mtu, dst_mtu(dst));
+	mtu = min_t(u32, slb_flow4(flow)->act.mtu, READ_ONCE(dst->dev->mtu));
+	if (unlikely(container_of(dst, const struct rtable, dst)->rt_pmtu))
+		mtu = min(mtu, dst_mtu(dst));
+	return mtu;
+}
+
+/**
+ * slb_flow_neigh() - the neighbour that packets of a flow go to next
+ * @flow: the flow, whose route is still right
+ *
+ * One that nobody has confirmed lately is asked, as the slow path does.
+ *
+ * Context: RCU, BH off.
+ * Return: not held, RCU frees it. NULL if it is not known, or was asked and did not answer: the
+ *	slow path waits for it, goes by another route, or drops the packet.
+ */
+static __always_inline struct neighbour *
+slb_flow_neigh(const struct slb_flow *flow)
+{
+	bool wide = flow->flags & SLB_FLOW_WIDE;
+	const struct dst_entry *dst = flow->dst;
+	struct net_device *dev = dst->dev;
+	const struct in6_addr *daddr6;
+	const struct rtable *rt;
+	struct neighbour *n;
+	__be32 daddr;
+	u8 state;
+
+	if (wide && dst->ops->family == AF_INET6) {
+		daddr6 = rt6_nexthop(container_of(dst, struct rt6_info, dst),
+				     &slb_flow6(flow)->act.daddr.in6);
+		n = __ipv6_neigh_lookup_noref(dev, daddr6);
+	} else {
+		daddr = wide ? slb_flow6(flow)->act.daddr.ip :
+			       slb_flow4(flow)->act.daddr;
+		rt = container_of(dst, const struct rtable, dst);
+		if (unlikely(rt->rt_gw_family == AF_INET6))
+			n = __ipv6_neigh_lookup_noref(dev, &rt->rt_gw6);
+		else
+			n = __ipv4_neigh_lookup_noref(dev, (__force u32)
+				(rt->rt_gw_family ? rt->rt_gw4 : daddr));
+	}
+	if (unlikely(!n))
+		return NULL;
+	state = READ_ONCE(n->nud_state);
+	if (unlikely(!(state & NUD_VALID)))
+		return NULL;
+	if (unlikely(!(state & (NUD_CONNECTED | NUD_DELAY | NUD_PROBE))) &&
+	    neigh_event_send(n, NULL))
+		return NULL;
+	return n;
+}
+
+/**
+ * slb_flow_rewrite() - do to a packet's headers what its flow says
+ * @flow: the flow
+ * @data: the packet, from its IP header; see slb_rewrite_ipv4()
+ * @v6: an IPv6 packet
+ * @how: enum slb_rewrite_how
+ *
+ * Context: the flow is the caller's.
+ */
+static __always_inline void slb_flow_rewrite(const struct slb_flow *flow,
+					     void *data, bool v6,
+					     unsigned int how)
+{
+	const struct slb_action6 *act6;
+	struct slb_action4 act4;
+
+	if (!(flow->flags & SLB_FLOW_WIDE)) {
+		slb_rewrite_ipv4(data, &slb_flow4(flow)->act, how);
+		return;
+	}
+	act6 = &slb_flow6(flow)->act;
+	if (v6) {
+		slb_rewrite_ipv6(data, act6, how);
+		return;
+	}
+	act4.saddr = act6->saddr.ip;
+	act4.daddr = act6->daddr.ip;
+	act4.sport = act6->sport;
+	act4.dport = act6->dport;
+	act4.csum = act6->csum;
+	slb_rewrite_ipv4(data, &act4, how);
+}
+
+/**
+ * slb_flow_outer() - the addresses of a flow's tunnel
+ * @flow: a flow with SLB_FLOW_TUNNEL
+ * @saddr: set to its outer source address
+ * @daddr: set to its outer destination address
+ *
+ * Context: the flow is the caller's.
+ */
+static inline void slb_flow_outer(const struct slb_flow *flow,
+				  union slb_addr *saddr, union slb_addr *daddr)
+{
+	if (flow->flags & SLB_FLOW_WIDE) {
+		*saddr = slb_flow6(flow)->act.saddr;
+		*daddr = slb_flow6(flow)->act.daddr;
+	} else {
+		saddr->ip = slb_flow4(flow)->act.saddr;
+		daddr->ip = slb_flow4(flow)->act.daddr;
+	}
+}
+
+/**
+ * slb_flow_served() - count a packet that a flow serves
+ * @sn: the namespace
+ * @d: this CPU's data
+ * @flow: the flow
+ * @len: of the packet as it came, from its IP header, in bytes
+ * @now: jiffies
+ *
+ * Context: BH off, the flow is the caller's.
+ */
+static inline void slb_flow_served(struct slb_net *sn, struct slb_cpu_data *d,
+				   struct slb_flow *flow, u32 len,
+				   unsigned long now)
+{
+	/* bits of packets and bytes could wrap between two sweeps */
+	if (unlikely(flow->bytes > SLB_BYTES_MAX))
+		slb_flow_settle(d, flow, now);
+	flow->packets++;
+	flow->bytes += len;
+	flow->last = now;
+	slb_count(sn, SLB_HIT);
+}
+
+enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
+			struct slb_flow *flow, struct sk_buff *skb,
+			const struct slb_pkt *pkt);
+
+#endif /* _SLB_GATE_H */

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Rung 1: netfilter. Packets meet the flow table in PRE_ROUTING.
+ *
+ *  operation            | locking
+ * ----------------------+----------------------------------------------------
+ *  slb_nf_pre_routing   | RCU; BH off on the receive path. A packet that comes
+ *                       | back from user space (NFQUEUE in raw) has BHs on: slow
+ *  slb_nf_forward       | RCU; BH off unless it comes back from NFQUEUE
+ *  slb_nf_post_routing  | RCU
+ *
+ * A hit leaves here for the neighbour of its route and skips what the slow
+ * path still had to do: conntrack, routing, LOCAL_IN or FORWARD, IPVS,
+ * LOCAL_OUT, POST_ROUTING. Anything else goes on as if this hook did not
+ * exist; a packet is changed only when nothing can fail any more.
+ *
+ * A packet of a flow that goes slow takes the flow with it: the flow is ended,
+ * or suspended until the slow path has proved it again. So a later packet never
+ * overtakes it, also where a driver hands over many packets at once, which all
+ * pass this hook before the first of them goes on.
+ */
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/xfrm.h>
+
+#include <compat/bridge.h>
+#include <compat/skbuff.h>
+
+#include "flow/parse.h"
+#include "flow/trace.h"
+#include "learn/learn.h"
+#include "serve/bridge.h"
+#include "serve/gate.h"
+
+/* Does the packet carry what only the slow path knows how to treat? "notrack"
+ * in the raw table is harmless: so does IPVS treat its packets.
+ */
+static bool slb_skb_special(struct sk_buff *skb, bool v6)
+{
+	unsigned long holds = (unsigned long)skb->sk | skb->_skb_refdst |
+			      (unsigned long)skb_nfct(skb);
+
+	return holds || skb->ipvs_property ||
+	       (skb_has_extensions(skb) &&
+		(skb_sec_path(skb) ||
+		 (slb_skb_bridged(skb) && !slb_bridge_fit(skb, v6)))) ||
+	       slb_skb_traced(skb) || slb_skb_offloaded(skb) ||
+	       (v6 ? IP6CB(skb)->frag_max_size : IPCB(skb)->frag_max_size) ||
+	       (skb_is_gso(skb) && !skb_shinfo(skb)->gso_type);
+}
+
+/* The device that a packet came by; a port of a bridge, if br_netfilter shows it there. */
+static u32 slb_skb_iif(const struct sk_buff *skb, const struct net_device *in)
+{
+	if (unlikely(slb_skb_bridged(skb)))
+		return slb_bridge_port(skb);
+	return in->ifindex;
+}
+
+static enum slb_stat slb_parse(const void *data, u32 len, u32 iif, bool v6,
+			       struct slb_pkt *pkt)
+{
+	return v6 ? slb_parse_ipv6(data, len, iif, pkt) :
+		    slb_parse_ipv4(data, len, iif, pkt);
+}
+
+/* Headers are not pulled into the linear part: of what was put together from
+ * fragments that would change how it is taken apart again. Apart from its caller,
+ * which then needs no room for them.
+ */
+static noinline enum slb_stat slb_parse_scattered(const struct sk_buff *skb,
+						  u32 len, u32 iif, bool v6,
+						  struct slb_pkt *pkt)
+{
+	u8 buf[15 * 4 + sizeof(struct tcphdr)];
+	const void *data = skb_header_pointer(skb, 0, len, buf);
+
+	return data ? slb_parse(data, len, iif, v6, pkt) : SLB_MISS_SHORT;
+}
+
+/* What the parser says of a packet, or why it goes slow all the same. */
+static enum slb_stat slb_skb_check(struct sk_buff *skb, u32 iif, bool v6,
+				   struct slb_pkt *pkt)
+{
+	u32 len = min_t(u32, skb->len, (v6 ? sizeof(struct ipv6hdr) :
+					     ip_hdrlen(skb)) +
+				       sizeof(struct tcphdr));
+	enum slb_stat why;
+
+	pkt->has_key = false;
+	if (skb->pkt_type != PACKET_HOST)
+		return SLB_MISS_HOST;
+	if (likely(len <= skb_headlen(skb)))
+		why = slb_parse(skb->data, len, iif, v6, pkt);
+	else
+		why = slb_parse_scattered(skb, len, iif, v6, pkt);
+	if (why == SLB_HIT && slb_skb_special(skb, v6))
+		why = SLB_MISS_META;
+	return why;
+}
+
+/* The packet goes slow: what becomes of its flow? */
+static void slb_flow_miss(struct slb_net *sn, struct slb_cpu_data *d,
+			  struct slb_flow *flow, const struct slb_pkt *pkt,
+			  enum slb_stat why)
+{
+	if (pkt->ends || why == SLB_MISS_STATE ||
+	    !slb_dest_available(flow->conn->dest)) {
+		slb_flow_end_both(sn, d, flow, why);
+		return;
+	}
+	/* IPVS is about to count it */
+	if (flow->ahead)
+		slb_flow_settle(d, flow, jiffies);
+	flow->flags |= SLB_FLOW_SUSPENDED;
+}
+
+static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
+				       const struct nf_hook_state *state)
+{
+	struct slb_net *sn = priv;
+	bool v6 = state->pf == NFPROTO_IPV6;
+	struct slb_cpu_data *d;
+	struct slb_flow *flow = NULL;
+	struct slb_pair pair = slb_pair(skb_network_header(skb), v6);
+	/* not cleared for each packet: valid is what @has_key says */
+	struct slb_pkt pkt __uninitialized;
+	enum slb_stat why;
+
+	if (READ_ONCE(sn->scope) == SLB_SCOPE_OFF)
+		return NF_ACCEPT;
+	/* it comes again, as a packet of its VRF, when rules and taps of that
+	 * have seen it
+	 */
+	if (netif_is_l3_slave(state->in))
+		return NF_ACCEPT;
+	if (unlikely(!in_softirq())) {
+		slb_count(sn, SLB_MISS_META);
+		return NF_ACCEPT;
+	}
+	/* pairs with slb_cpu_alloc() */
+	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
+	if (d && slb_peers_foreign(&d->peers, pair)) {
+		d->peers.let_by = true;
+		slb_count(sn, SLB_MISS_FOREIGN);
+		trace_slb_miss(skb, SLB_MISS_FOREIGN);
+		return NF_ACCEPT;
+	}
+	why = slb_skb_check(skb, slb_skb_iif(skb, state->in), v6, &pkt);
+	if (d && pkt.has_key) {
+		slb_pkt_hash(d, &pkt);
+		flow = slb_flow_find(d, &pkt);
+	}
+
+	if (flow && slb_keyless_recent(d, skb_network_header(skb), v6))
+		why = SLB_MISS_FRAGMENT;
+	if (flow && why == SLB_HIT) {
+		why = slb_serve(sn, d, flow, skb, &pkt);
+		if (why == SLB_HIT)
+			return NF_STOLEN;
+	} else if (why == SLB_HIT) {
+		why = SLB_MISS_NONE;
+	}
+
+	if (flow)
+		slb_flow_miss(sn, d, flow, &pkt, why);
+	else if (d && slb_pkt_keyless(&pkt, why))
+		slb_keyless_note(d, skb_network_header(skb), v6);
+	if (d)
+		slb_note(sn, d, skb, &pkt, pair, why);
+	slb_count(sn, why);
+	trace_slb_miss(skb, why);
+	return NF_ACCEPT;
+}
+
+static unsigned int slb_nf_forward(void *priv, struct sk_buff *skb,
+				   const struct nf_hook_state *state)
+{
+	struct slb_net *sn = priv;
+	struct slb_cpu_data *d;
+
+	if (unlikely(!in_softirq()))
+		return NF_ACCEPT;
+	/* pairs with slb_cpu_alloc() */
+	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
+	if (d)
+		slb_watch_forward(&d->watch, skb,
+				  state->pf == NFPROTO_IPV6);
+	return NF_ACCEPT;
+}
+
+static unsigned int slb_nf_post_routing(void *priv, struct sk_buff *skb,
+					const struct nf_hook_state *state)
+{
+	struct slb_net *sn = priv;
+
+	if (skb->ipvs_property && READ_ONCE(sn->scope) != SLB_SCOPE_OFF)
+		slb_observe(sn, skb, state->out);
+	return NF_ACCEPT;
+}
+
+static const struct nf_hook_ops slb_nf_ops[SLB_NF_HOOKS] = {
+	/* Behind the raw table, whose rules thus apply to every packet, and
+	 * behind defragmentation; before conntrack, which a hit need not see.
+	 */
+	{
+		.hook		= slb_nf_pre_routing,
+		.pf		= NFPROTO_IPV4,
+		.hooknum	= NF_INET_PRE_ROUTING,
+		.priority	= NF_IP_PRI_RAW + 1,
+	},
+	{
+		.hook		= slb_nf_pre_routing,
+		.pf		= NFPROTO_IPV6,
+		.hooknum	= NF_INET_PRE_ROUTING,
+		.priority	= NF_IP6_PRI_RAW + 1,
+	},
+	/* Before IPVS, which may give the packet another route. */
+	{
+		.hook		= slb_nf_forward,
+		.pf		= NFPROTO_IPV4,
+		.hooknum	= NF_INET_FORWARD,
+		.priority	= NF_IP_PRI_FIRST,
+	},
+	{
+		.hook		= slb_nf_forward,
+		.pf		= NFPROTO_IPV6,
+		.hooknum	= NF_INET_FORWARD,
+		.priority	= NF_IP6_PRI_FIRST,
+	},
+	/* Behind everybody: what is seen here is what leaves. */
+	{
+		.hook		= slb_nf_post_routing,
+		.pf		= NFPROTO_IPV4,
+		.hooknum	= NF_INET_POST_ROUTING,
+		.priority	= NF_IP_PRI_LAST,
+	},
+	{
+		.hook		= slb_nf_post_routing,
+		.pf		= NFPROTO_IPV6,
+		.hooknum	= NF_INET_POST_ROUTING,
+		.priority	= NF_IP6_PRI_LAST,
+	},
+};
+
+/**
+ * slb_nf_init() - prepare the hooks of a namespace
+ * @sn: the namespace
+ *
+ * They are its own, so that each is told which namespace it is of.
+ *
+ * Context: process.
+ */
+void slb_nf_init(struct slb_net *sn)
+{
+	int i;
+
+	for (i = 0; i < SLB_NF_HOOKS; i++) {
+		sn->nf_ops[i] = slb_nf_ops[i];
+		sn->nf_ops[i].priv = sn;
+	}
+}
+
+/**
+ * slb_nf_register() - let the packets of a namespace meet the flow table
+ * @sn: the namespace
+ *
+ * Context: process.
+ * Return: 0, or what nf_register_net_hooks() returns.
+ */
+int slb_nf_register(struct slb_net *sn)
+{
+	return nf_register_net_hooks(sn->net, sn->nf_ops, SLB_NF_HOOKS);
+}
+
+/**
+ * slb_nf_unregister() - stop it
+ * @sn: the namespace
+ *
+ * A hook may still be running on another CPU until a grace period has passed, and
+ * the list of hooks be read, which points to @sn: it is freed after one.
+ *
+ * Context: process.
+ */
+void slb_nf_unregister(struct slb_net *sn)
+{
+	nf_unregister_net_hooks(sn->net, sn->nf_ops, SLB_NF_HOOKS);
+}
+
+/**
+ * slb_nf_own() - is this a hook of shadowlb's?
+ * @ops: a hook
+ *
+ * Context: any.
+ */
+bool slb_nf_own(const struct nf_hook_ops *ops)
+{
+	return ops->hook == slb_nf_pre_routing ||
+	       ops->hook == slb_nf_forward ||
+	       ops->hook == slb_nf_post_routing;
+}

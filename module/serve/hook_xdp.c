@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Rung 2: XDP. Frames meet the flow table before the kernel makes an skb of them.
+ *
+ *  operation            | locking
+ * ----------------------+----------------------------------------------------
+ *  slb_xdp              | BH off, and so RCU; its flow table is this CPU's. Where
+ *                       | BHs are on, no flow is looked at
+ *
+ * A kfunc, called by the BPF program of bpf/shadowlb_xdp.bpf.c, which turns what it
+ * returns into the action of XDP. The program holds the module as long as it is loaded.
+ *
+ * The same flows as the netfilter hook's, which alone has them learned. What is left to
+ * it arrives there as if this rung did not exist. A frame is changed only when
+ * nothing can fail any more, and is then sent on by its device or another.
+ *
+ * Kernels without what this needs have no_xdp.c instead.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bpf.h>
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+#include <linux/if_vlan.h>
+#include <linux/module.h>
+#include <linux/sctp.h>
+#include <net/dsfield.h>
+
+#include <compat/snmp.h>
+
+#include "flow/trace.h"
+#include "ipvs/tunnel.h"
+#include "learn/verify.h"
+#include "serve/frame.h"
+#include "serve/gate.h"
+#include "serve/hook_xdp.h"
+#include "serve/sync.h"
+
+/* What slb_xdp() returns; above zero it is the index of a device. */
+#define SLB_XDP_UP	(-1)
+#define SLB_XDP_BACK	0
+
+static __always_inline void slb_frame_nat(const struct slb_flow *flow, void *ip,
+					  const struct slb_pkt *pkt, bool v6)
+{
+	struct sctphdr *sh = ip + slb_iphlen(v6);
+	__be32 ports = v6 ? pkt->key6.ports : pkt->key4.ports;
+	bool nat = flow->flags & SLB_FLOW_NAT;
+
+	slb_flow_rewrite(flow, ip, v6, nat ? SLB_REWRITE_NAT : 0);
+	/* anew where a port changed, as IPVS does */
+	if (nat && pkt->proto == IPPROTO_SCTP &&
+	    memcmp(sh, &ports, sizeof(ports)))
+		sh->checksum = slb_sctp_crc(sh, pkt->len - slb_iphlen(v6));
+}
+
+/* Apart, so that others need no room for two addresses. */
+static noinline void slb_frame_tunnel(const struct slb_net *sn,
+				      const struct slb_flow *flow,
+				      const struct slb_encap *e, void *ip,
+				      u32 len, bool v6)
+{
+	union slb_addr saddr __uninitialized, daddr __uninitialized;
+
+	slb_flow_rewrite(flow, ip, v6, 0);
+	slb_flow_outer(flow, &saddr, &daddr);
+	slb_encap_write(e, sn->net, ip, len, &saddr, &daddr,
+			flow->flags & SLB_FLOW_WIDE ?
+			slb_flow6(flow)->act.sport : slb_flow4(flow)->act.sport);
+}
+
+/* noinline: keeps the packet in registers where its checksum is not asked for. */
+static noinline bool slb_xdp_csum_wrong(const void *ip, struct slb_pkt pkt)
+{
+	return slb_frame_csum_wrong(ip, &pkt);
+}
+
+/* Is a checksum still to be completed, or, where conntrack would ask, wrong? */
+static __always_inline bool slb_xdp_csum_unfit(const struct slb_net *sn,
+					       const struct slb_cpu_data *d,
+					       const struct slb_frame *f,
+					       const struct slb_pkt *pkt, bool v6)
+{
+	if (slb_csum_partial(f->ip, pkt, v6))
+		return true;
+	if (slb_csum_nested(f->xdp, pkt))
+		return pkt->nocsum || slb_xdp_csum_wrong(f->ip, *pkt);
+	return unlikely(READ_ONCE(d->tracked[v6])) &&
+	       READ_ONCE(sn->net->ct.sysctl_checksum) &&
+	       slb_xdp_csum_wrong(f->ip, *pkt);
+}
+
+/* noinline: few flows ask for more. A mark or a priority is nothing that a frame has. */
+static noinline bool slb_xdp_extra_fit(const struct slb_cpu_data *d,
+				       const struct slb_flow *flow)
+{
+	const struct slb_extra *extra = slb_flow_extra(&d->wide, flow);
+
+	return !extra->tally.mark && !extra->how &&
+	       slb_inner_check(extra) == SLB_HIT;
+}
+
+static __always_inline enum slb_stat
+slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
+	      const struct slb_frame *f, const struct slb_pkt *pkt, bool v6,
+	      int *to)
+{
+	struct slb_encap e __uninitialized;
+	struct slb_way way __uninitialized;
+	struct dst_entry *dst = flow->dst;
+	const u8 flags = flow->flags;
+	unsigned long now = jiffies;
+	u32 mtu, len = pkt->len;
+	enum slb_stat why;
+	void *ip = f->ip;
+	u32 hlen = 0;
+
+	if (slb_flow_check(sn, flow, pkt, now) != SLB_HIT ||
+	    (flags & SLB_FLOW_NAT && pkt->nocsum) ||
+	    (unlikely(flags & SLB_FLOW_EXTRA) && !slb_xdp_extra_fit(d, flow)))
+		return SLB_XDP_FLOW;
+	if (slb_xdp_csum_unfit(sn, d, f, pkt, v6))
+		return SLB_XDP_CSUM;
+	mtu = slb_flow_mtu(flow);
+	if (flags & SLB_FLOW_TUNNEL) {
+		slb_encap_init(&e, flow->conn, false);
+		if (!slb_encap_fits(&e, len, mtu))
+			return SLB_XDP_MTU;
+		hlen = e.hlen;
+	}
+	if (len + hlen > mtu)
+		return SLB_XDP_MTU;
+	why = slb_way_find(&way, f, flow);
+	if (why != SLB_XDP_HIT)
+		return why;
+	/* a frame that another device is to send is described where it begins */
+	if (ip - f->xdp->data_hard_start <
+	    hlen + VLAN_ETH_HLEN + sizeof(struct xdp_frame))
+		return SLB_XDP_ROOM;
+	if (slb_sync_due(sn, d, flow, now))
+		return SLB_XDP_FLOW;
+	if (slb_verify_due(sn)) {
+		slb_verify_ask(d, pkt->hash);
+		return SLB_XDP_FLOW;
+	}
+
+	/* from here on nothing fails */
+	if (trace_slb_hit_enabled())
+		trace_slb_hit(flow, len);
+	/* with what came behind the packet */
+	slb_snmp_in(sn->net, f->dev, (u32)(f->xdp->data_end - ip), 1, v6,
+		    v6 ? ipv6_get_dsfield(ip) : ((const struct iphdr *)ip)->tos);
+	if (flags & SLB_FLOW_TUNNEL)
+		slb_frame_tunnel(sn, flow, &e, ip, len, v6);
+	else
+		slb_frame_nat(flow, ip, pkt, v6);
+	ip -= hlen;
+	slb_frame_close(f->xdp, &way, ip, len + hlen,
+			htons(dst->ops->family == AF_INET6 ? ETH_P_IPV6 :
+							     ETH_P_IP));
+	slb_snmp_out(sn->net, dst, len + hlen, flags & SLB_FLOW_OUT,
+		     flags & SLB_FLOW_TUNNEL);
+	slb_flow_served(sn, d, flow, len, now);
+	*to = way.dev == f->xdp->rxq->dev ? SLB_XDP_BACK : way.dev->ifindex;
+	return SLB_XDP_HIT;
+}
+
+/* In the table of wide flows, for an IPv4 packet. */
+static noinline struct slb_flow *slb_xdp_find_mapped(const struct slb_cpu_data *d,
+						     struct slb_pkt pkt)
+{
+	return slb_flow_find_mapped(d, &pkt);
+}
+
+/* A packet of either family: for each of them code of its own. */
+static __always_inline enum slb_stat
+slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
+	       const struct slb_frame *f, bool v6, int *to)
+{
+	u32 avail = f->xdp->data_end - f->ip, iif = f->dev->ifindex;
+	struct slb_pkt pkt __uninitialized;
+	struct slb_flow *flow = NULL;
+	enum slb_stat why;
+
+	if (unlikely(f->ip + slb_iphlen(v6) > f->xdp->data_end))
+		return SLB_XDP_OTHER;
+	if (slb_peers_foreign(&d->peers, slb_pair(f->ip, v6)))
+		return SLB_XDP_FOREIGN;
+	/* ipv6_rcv() drops it */
+	if (v6 && unlikely(slb_dev_mute6(f->dev)))
+		return SLB_XDP_OTHER;
+	why = v6 ? slb_parse_ipv6(f->ip, avail, iif, &pkt) :
+		   slb_parse_ipv4(f->ip, avail, iif, &pkt);
+	if (!pkt.has_key) {
+		if (slb_pkt_keyless(&pkt, why))
+			slb_keyless_note(d, f->ip, v6);
+		return SLB_XDP_OTHER;
+	}
+	pkt.v6 = v6;
+	slb_pkt_hash(d, &pkt);
+	if (v6) {
+		if (d->wide.used)
+			flow = slb_flow_lookup6(&d->wide, &pkt.key6, pkt.hash);
+	} else {
+		if (d->narrow.used)
+			flow = slb_flow_lookup4(&d->narrow, &pkt.key4, pkt.hash);
+		if (!flow && d->wide.used)
+			flow = slb_xdp_find_mapped(d, pkt);
+	}
+	if (!flow)
+		return SLB_XDP_NONE;
+	if (unlikely(xdp_buff_has_frags(f->xdp)))
+		why = SLB_XDP_FRAGS;
+	else if (why != SLB_HIT || !slb_frame_whole(f, &pkt, v6))
+		why = SLB_XDP_FLOW;
+	else if (slb_order_held(&d->order, pkt.hash) ||
+		 slb_keyless_recent(d, f->ip, v6))
+		why = SLB_XDP_ORDER;
+	else
+		why = slb_xdp_serve(sn, d, flow, f, &pkt, v6, to);
+	if (unlikely(why != SLB_XDP_HIT))
+		slb_order_hold(&d->order, pkt.hash);
+	return why;
+}
+
+static __always_inline enum slb_stat
+slb_xdp_meet(struct slb_net *sn, struct slb_cpu_data *d, struct xdp_buff *xdp,
+	     int *to)
+{
+	struct slb_frame f __uninitialized;
+	enum slb_stat why;
+
+	why = slb_frame_open(&f, xdp);
+	if (unlikely(why != SLB_XDP_HIT))
+		return why;
+	if (f.proto == htons(ETH_P_IP))
+		return slb_xdp_packet(sn, d, &f, false, to);
+	if (f.proto == htons(ETH_P_IPV6))
+		return slb_xdp_packet(sn, d, &f, true, to);
+	return SLB_XDP_OTHER;
+}
+
+__bpf_kfunc_start_defs();
+
+/**
+ * slb_xdp() - serve a frame by a flow, if there is one
+ * @ctx: the frame
+ *
+ * Context: XDP.
+ * Return: -1: let it by, it is as it was; 0: send it by the device that it came by; above
+ *	zero: index of the device that is to send it.
+ */
+__bpf_kfunc int slb_xdp(struct xdp_md *ctx)
+{
+	struct xdp_buff *xdp = (struct xdp_buff *)ctx;
+	struct slb_cpu_data *d;
+	int to = SLB_XDP_UP;
+	struct slb_net *sn;
+
+	if (unlikely(!in_softirq())) {
+		slb_count(slb_net(dev_net(xdp->rxq->dev)), SLB_XDP_OTHER);
+		return to;
+	}
+	/* BHs are off, which is within RCU: only lockdep has to be told */
+	rcu_lock_acquire(&rcu_lock_map);
+	sn = slb_net_rcu(dev_net(xdp->rxq->dev));
+	if (!READ_ONCE(sn->hooked) || READ_ONCE(sn->scope) == SLB_SCOPE_OFF)
+		goto out;
+	/* pairs with slb_cpu_alloc() */
+	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
+	slb_count(sn, d ? slb_xdp_meet(sn, d, xdp, &to) : SLB_XDP_NONE);
+out:
+	rcu_lock_release(&rcu_lock_map);
+	return to;
+}
+
+__bpf_kfunc_end_defs();
+
+BTF_KFUNCS_START(slb_xdp_ids)
+BTF_ID_FLAGS(func, slb_xdp)
+BTF_KFUNCS_END(slb_xdp_ids)
+
+static const struct btf_kfunc_id_set slb_xdp_set = {
+	.owner	= THIS_MODULE,
+	.set	= &slb_xdp_ids,
+};
+
+/* No type that is a function. */
+static struct btf_id_set8 slb_xdp_void_ids = {
+	.cnt	= 1,
+	.flags	= BTF_SET8_KFUNCS,
+	.pairs	= { {} },
+};
+
+static const struct btf_kfunc_id_set slb_xdp_void_set = {
+	.owner	= THIS_MODULE,
+	.set	= &slb_xdp_void_ids,
+};
+
+static const char *slb_xdp_why = "not registered";
+
+/* Does the kernel know the module's BTF? If so it refuses a set without a function before it
+ * takes anything of it. If not it takes any set, registers nothing, and returns 0.
+ */
+static bool slb_xdp_btf_taken(void)
+{
+	return register_btf_kfunc_id_set(BPF_PROG_TYPE_XDP, &slb_xdp_void_set);
+}
+
+/**
+ * slb_xdp_init() - offer slb_xdp() to BPF programs
+ *
+ * Without it the module works all the same, by its hook.
+ *
+ * Context: process, once.
+ */
+void slb_xdp_init(void)
+{
+	/* without BTF nothing is registered, and no error returned */
+	if (!THIS_MODULE->btf_data_size)
+		slb_xdp_why = "the module was built without BTF: see docs/xdp.md";
+	else if (!slb_xdp_btf_taken())
+		slb_xdp_why = "the module's BTF does not fit this kernel: see docs/xdp.md";
+	else if (!register_btf_kfunc_id_set(BPF_PROG_TYPE_XDP, &slb_xdp_set))
+		slb_xdp_why = NULL;
+	if (slb_xdp_why)
+		pr_info("no XDP: %s\n", slb_xdp_why);
+}
+
+/**
+ * slb_xdp_missing() - why is there no XDP?
+ *
+ * Context: any, after slb_xdp_init().
+ * Return: NULL if there is, or why not.
+ */
+const char *slb_xdp_missing(void)
+{
+	return slb_xdp_why;
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Serving a packet by a flow: checks, rewriting or tunnelling, counting, and
+ * the neighbour.
+ *
+ *  operation            | locking
+ * ----------------------+----------------------------------------------------
+ *  slb_serve            | RCU, BH off, this CPU
+ *
+ * First everything is asked, then room is made, then the packet is changed: from
+ * there on nothing can fail, and whatever fails before leaves the packet as it
+ * was for the slow path.
+ *
+ * A hit reads the flow, and of the connection state, timeout and real server (one line
+ * until Linux 7.2, three since); of the real server whether it still is one.
+ */
+#include <linux/if_vlan.h>
+#include <linux/sctp.h>
+#include <net/arp.h>
+#include <net/ip.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/neighbour.h>
+#include <net/route.h>
+#include <net/sctp/checksum.h>
+
+#include <compat/bridge.h>
+#include <compat/skbuff.h>
+#include <compat/snmp.h>
+
+#include "flow/rewrite.h"
+#include "flow/trace.h"
+#include "ipvs/conntrack.h"
+#include "ipvs/tunnel.h"
+#include "learn/reroute.h"
+#include "learn/verify.h"
+#include "serve/bridge.h"
+#include "serve/gate.h"
+#include "serve/sync.h"
+
+/* conntrack calls packets with a wrong checksum invalid: they are not translated,
+ * and rules may drop them.
+ */
+static bool slb_csum_wrong(struct net *net, struct sk_buff *skb,
+			   const struct slb_pkt *pkt)
+{
+	u32 offset = pkt->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	const struct sctphdr *sh;
+	struct sctphdr buf;
+
+	if (skb->ip_summed == CHECKSUM_UNNECESSARY ||
+	    skb->ip_summed == CHECKSUM_PARTIAL || pkt->nocsum ||
+	    !READ_ONCE(net->ct.sysctl_checksum))
+		return false;
+	if (pkt->proto != IPPROTO_SCTP)
+		return nf_checksum(skb, NF_INET_PRE_ROUTING, offset, pkt->proto,
+				   pkt->v6 ? AF_INET6 : AF_INET);
+	/* the header may still be outside of the linear part */
+	sh = skb_header_pointer(skb, offset, sizeof(buf), &buf);
+	return !sh || sh->checksum != sctp_compute_cksum(skb, offset);
+}
+
+/* noinline: few flows ask for more than no mark. */
+static noinline enum slb_stat slb_extra_check(const struct slb_extra *extra,
+					      const struct sk_buff *skb,
+					      const struct slb_pkt *pkt)
+{
+	if (skb->mark != extra->tally.mark)
+		return SLB_MISS_MARK;
+	if (extra->how & SLB_EXTRA_TTL &&
+	    slb_hop_limit(skb_network_header(skb), pkt->v6) != extra->ttl_in)
+		return SLB_MISS_TTL;
+	return slb_inner_check(extra);
+}
+
+/* May this flow be used now, for this packet? */
+static enum slb_stat slb_check(struct slb_net *sn,
+			       const struct slb_cpu_data *d,
+			       struct slb_flow *flow,
+			       struct sk_buff *skb,
+			       const struct slb_pkt *pkt, unsigned long now)
+{
+	enum slb_stat why = slb_flow_check(sn, flow, pkt, now);
+
+	if (unlikely(why == SLB_MISS_ROUTE) && slb_reroute(sn, flow, skb))
+		why = slb_flow_check(sn, flow, pkt, now);
+	if (why != SLB_HIT)
+		return why;
+	if (flow->flags & SLB_FLOW_EXTRA) {
+		why = slb_extra_check(slb_flow_extra(&d->wide, flow), skb, pkt);
+		if (why != SLB_HIT)
+			return why;
+	} else if (skb->mark) {
+		return SLB_MISS_MARK;
+	}
+	/* "notrack" in raw: not this one. In a tunnel it is said of the packet inside */
+	if (flow->flags & SLB_FLOW_WIDE && skb_get_nfct(skb) &&
+	    (flow->flags & SLB_FLOW_TUNNEL ? slb_flow_inner(d, flow) :
+					     slb_flow6(flow)->ct))
+		return SLB_MISS_META;
+	if (READ_ONCE(d->tracked[pkt->v6]) && slb_csum_wrong(sn->net, skb, pkt))
+		return SLB_MISS_CSUM;
+	return SLB_HIT;
+}
+
+static bool slb_skb_fits(const struct sk_buff *skb, u32 mtu)
+{
+	return skb->len <= mtu ||
+	       (skb_is_gso(skb) && skb_gso_validate_network_len(skb, mtu));
+}
+
+/* Make room for what is written into the packet, before it, and for its
+ * link-layer header. May move the packet's data.
+ */
+static int slb_skb_prepare(struct sk_buff *skb, u32 hlen, u32 encap,
+			   const struct net_device *dev)
+{
+	u32 room = LL_RESERVED_SPACE(dev) + encap;
+
+	if (unlikely(skb_cloned(skb) || hlen > skb_headlen(skb)) &&
+	    skb_ensure_writable(skb, hlen))
+		return -ENOMEM;
+	/* what is pushed must not be a clone's, nor GSO's type */
+	if (encap && (skb_cow_head(skb, room) ||
+		      (skb_is_gso(skb) && skb_header_unclone(skb, GFP_ATOMIC))))
+		return -ENOMEM;
+	if (skb_headroom(skb) >= room)
+		return 0;
+	return pskb_expand_head(skb, SKB_DATA_ALIGN(room - skb_headroom(skb)),
+				0, GFP_ATOMIC);
+}
+
+/* The checksum of SCTP is of the whole packet. IPVS computes it anew where a
+ * port changes or nobody would do it later, and vouches for it.
+ */
+static void slb_sctp_csum(struct sk_buff *skb, const struct slb_pkt *pkt,
+			  bool ports, bool out, const struct net_device *dev)
+{
+	u32 offset = pkt->hlen - sizeof(struct sctphdr);
+	struct sctphdr *sh = (struct sctphdr *)(skb->data + offset);
+	bool partial = skb->ip_summed == CHECKSUM_PARTIAL;
+
+	if (ports ||
+	    (partial && (out || !(dev->features & NETIF_F_SCTP_CRC)))) {
+		if (skb_is_gso(skb))
+			return;
+		sh->checksum = sctp_compute_cksum(skb, offset);
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+	} else if (!partial) {
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+	}
+}
+
+static void slb_nat(const struct slb_flow *flow, struct sk_buff *skb,
+		    const struct slb_pkt *pkt, bool partial)
+{
+	unsigned int how = 0;
+	__be32 ports;
+
+	if (flow->flags & SLB_FLOW_NAT)
+		how = SLB_REWRITE_NAT | (partial ? SLB_REWRITE_PARTIAL : 0);
+	slb_flow_rewrite(flow, skb->data, pkt->v6, how);
+	if (how && pkt->proto == IPPROTO_SCTP) {
+		ports = pkt->v6 ? pkt->key6.ports : pkt->key4.ports;
+		slb_sctp_csum(skb, pkt,
+			      memcmp(skb->data + pkt->hlen -
+				     sizeof(struct sctphdr), &ports,
+				     sizeof(ports)),
+			      flow->flags & SLB_FLOW_OUT, flow->dst->dev);
+	}
+	if (flow->flags & SLB_FLOW_PRIO)
+		skb->priority = rt_tos2priority(ip_hdr(skb)->tos);
+}
+
+static void slb_tunnel(const struct slb_flow *flow, struct net *net,
+		       struct sk_buff *skb, const struct slb_pkt *pkt,
+		       const struct slb_encap *e)
+{
+	union slb_addr saddr, daddr;
+
+	slb_flow_rewrite(flow, skb->data, pkt->v6, 0);
+	slb_flow_outer(flow, &saddr, &daddr);
+	slb_encap_push(e, net, skb, &saddr, &daddr);
+	if (unlikely(e->remcsum) && flow->flags & SLB_FLOW_WIDE &&
+	    slb_flow6(flow)->ct)
+		slb_ct_account_bytes(flow, SLB_REMCSUM_LEN);
+}
+
+/* What rules of a bridge or Open vSwitch behind the way out know of the packet: that IPVS takes it
+ * out of conntrack, or the entry.
+ */
+static void slb_skb_track(struct sk_buff *skb, const struct slb_flow *flow,
+			  bool tracked)
+{
+	const struct net_device *dev = flow->dst->dev;
+	enum ip_conntrack_info ctinfo = IP_CT_NEW;
+	struct nf_conn *ct = NULL;
+
+	if (flow->flags & SLB_FLOW_WIDE)
+		ct = slb_flow6(flow)->ct;
+	if (!ct && tracked)
+		nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
+	if (!ct || !(netif_is_bridge_master(dev) || netif_is_ovs_master(dev) ||
+		     is_vlan_dev(dev)))
+		return;
+	if (flow->flags & SLB_FLOW_REPLY)
+		ctinfo = IP_CT_ESTABLISHED_REPLY;
+	else if (test_bit(IPS_SEEN_REPLY_BIT, &ct->status))
+		ctinfo = IP_CT_ESTABLISHED;
+	nf_conntrack_get(&ct->ct_general);
+	nf_ct_set(skb, ct, ctinfo);
+}
+
+static noinline void slb_extra_apply(const struct slb_extra *extra,
+				     struct sk_buff *skb)
+{
+	slb_rewrite_class(skb->data, extra);
+	if (extra->how & SLB_EXTRA_PRIORITY)
+		skb->priority = extra->priority;
+}
+
+/* Does a neighbour of IPv6 lead to an IPv4 packet's destination? */
+static bool slb_v6gw(const struct sk_buff *skb, const struct dst_entry *dst)
+{
+	return skb->protocol == htons(ETH_P_IP) &&
+	       container_of(dst, const struct rtable, dst)->rt_gw_family ==
+	       AF_INET6;
+}
+
+/* Leave the skb as the slow path would, and give it to the neighbour. */
+static void slb_skb_send(struct sk_buff *skb, struct net *net,
+			 struct dst_entry *dst, struct neighbour *neigh,
+			 u8 flags)
+{
+	bool out = flags & SLB_FLOW_OUT;
+
+	skb_forward_csum(skb);
+	skb_clear_tstamp(skb);
+	skb->ipvs_property = 1;
+	if (!out)
+		skb->ignore_df = 1;
+	skb->dev = dst->dev;
+	/* the flow's reference lasts for this grace period, and whoever queues
+	 * the packet takes one of its own (skb_dst_force())
+	 */
+	skb_dst_set_noref(skb, dst);
+	slb_snmp_out(net, dst, skb->len, out, flags & SLB_FLOW_TUNNEL);
+	neigh_output(neigh, skb, slb_v6gw(skb, dst));
+}
+
+/**
+ * slb_serve() - serve a packet by its flow
+ * @sn: the namespace
+ * @d: this CPU's data
+ * @flow: the flow
+ * @skb: the packet
+ * @pkt: what the parser found in it: SLB_HIT
+ *
+ * Context: RCU, BH off.
+ * Return: SLB_HIT if the packet is gone, or why it must go slow; then it is as
+ *	it was, but that its data may have moved.
+ */
+enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
+			struct slb_flow *flow, struct sk_buff *skb,
+			const struct slb_pkt *pkt)
+{
+	bool partial = skb->ip_summed == CHECKSUM_PARTIAL;
+	struct slb_encap e = { .hlen = 0 };
+	unsigned long now = jiffies;
+	struct neighbour *neigh;
+	struct dst_entry *dst;
+	u8 flags = flow->flags;
+	enum slb_stat why;
+	u32 len = skb->len;
+	u32 mtu;
+
+	if (flags & SLB_FLOW_NAT && pkt->nocsum && !partial)
+		return SLB_MISS_CSUM;
+	why = slb_check(sn, d, flow, skb, pkt, now);
+	if (why != SLB_HIT)
+		return why;
+	dst = flow->dst;
+	mtu = slb_flow_mtu(flow);
+	if (flags & SLB_FLOW_TUNNEL) {
+		slb_encap_init(&e, flow->conn, partial);
+		if (!slb_encap_fits(&e, skb->len, mtu) ||
+		    (e.remcsum && skb_checksum_start_offset(skb) < 0))
+			return SLB_MISS_MTU;
+	}
+	if (!slb_skb_fits(skb, mtu - e.hlen))
+		return SLB_MISS_MTU;
+	neigh = slb_flow_neigh(flow);
+	if (!neigh)
+		return SLB_MISS_NEIGH;
+	if (slb_sync_due(sn, d, flow, now))
+		return SLB_MISS_SYNC;
+	if (unlikely(READ_ONCE(sn->verify)) &&
+	    (slb_verify_due(sn) || slb_verify_asked(d, pkt->hash)))
+		return SLB_MISS_VERIFY;
+	if (slb_skb_prepare(skb, pkt->hlen, e.hlen, dst->dev))
+		return SLB_MISS_NOMEM;
+
+	/* from here on nothing fails; the packet's data may have moved */
+	trace_slb_hit(flow, len);
+	if (unlikely(slb_skb_bridged(skb)))
+		slb_bridge_pass(sn->net, skb, pkt->v6);
+	if (flags & SLB_FLOW_TUNNEL)
+		slb_tunnel(flow, sn->net, skb, pkt, &e);
+	else
+		slb_nat(flow, skb, pkt, partial);
+	if (flags & SLB_FLOW_WIDE)
+		skb->mark = slb_flow6(flow)->mark;
+	if (unlikely(flags & SLB_FLOW_EXTRA))
+		slb_extra_apply(slb_flow_extra(&d->wide, flow), skb);
+	slb_skb_track(skb, flow, READ_ONCE(d->tracked[pkt->v6]));
+
+	slb_flow_served(sn, d, flow, len, now);
+	slb_skb_send(skb, sn->net, dst, neigh, flags);
+	return SLB_HIT;
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /proc/net/shadowlb: what holds in a namespace, and what served packets skip.
+ *
+ *  operation       | locking
+ * -----------------+---------------------------------------------------------
+ *  slb_show        | process; RCU for the hooks. What belongs to CPUs is read
+ *                  | word by word, and is as old as each word
+ *
+ * The file is safe to read while its namespace or the module goes away: an open
+ * file holds the namespace, and slb_show_exit(), which comes before anything
+ * that is shown is freed, waits for reads under way and ends the others.
+ */
+#include <linux/cpumask.h>
+#include <linux/netfilter.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/seq_file_net.h>
+#include <net/netfilter/nf_tables.h>
+#include <net/sch_generic.h>
+
+#include <compat/bridge.h>
+#include <compat/netdevice.h>
+
+#include "serve/hook_xdp.h"
+#include "show/proc.h"
+#include "show/rules.h"
+#include "state/cpu.h"
+
+/**
+ * struct slb_tables - the tables of a CPU, or of all, in figures
+ * @size: flows that there is room for: narrow, wide
+ * @used: flows in use, likewise
+ * @bytes: memory allocated
+ * @swept: how long the last sweep took, in us; of all the longest
+ * @held: for how long it kept BHs off, in ns; likewise
+ */
+struct slb_tables {
+	u64	size[2];
+	u64	used[2];
+	u64	bytes;
+	u32	swept;
+	u32	held;
+};
+
+static void slb_tables_add(struct slb_tables *sum, const struct slb_table *t,
+			   bool wide)
+{
+	u32 bytes = t->size + slb_tally_size(t->size);
+	u64 size;
+
+	if (!slb_table_ready(t))
+		return;
+	size = slb_table_size(t);
+	sum->size[wide] += size;
+	sum->used[wide] += READ_ONCE(t->used);
+	sum->bytes += size * bytes;
+	/* moved from, for a moment */
+	if (READ_ONCE(t->old))
+		sum->bytes += ((u64)READ_ONCE(t->old_mask) + 1) * SLB_WAYS * bytes;
+}
+
+static void slb_tables_show(struct seq_file *seq, const struct slb_tables *t)
+{
+	seq_printf(seq, " %10llu %10llu %10llu %10llu %12llu %8u %8u\n",
+		   t->size[0], t->used[0], t->size[1], t->used[1], t->bytes,
+		   t->swept, t->held / (u32)NSEC_PER_USEC);
+}
+
+static void slb_cpus_show(struct seq_file *seq, struct slb_net *sn)
+{
+	const struct slb_cpu_data *d;
+	struct slb_tables all = {};
+	const struct slb_cpu *c;
+	unsigned int cpu;
+
+	seq_puts(seq, "\ncpu     narrow       used       wide       used        bytes sweep_us  held_us\n");
+	for_each_possible_cpu(cpu) {
+		struct slb_tables one = {};
+
+		c = per_cpu_ptr(sn->cpu, cpu);
+		/* pairs with slb_cpu_alloc() */
+		d = smp_load_acquire(&c->own);
+		if (d) {
+			one.bytes = sizeof(*d) +
+				    slb_service_rows() * sizeof(void *) +
+				    READ_ONCE(d->services.taken) *
+				    sizeof(struct slb_service);
+			slb_tables_add(&one, &d->narrow, false);
+			slb_tables_add(&one, &d->wide, true);
+		}
+		seq_printf(seq, "%-3u", cpu);
+		one.swept = READ_ONCE(c->swept);
+		one.held = READ_ONCE(c->held);
+		slb_tables_show(seq, &one);
+		all.size[0] += one.size[0];
+		all.used[0] += one.used[0];
+		all.size[1] += one.size[1];
+		all.used[1] += one.used[1];
+		all.bytes += one.bytes;
+		all.swept = max(all.swept, one.swept);
+		all.held = max(all.held, one.held);
+	}
+	seq_puts(seq, "all");
+	slb_tables_show(seq, &all);
+}
+
+/* A chain of nftables has a name. It lives, as its hook does, for a grace period
+ * longer than the list of hooks that it was found in.
+ */
+static void slb_chain_show(struct seq_file *seq, const struct nf_hook_ops *ops)
+{
+	const struct nft_chain *chain = ops->priv;
+
+	seq_puts(seq, " chain ");
+	seq_escape(seq, chain->table->name, " \t\n\\");
+	seq_putc(seq, '/');
+	seq_escape(seq, chain->name, " \t\n\\");
+}
+
+/* Of a hook of nftables, what its rules look at that differs between packets of a flow. */
+static void slb_looks_show(struct seq_file *seq, u32 looks)
+{
+	const char *name, *sep = " per-packet=";
+	unsigned int bit;
+
+	for (bit = 0; (name = slb_rules_name(bit)); bit++) {
+		if (!(looks & BIT(bit)))
+			continue;
+		seq_printf(seq, "%s%s", sep, name);
+		sep = ",";
+	}
+}
+
+static const char *slb_family_name(u8 family)
+{
+	switch (family) {
+	case NFPROTO_IPV4:
+		return "ipv4";
+	case NFPROTO_IPV6:
+		return "ipv6";
+	case NFPROTO_BRIDGE:
+		return "bridge";
+	default:
+		return "netdev";
+	}
+}
+
+/* Without symbols %ps would print the address. @dev: the device that it belongs to, or
+ * NULL.
+ */
+static void slb_hook_show(struct seq_file *seq, struct slb_rules *rules,
+			  u8 family, const char *hook,
+			  const struct nf_hook_ops *ops,
+			  const struct net_device *dev)
+{
+	seq_printf(seq, "%-7s %-11s %11d", slb_family_name(family), hook,
+		   ops->priority);
+	if (IS_ENABLED(CONFIG_KALLSYMS))
+		seq_printf(seq, " %ps", ops->hook);
+	else
+		seq_puts(seq, " ?");
+	if (ops->hook_ops_type == NF_HOOK_OP_NF_TABLES)
+		slb_chain_show(seq, ops);
+	seq_printf(seq, "%s%s", dev ? " dev " : "", dev ? dev->name : "");
+	slb_looks_show(seq, slb_rules_looks(rules, ops, family));
+	seq_putc(seq, '\n');
+}
+
+/* Those behind shadowlb's own in PRE_ROUTING, all of them in other places; or else, for
+ * XDP, those before it. Of a hook that was unregistered without memory for a shorter list
+ * a place holder is left, which has no family.
+ */
+static void slb_hooks_show(struct seq_file *seq, struct slb_rules *rules,
+			   u8 family,
+			   struct nf_hook_entries __rcu * const *heads,
+			   bool before)
+{
+	static const char *const names[NF_INET_NUMHOOKS] = {
+		[NF_INET_PRE_ROUTING]	= "prerouting",
+		[NF_INET_LOCAL_IN]	= "input",
+		[NF_INET_FORWARD]	= "forward",
+		[NF_INET_LOCAL_OUT]	= "output",
+		[NF_INET_POST_ROUTING]	= "postrouting",
+	};
+	const struct nf_hook_entries *e;
+	const struct nf_hook_ops *ops;
+	unsigned int hook, last, i;
+	bool behind;
+
+	last = before ? NF_INET_PRE_ROUTING : NF_INET_POST_ROUTING;
+	for (hook = NF_INET_PRE_ROUTING; hook <= last; hook++) {
+		e = rcu_dereference(heads[hook]);
+		behind = hook != NF_INET_PRE_ROUTING;
+		for (i = 0; e && i < e->num_hook_entries; i++) {
+			ops = READ_ONCE(nf_hook_entries_get_hook_ops(e)[i]);
+			if (slb_nf_own(ops))
+				behind = true;
+			else if (behind != before && ops->pf != NFPROTO_UNSPEC)
+				slb_hook_show(seq, rules, family, names[hook],
+					      ops, NULL);
+		}
+	}
+}
+
+/* With br_netfilter, whose hook at a port has that of shadowlb called: hooks behind it, until the
+ * bridge has passed a packet up.
+ */
+static void slb_bridge_show(struct seq_file *seq, struct slb_rules *rules,
+			    const struct net *net)
+{
+	static const char *const names[] = {
+		[NF_BR_PRE_ROUTING]	= "prerouting",
+		[NF_BR_LOCAL_IN]	= "input",
+	};
+	struct nf_hook_entries __rcu * const *heads = slb_bridge_hooks(net);
+	const struct nf_hook_entries *e;
+	const struct nf_hook_ops *ops;
+	bool behind = false;
+	unsigned int hook, i;
+
+	for (hook = NF_BR_PRE_ROUTING; heads && hook <= NF_BR_LOCAL_IN; hook++) {
+		e = rcu_dereference(heads[hook]);
+		for (i = 0; e && i < e->num_hook_entries; i++) {
+			ops = READ_ONCE(nf_hook_entries_get_hook_ops(e)[i]);
+			if (ops->pf == NFPROTO_BRIDGE &&
+			    ops->priority == NF_BR_PRI_BRNF &&
+			    ops->hook_ops_type == NF_HOOK_OP_UNDEFINED)
+				behind = true;
+			else if (behind && ops->pf != NFPROTO_UNSPEC)
+				slb_hook_show(seq, rules, NFPROTO_BRIDGE,
+					      names[hook], ops, NULL);
+		}
+	}
+}
+
+static void slb_dev_hooks_show(struct seq_file *seq, struct slb_rules *rules,
+			       const char *hook,
+			       const struct nf_hook_entries *e,
+			       const struct net_device *dev)
+{
+	const struct nf_hook_ops *ops;
+	unsigned int i;
+
+	for (i = 0; e && i < e->num_hook_entries; i++) {
+		ops = READ_ONCE(nf_hook_entries_get_hook_ops(e)[i]);
+		if (ops->pf != NFPROTO_UNSPEC)
+			slb_hook_show(seq, rules, NFPROTO_NETDEV, hook, ops, dev);
+	}
+}
+
+/* What XDP skips as well, where devices have programs, be they shadowlb's or not: hooks
+ * before shadowlb's own, those of the devices, and their queueing disciplines.
+ */
+static void slb_xdp_show(struct seq_file *seq, struct slb_rules *rules,
+			 struct net *net)
+{
+	struct net_device *dev;
+	bool any = false;
+
+	for_each_netdev_rcu(net, dev) {
+		if (!dev_xdp_prog_count(dev))
+			continue;
+		if (!any) {
+			seq_puts(seq, "\nskipped by XDP      priority function\n");
+			slb_hooks_show(seq, rules, NFPROTO_IPV4,
+				       net->nf.hooks_ipv4, true);
+			slb_hooks_show(seq, rules, NFPROTO_IPV6,
+				       net->nf.hooks_ipv6, true);
+			any = true;
+		}
+		slb_dev_hooks_show(seq, rules, "ingress", slb_dev_ingress(dev),
+				   dev);
+		slb_dev_hooks_show(seq, rules, "egress", slb_dev_egress(dev),
+				   dev);
+		seq_printf(seq, "qdisc   %-23s %s dev %s\n", "egress",
+			   rcu_dereference(dev->qdisc)->ops->id, dev->name);
+	}
+}
+
+static int slb_show(struct seq_file *seq, void *v)
+{
+	struct net *net = seq_file_single_net(seq);
+	struct slb_net *sn = slb_net(net);
+	bool hooked = READ_ONCE(sn->hooked);
+	const char *no_xdp = slb_xdp_missing();
+	struct slb_rules rules;
+
+	seq_printf(seq, "scope  %d\nlease  %d\nverify %d\nhooked %d\nflows  %u\n",
+		   READ_ONCE(sn->scope), READ_ONCE(sn->lease),
+		   READ_ONCE(sn->verify), hooked, slb_flows);
+	seq_printf(seq, "xdp    %d%s%s\n", !no_xdp, no_xdp ? " " : "",
+		   no_xdp ?: "");
+	slb_cpus_show(seq, sn);
+	if (!hooked)
+		return 0;
+	seq_puts(seq, "\nskipped hook        priority function\n");
+	slb_rules_init(&rules, net);
+	rcu_read_lock();
+	slb_hooks_show(seq, &rules, NFPROTO_IPV4, net->nf.hooks_ipv4, false);
+	slb_hooks_show(seq, &rules, NFPROTO_IPV6, net->nf.hooks_ipv6, false);
+	slb_bridge_show(seq, &rules, net);
+	if (!no_xdp)
+		slb_xdp_show(seq, &rules, net);
+	rcu_read_unlock();
+	slb_rules_exit(&rules);
+	return 0;
+}
+
+/**
+ * slb_show_init() - show what holds in a namespace
+ * @net: the namespace
+ *
+ * Context: process.
+ * Return: 0, or -ENOMEM.
+ */
+int slb_show_init(struct net *net)
+{
+	if (!proc_create_net_single("shadowlb", 0440, net->proc_net, slb_show,
+				    NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+/**
+ * slb_show_exit() - stop showing it
+ * @net: the namespace
+ *
+ * Context: process; waits for readers.
+ */
+void slb_show_exit(struct net *net)
+{
+	remove_proc_entry("shadowlb", net->proc_net);
+}

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /proc/net/shadowlb_flows: the flows of a namespace.
+ *
+ *  operation        | locking
+ * ------------------+--------------------------------------------------------
+ *  slb_list_chunk   | RCU, BH off, on the CPU that owns the flows
+ *  slb_list_cpu     | process, a work item on that CPU
+ *  all else         | process, the seq_file's mutex
+ *
+ * A flow belongs to its CPU, and nothing tells another one that it is changing.
+ * So a reader has that CPU copy some flows for it, as the sweep looks at them: BHs
+ * are off for SLB_LIST_CHUNK slots at a time, and packets are not held up for
+ * longer than that. A read() returns a page at most, and a signal ends it.
+ *
+ * A position is a stop of slb_table_walk(), and a slot in its set. What belongs to it is
+ * copied whole, and copies that a read() had no room for are for the next one. So a flow
+ * that is there from the first read to the last is listed once; one that comes or goes
+ * meanwhile may be. Where a table becomes smaller, some are listed twice.
+ *
+ * What may go away while the file is open or being read:
+ *
+ * The CPU: slb_list_work() keeps it online until the work is done. A CPU that is
+ * not online has no flows: slb_sweep_dead() has ended them.
+ *
+ * The namespace: an open file holds it.
+ *
+ * The module, and with it our part of the namespace: slb_list_exit() waits for
+ * reads under way and makes later ones fail. It comes before tables are freed
+ * (slb_net_exit_one()), and a read ends only when its work has ended. Nothing of
+ * a flow is followed after its chunk: what is printed was copied.
+ */
+#include <linux/cpu.h>
+#include <linux/ktime.h>
+#include <linux/netdevice.h>
+#include <linux/proc_fs.h>
+#include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/seq_file_net.h>
+#include <linux/workqueue.h>
+
+#include "show/proc.h"
+#include "state/cpu.h"
+
+/* Sets between two moments at which BHs are let in. */
+#define SLB_LIST_CHUNK	32u
+
+/* Chunks that one work item looks at, if it finds nothing. */
+#define SLB_LIST_CHUNKS	64
+
+/* Room for flows that are copied at a time: about a page of text. */
+#define SLB_LIST_FLOWS	32
+
+/* A position less one: CPU, table, set backwards, slot. */
+#define SLB_LIST_SHIFT	ilog2(SLB_FLOWS_MAX)
+#define SLB_LIST_SLOT	(SLB_FLOWS_MAX - 1)
+
+/**
+ * struct slb_listed - a copy of a flow
+ * @pos: its position
+ * @key: which packets
+ * @server: address of the real server
+ * @v6: that is of IPv6
+ * @port: port of the real server
+ * @method: how IPVS forwards its packets, in a word
+ * @iif: name of the ingress device
+ * @oif: name of the egress device
+ * @flags: enum slb_flow_flags
+ * @age: seconds since it was learned
+ * @idle: milliseconds since it served a packet or was proved
+ * @packets: packets served
+ */
+struct slb_listed {
+	loff_t			pos;
+	struct slb_key6		key;
+	union nf_inet_addr	server;
+	bool			v6;
+	__be16			port;
+	const char		*method;
+	char			iif[IFNAMSIZ];
+	char			oif[IFNAMSIZ];
+	u8			flags;
+	u32			age;
+	u32			idle;
+	u64			packets;
+};
+
+/**
+ * struct slb_list - a reader
+ * @p: first, as seq_file_net() wants it
+ * @sn: the namespace
+ * @pos: where to go on
+ * @n: flows copied
+ * @i: the one to show
+ * @flow: copies
+ */
+struct slb_list {
+	struct seq_net_private	p;
+	struct slb_net		*sn;
+	loff_t			pos;
+	u32			n;
+	u32			i;
+	struct slb_listed	flow[SLB_LIST_FLOWS];
+};
+
+/**
+ * slb_proto_name() - a protocol in a word
+ * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
+ *
+ * Context: any.
+ */
+const char *slb_proto_name(u8 proto)
+{
+	return proto == IPPROTO_TCP ? "TCP" :
+	       proto == IPPROTO_UDP ? "UDP" : "SCTP";
+}
+
+/* As "ipvsadm" has it, and the kind of tunnel. */
+static const char *slb_method_name(const struct ip_vs_conn *cp)
+{
+	switch (slb_conn_method(cp)) {
+	case IP_VS_CONN_F_MASQ:
+		return "masq";
+	case IP_VS_CONN_F_DROUTE:
+		return "route";
+	}
+	switch (READ_ONCE(cp->dest->tun_type)) {
+	case IP_VS_CONN_F_TUNNEL_TYPE_GUE:
+		return "gue";
+	case IP_VS_CONN_F_TUNNEL_TYPE_GRE:
+		return "gre";
+	default:
+		return "ipip";
+	}
+}
+
+static void slb_list_flow(struct slb_list *l, const struct slb_table *t,
+			  struct slb_flow *flow)
+{
+	struct slb_listed *f = &l->flow[l->n++];
+	const struct slb_tally *tally = slb_flow_tally(t, flow);
+	const struct ip_vs_conn *cp = flow->conn;
+	const struct net_device *dev;
+	u32 iif;
+
+	f->pos = l->pos + 1;
+	slb_flow_key(flow, &f->key);
+	iif = (f->key.iif_proto & ~SLB_KEY_MAPPED) >> 8;
+	dev = dev_get_by_index_rcu(l->sn->net, iif);
+	strscpy(f->iif, dev ? dev->name : "?", sizeof(f->iif));
+	strscpy(f->oif, flow->dst->dev->name, sizeof(f->oif));
+	f->server = cp->daddr;
+	f->port = cp->dport;
+	f->v6 = cp->daf == AF_INET6;
+	f->method = slb_method_name(cp);
+	f->flags = flow->flags;
+	f->age = (u32)ktime_get_seconds() - tally->born;
+	f->idle = jiffies_to_msecs(slb_flow_idle(flow, jiffies));
+	f->packets = tally->packets + flow->packets;
+}
+
+/* Copies flows of the set at the position, from its slot on, and moves the position
+ * to the next set. There is room for a whole set.
+ */
+static void slb_list_set(struct slb_list *l, const struct slb_table *t, u32 seed)
+{
+	u32 at = (l->pos & SLB_LIST_SLOT) / SLB_WAYS, hash, mask, next;
+	void *set = slb_table_walk(t, at, &hash, &mask, &next);
+	u32 way = l->pos & (SLB_WAYS - 1);
+	struct slb_flow *flow;
+
+	for (; way < SLB_WAYS; way++, l->pos++) {
+		flow = slb_set_at(t, set, way);
+		if (flow->dst &&
+		    (!t->old || (slb_flow_hash(flow, seed) & mask) == hash))
+			slb_list_flow(l, t, flow);
+	}
+	/* the position is one set on */
+	l->pos += (loff_t)(next - at - 1) * SLB_WAYS;
+}
+
+/* Is there room for the flows of another set? */
+static bool slb_list_room(const struct slb_list *l)
+{
+	return l->n + SLB_WAYS <= SLB_LIST_FLOWS;
+}
+
+/* Copies flows from the position on, and moves it: behind the last set looked
+ * at, or to the next table.
+ */
+static void slb_list_chunk(struct slb_list *l, const struct slb_cpu_data *d)
+{
+	bool wide = l->pos >> SLB_LIST_SHIFT & 1;
+	const struct slb_table *t = wide ? &d->wide : &d->narrow;
+	loff_t next = ((l->pos >> SLB_LIST_SHIFT) + 1) << SLB_LIST_SHIFT;
+	u32 i;
+
+	if (!slb_table_ready(t) || !t->used) {
+		l->pos = next;
+		return;
+	}
+	for (i = 0; i < SLB_LIST_CHUNK && l->pos < next && slb_list_room(l); i++)
+		slb_list_set(l, t, d->seed);
+}
+
+/* On the CPU that the position tells. */
+static long slb_list_cpu(void *arg)
+{
+	struct slb_list *l = arg;
+	unsigned int cpu = l->pos >> (SLB_LIST_SHIFT + 1);
+	const struct slb_cpu_data *d;
+	u32 i;
+
+	for (i = 0; i < SLB_LIST_CHUNKS; i++) {
+		if (!slb_list_room(l) ||
+		    l->pos >> (SLB_LIST_SHIFT + 1) != cpu)
+			break;
+		local_bh_disable();
+		rcu_read_lock();
+		/* pairs with slb_cpu_alloc() and slb_sweep_abandon() */
+		d = smp_load_acquire(&per_cpu_ptr(l->sn->cpu, cpu)->data);
+		/* only on its own CPU does nobody else change a flow */
+		if (smp_processor_id() != cpu)
+			d = NULL;
+		if (d)
+			slb_list_chunk(l, d);
+		rcu_read_unlock();
+		local_bh_enable();
+		if (!d)
+			return -ENOENT;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Run slb_list_cpu() on a CPU. Linux 7.x keeps work_on_cpu_safe(), which would do
+ * the same, to itself.
+ */
+static long slb_list_work(struct slb_list *l, unsigned int cpu)
+{
+	long err = -ENODEV;
+
+	cpus_read_lock();
+	if (cpu_online(cpu))
+		err = work_on_cpu(cpu, slb_list_cpu, l);
+	cpus_read_unlock();
+	return err;
+}
+
+/* The first flow from the position on, and copies of some that follow it. */
+static struct slb_listed *slb_list_fill(struct seq_file *seq, loff_t *pos)
+{
+	struct slb_list *l = seq->private;
+	unsigned int cpu;
+
+	l->sn = slb_net(seq_file_net(seq));
+	l->pos = *pos - 1;
+	l->n = 0;
+	l->i = 0;
+	while (!l->n) {
+		cpu = l->pos >> (SLB_LIST_SHIFT + 1);
+		if (cpu >= nr_cpu_ids)
+			return NULL;
+		if (signal_pending(current))
+			return ERR_PTR(-EINTR);
+		if (!cpu_possible(cpu) || slb_list_work(l, cpu))
+			l->pos = (loff_t)(cpu + 1) << (SLB_LIST_SHIFT + 1);
+	}
+	*pos = l->flow[0].pos;
+	return &l->flow[0];
+}
+
+static void *slb_list_start(struct seq_file *seq, loff_t *pos)
+{
+	struct slb_list *l = seq->private;
+
+	if (!*pos)
+		return SEQ_START_TOKEN;
+	/* copied, but the read before had no room for it */
+	if (l->i < l->n && l->flow[l->i].pos == *pos)
+		return &l->flow[l->i];
+	return slb_list_fill(seq, pos);
+}
+
+static void *slb_list_next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	struct slb_list *l = seq->private;
+
+	++*pos;
+	if (v != SEQ_START_TOKEN) {
+		if (++l->i < l->n) {
+			*pos = l->flow[l->i].pos;
+			return &l->flow[l->i];
+		}
+		*pos = l->pos + 1;
+	}
+	return slb_list_fill(seq, pos);
+}
+
+static void slb_list_stop(struct seq_file *seq, void *v)
+{
+}
+
+static void slb_list_addr(struct seq_file *seq, bool v6, const void *addr,
+			  __be16 port)
+{
+	if (v6)
+		seq_printf(seq, " [%pI6c]:%u", addr, ntohs(port));
+	else
+		seq_printf(seq, " %pI4:%u", addr, ntohs(port));
+}
+
+static int slb_list_show(struct seq_file *seq, void *v)
+{
+	const struct slb_listed *f = v;
+	bool v6;
+
+	if (v == SEQ_START_TOKEN) {
+		seq_puts(seq, "proto source destination iif way method server oif age idle packets cpu state\n");
+		return 0;
+	}
+	v6 = !(f->key.iif_proto & SLB_KEY_MAPPED);
+	seq_puts(seq, slb_proto_name(f->key.iif_proto));
+	slb_list_addr(seq, v6, &f->key.saddr.s6_addr32[v6 ? 0 : 3],
+		      f->key.sport);
+	slb_list_addr(seq, v6, &f->key.daddr.s6_addr32[v6 ? 0 : 3],
+		      f->key.dport);
+	seq_printf(seq, " %s %s %s", f->iif,
+		   f->flags & SLB_FLOW_OUT ? "reply" : "request", f->method);
+	slb_list_addr(seq, f->v6, &f->server, f->port);
+	seq_printf(seq, " %s %u %u.%03u %llu %u %s\n", f->oif, f->age,
+		   f->idle / 1000, f->idle % 1000, f->packets,
+		   (unsigned int)((f->pos - 1) >> (SLB_LIST_SHIFT + 1)),
+		   f->flags & SLB_FLOW_SUSPENDED ? "suspended" : "active");
+	return 0;
+}
+
+static const struct seq_operations slb_list_ops = {
+	.start	= slb_list_start,
+	.next	= slb_list_next,
+	.stop	= slb_list_stop,
+	.show	= slb_list_show,
+};
+
+/**
+ * slb_list_init() - show the flows of a namespace
+ * @net: the namespace
+ *
+ * Context: process.
+ * Return: 0, or -ENOMEM.
+ */
+int slb_list_init(struct net *net)
+{
+	if (!proc_create_net("shadowlb_flows", 0440, net->proc_net,
+			     &slb_list_ops, sizeof(struct slb_list)))
+		return -ENOMEM;
+	return 0;
+}
+
+/**
+ * slb_list_exit() - stop showing them
+ * @net: the namespace
+ *
+ * Context: process; waits for readers.
+ */
+void slb_list_exit(struct net *net)
+{
+	remove_proc_entry("shadowlb_flows", net->proc_net);
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /proc/net/shadowlb_services: of each service, how many packets were served by
+ * flows, and why the others were not.
+ *
+ *  operation       | locking
+ * -----------------+---------------------------------------------------------
+ *  all             | process; rows of all CPUs, read word by word
+ *
+ * A service may have a row on each CPU. It is shown at the first of them, as the sum
+ * of all. Rows come while the file is read, none goes: those that were there at the
+ * first read are all shown, once each. They are freed after slb_why_exit(), which
+ * waits for reads under way and makes later ones fail.
+ */
+#include <linux/proc_fs.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/seq_file_net.h>
+
+#include "show/proc.h"
+#include "state/cpu.h"
+
+static const struct slb_services *slb_services_of(struct seq_file *seq,
+						  unsigned int cpu)
+{
+	const struct slb_net *sn = slb_net(seq_file_net(seq));
+	const struct slb_cpu_data *d;
+
+	/* pairs with slb_cpu_alloc(); not @data: a CPU that was abandoned has rows */
+	d = smp_load_acquire(&per_cpu_ptr(sn->cpu, cpu)->own);
+	return d ? &d->services : NULL;
+}
+
+/* Has a CPU before this one a row for the same service? Then that was shown. */
+static bool slb_why_shown(struct seq_file *seq, unsigned int cpu,
+			  const struct slb_service_key *key)
+{
+	const struct slb_services *s;
+	unsigned int before;
+
+	for_each_possible_cpu(before) {
+		if (before >= cpu)
+			return false;
+		s = slb_services_of(seq, before);
+		if (s && slb_service_find(s, key))
+			return true;
+	}
+	return false;
+}
+
+/* A position less one: CPU and row; the one behind all is that of the others. */
+static void *slb_why_from(struct seq_file *seq, loff_t *pos)
+{
+	const struct slb_services *s;
+	struct slb_service *row;
+	u32 rows = slb_service_rows();
+	unsigned int cpu;
+
+	for (; *pos - 1 < (loff_t)nr_cpu_ids * rows; ++*pos) {
+		cpu = (u32)(*pos - 1) / rows;
+		s = cpu_possible(cpu) ? slb_services_of(seq, cpu) : NULL;
+		if (!s) {
+			*pos = (loff_t)(cpu + 1) * rows;
+			cond_resched();
+			continue;
+		}
+		/* pairs with slb_service_row() */
+		row = smp_load_acquire(&s->row[(*pos - 1) & s->mask]);
+		if (row && !slb_why_shown(seq, cpu, &row->key))
+			return row;
+	}
+	return *pos - 1 == (loff_t)nr_cpu_ids * rows ? seq : NULL;
+}
+
+static void *slb_why_start(struct seq_file *seq, loff_t *pos)
+{
+	return *pos ? slb_why_from(seq, pos) : SEQ_START_TOKEN;
+}
+
+static void *slb_why_next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	++*pos;
+	return slb_why_from(seq, pos);
+}
+
+static void slb_why_stop(struct seq_file *seq, void *v)
+{
+}
+
+/* Adds up what all CPUs know of a service, or of the others. */
+static void slb_why_sum(struct seq_file *seq,
+			const struct slb_service_key *key, u64 *sum)
+{
+	const struct slb_service *row;
+	const struct slb_services *s;
+	const unsigned long *stat;
+	unsigned int cpu;
+	int i;
+
+	for_each_possible_cpu(cpu) {
+		s = slb_services_of(seq, cpu);
+		if (!s)
+			continue;
+		row = key ? slb_service_find(s, key) : NULL;
+		if (key && !row)
+			continue;
+		stat = key ? row->stat : s->others;
+		for (i = 0; i < SLB_WHY_MAX; i++)
+			sum[i] += READ_ONCE(stat[i]);
+	}
+}
+
+static void slb_why_name(struct seq_file *seq,
+			 const struct slb_service_key *key)
+{
+	if (!key)
+		seq_puts(seq, "- others");
+	else if (key->fwmark)
+		seq_printf(seq, "FWM%s %u", key->af == AF_INET6 ? "6" : "",
+			   key->fwmark);
+	else if (key->af == AF_INET6)
+		seq_printf(seq, "%s [%pI6c]:%u", slb_proto_name(key->proto),
+			   &key->addr.in6, ntohs(key->port));
+	else
+		seq_printf(seq, "%s %pI4:%u", slb_proto_name(key->proto),
+			   &key->addr.ip, ntohs(key->port));
+}
+
+static int slb_why_show(struct seq_file *seq, void *v)
+{
+	const struct slb_service *row = v;
+	const struct slb_service_key *key = v == seq ? NULL : &row->key;
+	u64 sum[SLB_WHY_MAX] = {}, slow = 0;
+	int i;
+
+	if (v == SEQ_START_TOKEN) {
+		seq_puts(seq, "proto service served slow reasons\n");
+		return 0;
+	}
+	slb_why_sum(seq, key, sum);
+	for (i = SLB_HIT + 1; i < SLB_WHY_MAX; i++)
+		slow += sum[i];
+	slb_why_name(seq, key);
+	seq_printf(seq, " %llu %llu", sum[SLB_HIT], slow);
+	for (i = SLB_HIT + 1; i < SLB_WHY_MAX; i++)
+		if (sum[i])
+			seq_printf(seq, " %s=%llu", slb_stat_names[i], sum[i]);
+	seq_putc(seq, '\n');
+	return 0;
+}
+
+static const struct seq_operations slb_why_ops = {
+	.start	= slb_why_start,
+	.next	= slb_why_next,
+	.stop	= slb_why_stop,
+	.show	= slb_why_show,
+};
+
+/**
+ * slb_why_init() - show what became of the packets of services
+ * @net: the namespace
+ *
+ * Context: process.
+ * Return: 0, or -ENOMEM.
+ */
+int slb_why_init(struct net *net)
+{
+	if (!proc_create_net("shadowlb_services", 0440, net->proc_net,
+			     &slb_why_ops, sizeof(struct seq_net_private)))
+		return -ENOMEM;
+	return 0;
+}
+
+/**
+ * slb_why_exit() - stop showing it
+ * @net: the namespace
+ *
+ * Context: process; waits for readers.
+ */
+void slb_why_exit(struct net *net)
+{
+	remove_proc_entry("shadowlb_services", net->proc_net);
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The flows of a CPU: finding one of either size, and ending one.
+ *
+ *  operation            | locking
+ * ----------------------+---------------------------------------------------
+ *  slb_flow_find        | BH off, this CPU
+ *  slb_flow_begin       | BH off, this CPU
+ *  slb_flow_settle,     | RCU, BH off, on the CPU that owns the flow (or see
+ *  slb_flow_end         | sweep.c)
+ *  slb_flow_end_both    | RCU, BH off, this CPU
+ *  slb_flows_alloc      | process
+ *  slb_flows_free       | process, nobody else has it
+ *
+ * What a flow holds: a reference on its connection (pin), one on its route, and
+ * one on each of its conntrack entries. All are taken by slb_learn(), and
+ * let go of by slb_flow_end().
+ */
+#include <linux/random.h>
+#include <net/dst.h>
+#include <net/l3mdev.h>
+
+#include "flow/memory.h"
+#include "flow/trace.h"
+#include "ipvs/conntrack.h"
+#include "state/cpu.h"
+
+/**
+ * slb_flows_alloc() - allocate what a CPU needs, its tables apart
+ * @payer: see slb_memory_alloc()
+ *
+ * Context: process, may sleep.
+ * Return: NULL if there is no memory.
+ */
+struct slb_cpu_data *slb_flows_alloc(struct mem_cgroup *payer)
+{
+	struct slb_cpu_data *d = slb_memory_alloc(payer, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	if (slb_services_alloc(&d->services, payer)) {
+		slb_memory_free(d, sizeof(*d));
+		return NULL;
+	}
+	d->seed = get_random_u32();
+	prandom_seed_state(&d->rnd, get_random_u64());
+	d->peers.missed = jiffies;
+	return d;
+}
+
+/**
+ * slb_flows_free() - free it
+ * @d: what was allocated; all its flows have been ended
+ *
+ * Context: process.
+ */
+void slb_flows_free(struct slb_cpu_data *d)
+{
+	slb_table_exit(&d->narrow);
+	slb_table_exit(&d->wide);
+	slb_services_free(&d->services);
+	slb_memory_free(d, sizeof(*d));
+}
+
+/**
+ * slb_flow_find_mapped() - find the wide flow of an IPv4 packet
+ * @d: this CPU's data
+ * @pkt: the packet, which has a key and its hash
+ *
+ * Apart from slb_flow_find(), which needs no room for the key then.
+ *
+ * Context: BH off.
+ * Return: as slb_flow_find().
+ */
+struct slb_flow *slb_flow_find_mapped(const struct slb_cpu_data *d,
+				      const struct slb_pkt *pkt)
+{
+	struct slb_key6 mapped;
+
+	slb_key4_map(&pkt->key4, &mapped);
+	return slb_flow_lookup6(&d->wide, &mapped, pkt->hash);
+}
+
+/* The address that IPVS knows the packets of a flow by: their destination, or in the
+ * other direction the real server that sends them.
+ */
+static struct slb_peer *slb_flow_peer(struct slb_cpu_data *d,
+				      const struct slb_flow *flow)
+{
+	bool out = flow->flags & SLB_FLOW_OUT;
+	const struct slb_key4 *key4;
+	const struct slb_key6 *key6;
+	const struct in6_addr *addr;
+
+	if (!(flow->flags & SLB_FLOW_WIDE)) {
+		key4 = &slb_flow4(flow)->key;
+		return &d->peers.at[slb_peer4(out ? key4->saddr : key4->daddr)];
+	}
+	key6 = &slb_flow6(flow)->key;
+	addr = out ? &key6->saddr : &key6->daddr;
+	if (key6->iif_proto & SLB_KEY_MAPPED)
+		return &d->peers.at[slb_peer4(addr->s6_addr32[3])];
+	return &d->peers.at[slb_peer6(addr)];
+}
+
+/**
+ * slb_flow_begin() - have the packets of a flow looked at
+ * @d: this CPU's data
+ * @flow: a flow that has just been written, and is not yet used
+ *
+ * Context: BH off.
+ */
+void slb_flow_begin(struct slb_cpu_data *d, const struct slb_flow *flow)
+{
+	slb_flow_peer(d, flow)->flows++;
+}
+
+/**
+ * slb_flow_settle() - account what a flow has served
+ * @d: the data of the CPU that owns the flow
+ * @flow: the flow
+ * @now: jiffies
+ *
+ * Context: RCU, BH off.
+ */
+void slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
+		     unsigned long now)
+{
+	const struct slb_table *t = flow->flags & SLB_FLOW_WIDE ? &d->wide :
+								  &d->narrow;
+
+	if (flow->packets) {
+		slb_flow_tally(t, flow)->packets += flow->packets;
+		slb_service_add(&d->services, flow->conn, SLB_HIT,
+				flow->packets);
+		if (slb_flow_inner(d, flow))
+			slb_ct_account_inner(slb_flow_inner(d, flow), flow, now);
+	}
+	slb_flow_account(flow, now);
+}
+
+/* Let go of all that a flow holds. Its connection may be freed when the grace period is over. */
+static struct ip_vs_conn *slb_flow_drop(struct slb_net *sn,
+					struct slb_cpu_data *d,
+					struct slb_flow *flow,
+					enum slb_stat why)
+{
+	bool wide = flow->flags & SLB_FLOW_WIDE;
+	struct nf_conn *ct = wide ? slb_flow6(flow)->ct : NULL;
+	struct nf_conn *inner = slb_flow_inner(d, flow);
+	struct ip_vs_conn *cp = flow->conn;
+
+	trace_slb_end(flow, why);
+	slb_count(sn, why == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
+	slb_flow_settle(d, flow, jiffies);
+	slb_flow_peer(d, flow)->flows--;
+	dst_release(flow->dst);
+	if (ct)
+		slb_ct_hand_over(ct);
+	if (inner)
+		slb_ct_hand_over(inner);
+	nf_ct_put(ct);
+	nf_ct_put(inner);
+	slb_flow_free(wide ? &d->wide : &d->narrow, flow);
+	slb_conn_unpin(cp);
+	return cp;
+}
+
+/**
+ * slb_flow_end() - end a flow
+ * @sn: the namespace
+ * @d: the data of the CPU that owns the flow
+ * @flow: the flow
+ * @why: SLB_EVICTED or the reason that packets are counted by
+ *
+ * Context: RCU, BH off.
+ */
+void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
+		  struct slb_flow *flow, enum slb_stat why)
+{
+	bool ended = slb_conn_ended(flow->conn);
+	struct ip_vs_conn *cp = slb_flow_drop(sn, d, flow, why);
+
+	if (ended)
+		slb_conn_expire(cp);
+}
+
+/* The device that packets from this address come by, if they answer others that leave by @dev.
+ * Of a bridge, with br_netfilter, it is the port that the last one came by.
+ */
+static u32 slb_answer_iif(const struct slb_cpu_data *d, u16 peer,
+			  const struct net_device *dev)
+{
+	u32 port = netif_is_bridge_master(dev) ? d->peers.at[peer].port : 0;
+
+	return port ?: l3mdev_master_ifindex_rcu(dev) ?: dev->ifindex;
+}
+
+/**
+ * slb_flow_answers() - find the flow of the packets that answer others
+ * @d: this CPU's data
+ * @left: those others, as they leave: addresses and ports of the key, @v6 and @proto
+ * @dev: the device that they leave by, which answers are expected by
+ *
+ * Context: RCU, BH off.
+ * Return: the flow, which is the caller's until BHs are on again, or NULL.
+ */
+struct slb_flow *slb_flow_answers(const struct slb_cpu_data *d,
+				  const struct slb_pkt *left,
+				  const struct net_device *dev)
+{
+	struct slb_pkt ans = { .v6 = left->v6 };
+	u32 iif;
+
+	iif = slb_answer_iif(d, left->v6 ? slb_peer6(&left->key6.daddr) :
+					   slb_peer4(left->key4.daddr), dev);
+	if (iif > SLB_IIF_MAX)
+		return NULL;
+	if (left->v6)
+		ans.key6 = (struct slb_key6){
+			.saddr = left->key6.daddr,
+			.daddr = left->key6.saddr,
+			.sport = left->key6.dport,
+			.dport = left->key6.sport,
+			.iif_proto = iif << 8 | left->proto,
+		};
+	else
+		ans.key4 = (struct slb_key4){
+			.saddr = left->key4.daddr,
+			.daddr = left->key4.saddr,
+			.sport = left->key4.dport,
+			.dport = left->key4.sport,
+			.iif_proto = iif << 8 | left->proto,
+		};
+	slb_pkt_hash(d, &ans);
+	return slb_flow_find(d, &ans);
+}
+
+/* The flow of the packets that answer those of this one, if this CPU has it and they come
+ * by the device that these leave by. Only masquerading has both directions. Behind source
+ * NAT a real server may talk to itself, from its own port: that flow answers itself.
+ */
+static struct slb_flow *slb_flow_reverse(const struct slb_cpu_data *d,
+					 const struct slb_flow *flow)
+{
+	struct slb_pkt left = { .proto = slb_flow_proto(flow) };
+	struct slb_action6 act;
+	struct slb_flow *rev;
+	struct slb_key6 key;
+
+	if (!(flow->flags & SLB_FLOW_NAT))
+		return NULL;
+	slb_flow_key(flow, &key);
+	slb_flow_action(flow, &act);
+	left.v6 = !(key.iif_proto & SLB_KEY_MAPPED);
+	if (left.v6)
+		left.key6 = (struct slb_key6){
+			.saddr = act.saddr.in6,
+			.daddr = act.daddr.in6,
+			.sport = act.sport,
+			.dport = act.dport,
+		};
+	else
+		left.key4 = (struct slb_key4){
+			.saddr = act.saddr.ip,
+			.daddr = act.daddr.ip,
+			.sport = act.sport,
+			.dport = act.dport,
+		};
+	rev = slb_flow_answers(d, &left, flow->dst->dev);
+	return rev && rev != flow && rev->conn == flow->conn ? rev : NULL;
+}
+
+/**
+ * slb_flow_end_both() - end the flows of a connection that IPVS may be about to end
+ * @sn: the namespace
+ * @d: this CPU's data
+ * @flow: one of them
+ * @why: the reason that packets are counted by
+ *
+ * The packet that is about to go slow may make IPVS end the connection or set another
+ * one in its place, which it does by a timer, at the next tick. What other CPUs hold of
+ * it is let go of by the next packet there, or by the sweep.
+ *
+ * Context: RCU, BH off.
+ */
+void slb_flow_end_both(struct slb_net *sn, struct slb_cpu_data *d,
+		       struct slb_flow *flow, enum slb_stat why)
+{
+	struct slb_flow *rev = slb_flow_reverse(d, flow);
+
+	/* first of all: the connection is the last one's to end */
+	if (rev)
+		slb_flow_drop(sn, d, rev, why);
+	slb_flow_end(sn, d, flow, why);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Packets on their way from XDP to the netfilter hook: those behind them must not be
+ * served by XDP and overtake them.
+ *
+ * A driver runs XDP on many packets, and hands those that XDP let by to the stack later,
+ * when it is done or enough have come together. That is over when this run of the
+ * receive softirq is. So a key is held from when XDP lets a packet of it by, or the slow path
+ * makes it a flow, until the next run. Where there are no runs (threaded NAPI) it is for one
+ * or two of slb_ticks(), or less. Keys share bits: one held for another's sake only goes the
+ * slower way.
+ *
+ * Not longer, for a packet that is held up holds those behind it, and one that lasts into the
+ * next run would never end while packets come. What GRO keeps for longer, up to a jiffy
+ * where HZ is 1000, or gro_flush_timeout, may be overtaken.
+ */
+#ifndef _SLB_HOLD_H
+#define _SLB_HOLD_H
+
+#include <linux/bitmap.h>
+#include <linux/interrupt.h>
+#include <linux/kernel_stat.h>
+
+#include "flow/flow.h"
+
+/* A run of the softirq has some 300 packets. */
+#define SLB_ORDER_KEYS	512
+
+/**
+ * struct slb_order - the keys that are held
+ * @run: in which run of the softirq
+ * @tick: since when, in slb_ticks()
+ * @held: by hash
+ *
+ * All: this CPU, BH off.
+ */
+struct slb_order {
+	u32	run;
+	u16	tick;
+	DECLARE_BITMAP(held, SLB_ORDER_KEYS);
+};
+
+static inline u32 slb_order_run(void)
+{
+	return this_cpu_read(kstat.softirqs[NET_RX_SOFTIRQ]);
+}
+
+static inline bool slb_order_over(const struct slb_order *o, u32 run, u16 tick)
+{
+	return run != o->run || (u16)(tick - o->tick) >= 2;
+}
+
+static inline void slb_order_hold_at(struct slb_order *o, u32 hash, u32 run,
+				     u16 tick)
+{
+	if (slb_order_over(o, run, tick)) {
+		bitmap_zero(o->held, SLB_ORDER_KEYS);
+		o->run = run;
+		o->tick = tick;
+	}
+	__set_bit(hash % SLB_ORDER_KEYS, o->held);
+}
+
+static inline bool slb_order_held_at(const struct slb_order *o, u32 hash,
+				     u32 run, u16 tick)
+{
+	return unlikely(!slb_order_over(o, run, tick)) &&
+	       test_bit(hash % SLB_ORDER_KEYS, o->held);
+}
+
+/**
+ * slb_order_hold() - XDP shall let packets of this key by until this run is over
+ * @o: this CPU's
+ * @hash: of the key
+ *
+ * Context: BH off.
+ */
+static inline void slb_order_hold(struct slb_order *o, u32 hash)
+{
+	slb_order_hold_at(o, hash, slb_order_run(), slb_ticks(jiffies));
+}
+
+/**
+ * slb_order_held() - must XDP let packets of this key by?
+ * @o: this CPU's
+ * @hash: of the key
+ *
+ * Context: BH off.
+ */
+static inline bool slb_order_held(const struct slb_order *o, u32 hash)
+{
+	return slb_order_held_at(o, hash, slb_order_run(), slb_ticks(jiffies));
+}
+
+#endif /* _SLB_HOLD_H */

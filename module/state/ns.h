@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What shadowlb keeps for a network namespace, and for a CPU in it. */
+#ifndef _SLB_NS_H
+#define _SLB_NS_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/netfilter.h>
+#include <linux/percpu.h>
+#include <linux/workqueue.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "flow/reason.h"
+
+struct slb_cpu_data;
+struct slb_sched_watcher;
+struct ctl_table;
+struct ctl_table_header;
+struct mem_cgroup;
+
+/* How often each CPU looks at all its flows: the bound, together with the
+ * lease, of everything that a packet does not find out by itself.
+ */
+#define SLB_SWEEP	HZ
+
+/* A lease in seconds; the longest is well below what slb_ticks() can tell. */
+#define SLB_LEASE_DEFAULT	10
+#define SLB_LEASE_MAX		600
+
+/**
+ * enum slb_scope - which services are served by flows
+ * @SLB_SCOPE_OFF: none
+ * @SLB_SCOPE_SHADOW: those scheduled by "shadow"
+ * @SLB_SCOPE_ALL: all of IPVS
+ */
+enum slb_scope {
+	SLB_SCOPE_OFF,
+	SLB_SCOPE_SHADOW,
+	SLB_SCOPE_ALL,
+};
+
+/* Hooks of netfilter: three places, two families. */
+#define SLB_NF_HOOKS	6
+
+/* Of struct slb_cpu's @want. */
+#define SLB_WANT_NARROW	BIT(0)
+#define SLB_WANT_WIDE	BIT(1)
+
+/**
+ * struct slb_cpu - the part of a namespace that belongs to one CPU
+ * @data: flow tables and observations that packets may use, or NULL: before first
+ *	use, and after slb_sweep_abandon(). Written by @work (release); read by its CPU,
+ *	RCU and BH off (acquire)
+ * @own: the memory behind @data; allocated by @work at first use (release), freed with
+ *	the namespace; the files in /proc read it (acquire)
+ * @want: which tables are needed, SLB_WANT_*; this CPU adds to it
+ * @retry: when to try again after a first table could not be had, in jiffies; this CPU,
+ *	which where it reads half a word is early or late once
+ * @resize: when memory for a table of another size is asked for again, in jiffies; @work
+ *	writes, this CPU reads; early or late once where it reads half a word
+ * @grow: when a table that is too small may bring a sweep forward again, in jiffies; this
+ *	CPU, BH off
+ * @away: a sweep ran on another CPU, and @data is NULL for that; @work alone
+ * @rests: there are no flows, and @work comes back to free their tables; this CPU, BH off
+ * @drop: end all flows at the next run of @work; set under slb_mutex, cleared by @work
+ *	when the flows are ended
+ * @stat: counters by enum slb_stat; this CPU writes, anybody reads
+ * @work: allocates @own, then sweeps it; runs on its CPU only
+ * @swept: how long the last sweep took, in us; @work writes, anybody reads
+ * @held: for how long it kept BHs off at the longest, in ns; likewise
+ * @sn: the namespace
+ * @cpu: the CPU
+ */
+struct slb_cpu {
+	struct slb_cpu_data	*data;
+	struct slb_cpu_data	*own;
+	u8			want;
+	bool			away;
+	bool			rests;
+	u64			retry;
+	u64			resize;
+	u64			grow;
+	bool			drop;
+	unsigned long		stat[SLB_STAT_MAX];
+	struct delayed_work	work;
+	u32			swept;
+	u32			held;
+	struct slb_net		*sn;
+	int			cpu;
+};
+
+/**
+ * struct slb_net - what shadowlb keeps for a network namespace
+ * @cpu: one for each CPU
+ * @net: the namespace
+ * @payer: memory cgroup that is charged for flows, or NULL for nobody; a reference, from
+ *	init to exit
+ * @scope: enum slb_scope; written under slb_mutex, read anywhere
+ * @lease: how long a flow is used without proof, in seconds; sysctl
+ * @verify: of so many packets that flows could serve, give one to the slow path
+ *	and compare; 0: none; sysctl
+ * @services: IPVS services scheduled by "shadow"; slb_mutex
+ * @hooked: the netfilter hooks are registered; written under slb_mutex
+ * @dead: the namespace is going away; slb_mutex
+ * @nf_ops: its hooks, see hook_nf.c; do not change
+ * @list: in slb_nets; slb_nets_mutex
+ * @sysctl: handle of net.shadowlb
+ * @table: its table
+ * @scope_new: where a write to net.shadowlb.scope is checked; slb_mutex
+ */
+struct slb_net {
+	struct slb_cpu __percpu	*cpu;
+	struct net		*net;
+	struct mem_cgroup	*payer;
+	int			scope;
+	int			lease;
+	int			verify;
+	int			services;
+	bool			hooked;
+	bool			dead;
+	struct nf_hook_ops	nf_ops[SLB_NF_HOOKS];
+	struct list_head	list;
+	struct ctl_table_header	*sysctl;
+	struct ctl_table	*table;
+	int			scope_new;
+};
+
+extern unsigned int slb_net_id;
+extern unsigned int slb_flows;
+extern int slb_scope;
+extern struct mutex slb_mutex;
+
+/**
+ * slb_net() - shadowlb's part of a namespace
+ * @net: the namespace
+ *
+ * Context: RCU, or a reference on @net.
+ * Return: never NULL between init and exit of the pernet operations.
+ */
+static inline struct slb_net *slb_net(const struct net *net)
+{
+	return net_generic(net, slb_net_id);
+}
+
+/**
+ * slb_net_rcu() - the same, where net_generic() needs not enter RCU
+ * @net: the namespace
+ *
+ * Context: RCU.
+ * Return: as slb_net().
+ */
+static inline struct slb_net *slb_net_rcu(const struct net *net)
+{
+	return rcu_dereference(net->gen)->ptr[slb_net_id];
+}
+
+/**
+ * slb_count() - count a packet or a flow
+ * @sn: the namespace
+ * @stat: what
+ *
+ * Context: any; exact with preemption on as well.
+ */
+static inline void slb_count(struct slb_net *sn, enum slb_stat stat)
+{
+	this_cpu_inc(sn->cpu->stat[stat]);
+}
+
+int slb_net_init(void);
+void slb_net_exit(void);
+int slb_net_scope_set(struct slb_net *sn, int scope);
+
+extern const struct slb_sched_watcher slb_net_watcher;
+
+int slb_sysctl_init(struct slb_net *sn);
+void slb_sysctl_exit(struct slb_net *sn);
+
+void slb_nf_init(struct slb_net *sn);
+int slb_nf_register(struct slb_net *sn);
+void slb_nf_unregister(struct slb_net *sn);
+bool slb_nf_own(const struct nf_hook_ops *ops);
+
+#endif /* _SLB_NS_H */

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The size of a CPU's tables follows the number of their flows.
+ *
+ *  operation             | locking
+ * -----------------------+--------------------------------------------------
+ *  slb_resize_begin,     | process context, the sweep of the CPU that owns the
+ *  _move, _rest          | tables; BH off where flows are touched
+ *
+ * Behind each sweep. Memory is allocated and freed while packets are let in. A large table
+ * is moved by several sweeps.
+ */
+#include <linux/jiffies.h>
+
+#include "state/cpu.h"
+#include "state/resize.h"
+#include "state/sweep.h"
+
+/* The same of sets of a table that is being moved, flow by flow to anywhere. */
+#define SLB_CHUNK_SETS	16u
+
+/* For how long memory that could not be had is done without, where it would be for
+ * the better only.
+ */
+#define SLB_RETRY	(10 * HZ)
+
+/* For how long a sweep may move a table on, and a bit longer. */
+#define SLB_MOVE	(HZ / 4)
+
+/**
+ * slb_resize_wanted() - should a table have another size?
+ * @t: the table
+ *
+ * Context: any; as of a moment.
+ */
+bool slb_resize_wanted(const struct slb_table *t)
+{
+	return slb_table_want(t, slb_flows) != slb_table_size(t);
+}
+
+/**
+ * slb_resize_begin() - begin to give a table the size that is right for it
+ * @c: its CPU
+ * @t: the table
+ *
+ * Not a smaller one, if it has filled up in the time that it took to get memory.
+ *
+ * Context: process, the sweep.
+ * Return: false if this is another CPU.
+ */
+bool slb_resize_begin(struct slb_cpu *c, struct slb_table *t)
+{
+	u32 flows = slb_table_want(t, slb_flows);
+	void *slots;
+	u64 since;
+	bool here;
+
+	if (t->old || flows == slb_table_size(t) ||
+	    time_before64(get_jiffies_64(), c->resize))
+		return true;
+	slots = slb_slots_alloc(c->sn->payer, t->size, flows);
+	if (!slots) {
+		c->resize = get_jiffies_64() + SLB_RETRY;
+		return true;
+	}
+	here = slb_sweep_enter(c, false, &since);
+	if (here && (flows > slb_table_size(t) ||
+		     flows == slb_table_want(t, slb_flows))) {
+		/* this one may be too small soon, too */
+		if (flows > slb_table_size(t))
+			c->grow = 0;
+		slb_table_resize(t, slots, flows);
+		slots = NULL;
+	}
+	if (here)
+		slb_sweep_leave(c, since);
+	slb_slots_free(slots, t->size, flows);
+	return here;
+}
+
+/**
+ * slb_resize_move() - move a table on to its new size
+ * @c: its CPU
+ * @t: the table
+ *
+ * Packets are let in all the time.
+ *
+ * Context: process, the sweep.
+ * Return: false if this is another CPU.
+ */
+bool slb_resize_move(struct slb_cpu *c, struct slb_table *t)
+{
+	unsigned long end = jiffies + SLB_MOVE;
+	struct slb_flow *flow;
+	void *old = NULL;
+	u64 since;
+	u32 i;
+
+	while (t->old && time_before(jiffies, end)) {
+		if (!slb_sweep_enter(c, false, &since))
+			return false;
+		rcu_read_lock();
+		for (i = 0; i < SLB_CHUNK_SETS && !old; i++) {
+			while ((flow = slb_table_move(t, c->own->seed)))
+				slb_flow_end(c->sn, c->own, flow, SLB_EVICTED);
+			old = slb_table_moved(t);
+		}
+		rcu_read_unlock();
+		slb_sweep_leave(c, since);
+	}
+	slb_slots_free(old, t->size, slb_table_old_size(t));
+	return true;
+}
+
+/**
+ * slb_resize_rest() - free tables in which there is no flow, and was none the last time
+ * @c: their CPU
+ *
+ * Context: process, the sweep.
+ * Return: true if that must be asked again, SLB_REST later.
+ */
+bool slb_resize_rest(struct slb_cpu *c)
+{
+	struct slb_table *t[] = { &c->own->narrow, &c->own->wide };
+	void *slot[ARRAY_SIZE(t)];
+	bool rested;
+	u64 since;
+	int i;
+
+	if (!t[0]->slot && !t[1]->slot)
+		return false;
+	if (!slb_sweep_enter(c, false, &since))
+		return false;
+	rested = c->rests && !t[0]->used && !t[1]->used;
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		slot[i] = rested ? t[i]->slot : NULL;
+		if (rested)
+			WRITE_ONCE(t[i]->slot, NULL);
+	}
+	if (rested)
+		WRITE_ONCE(c->want, 0);
+	c->rests = !rested;
+	slb_sweep_leave(c, since);
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		slb_slots_free(slot[i], t[i]->size, slb_table_size(t[i]));
+	return !rested;
+}

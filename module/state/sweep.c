@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The sweep: each CPU looks at its flows once a SLB_SWEEP, in process context.
+ *
+ *  operation              | locking
+ * ------------------------+--------------------------------------------------
+ *  slb_sweep_work         | runs on the CPU that owns the flows; BH off for
+ *                         | SLB_CHUNK slots at a time
+ *  slb_sweep_kick, _arm,  | BH off, on that CPU
+ *  _grow                  |
+ *  slb_sweep_abandon      | any CPU; no packet reaches the flows, no CPU goes
+ *                         | offline
+ *  slb_sweep_drop         | process context, slb_mutex
+ *  slb_sweep_dead         | process context, that CPU is dead (slb_nets_mutex)
+ *  slb_sweep_net_exit     | process context, no hook runs in that namespace
+ *
+ * It accounts what flows have served, so that IPVS's counters and timers lag
+ * by a sweep at most, and ends the flows that no packet will end: idle ones,
+ * and those whose connection, real server or service has gone its own way. Behind that,
+ * so that no accounting waits for memory, it gives tables another size where they have
+ * too many flows, or few; a large one is moved on by several sweeps.
+ *
+ * Only the CPU that owns a flow touches it, so the work checks where it runs:
+ * the workqueue moves the work of a CPU that has gone offline, whose flows
+ * slb_sweep_dead() ends. One that does not go after all is swept on.
+ *
+ * Nothing else should move a sweep. If something does, slb_sweep_abandon() ends the
+ * flows before the timers of their connections run out.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/delay.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/prefetch.h>
+
+#include <compat/softirq.h>
+#include <compat/workqueue.h>
+
+#include "flow/memory.h"
+#include "ipvs/conn.h"
+#include "ipvs/conntrack.h"
+#include "state/cpu.h"
+#include "state/resize.h"
+#include "state/sweep.h"
+
+/* For how long a flow may be idle, whatever the lease: IPVS drops connections that have
+ * been idle for a minute (drop_entry), and must find them unpinned.
+ */
+#define SLB_IDLE	(45u * HZ)
+
+/* Slots between two moments at which BHs are let in: some 10 us of them. */
+#define SLB_CHUNK	128u
+
+/* Slots between one that is looked at and one whose connection is fetched. */
+#define SLB_AHEAD	16u
+
+/* Time between two sweeps that a table which is too small brings forward. */
+#define SLB_GROW	(HZ / 8)
+
+static struct workqueue_struct *slb_wq;
+
+/* Allocate what this CPU wants and does not have yet. */
+static void slb_cpu_alloc(struct slb_cpu *c)
+{
+	u32 flows = min(slb_flows, SLB_FLOWS_START);
+	struct mem_cgroup *payer = c->sn->payer;
+	struct slb_cpu_data *d = c->own;
+
+	if (!d) {
+		d = slb_flows_alloc(payer);
+		if (!d)
+			goto err_retry;
+		/* pairs with the files in /proc, which show an abandoned CPU too */
+		smp_store_release(&c->own, d);
+	}
+	if (!c->data) {
+		/* abandoned, and this is still another CPU? */
+		if (c->away && raw_smp_processor_id() != c->cpu)
+			goto err_retry;
+		c->away = false;
+		/* pairs with slb_observe() and the hook: all of it, or none */
+		smp_store_release(&c->data, d);
+	}
+	if (READ_ONCE(c->want) & SLB_WANT_NARROW && !d->narrow.slot &&
+	    slb_table_init(&d->narrow, payer, sizeof(struct slb_flow4), flows))
+		goto err_retry;
+	if (READ_ONCE(c->want) & SLB_WANT_WIDE && !d->wide.slot &&
+	    slb_table_init(&d->wide, payer, sizeof(struct slb_flow6), flows))
+		goto err_retry;
+	return;
+
+err_retry:
+	c->retry = get_jiffies_64() + HZ;
+}
+
+/**
+ * slb_sweep_kick() - have allocated what this CPU lacks
+ * @c: this CPU
+ * @want: SLB_WANT_* of the tables that are missing
+ *
+ * Context: BH off.
+ */
+void slb_sweep_kick(struct slb_cpu *c, u8 want)
+{
+	WRITE_ONCE(c->want, c->want | want);
+	if (time_after_eq64(get_jiffies_64(), c->retry)) {
+		c->rests = false;
+		mod_delayed_work_on(c->cpu, slb_wq, &c->work, 0);
+	}
+}
+
+/**
+ * slb_sweep_grow() - have a table that has become too small replaced soon
+ * @c: this CPU
+ *
+ * Where memory is missing, not before it is to be asked for again. If nothing came of it the last
+ * time, a few times a second, however often flows begin and end.
+ *
+ * Context: BH off.
+ */
+void slb_sweep_grow(struct slb_cpu *c)
+{
+	u64 now = get_jiffies_64();
+
+	if (time_before64(now, c->resize) || time_before64(now, c->grow))
+		return;
+	c->grow = now + SLB_GROW;
+	slb_sweep_kick(c, 0);
+}
+
+/**
+ * slb_sweep_arm() - see to it that this CPU sweeps
+ * @c: this CPU
+ *
+ * Context: BH off, on that CPU, or its sweep.
+ */
+void slb_sweep_arm(struct slb_cpu *c)
+{
+	if (unlikely(c->rests)) {
+		c->rests = false;
+		mod_delayed_work_on(c->cpu, slb_wq, &c->work, SLB_SWEEP);
+	} else if (!delayed_work_pending(&c->work)) {
+		queue_delayed_work_on(c->cpu, slb_wq, &c->work, SLB_SWEEP);
+	}
+}
+
+/* The next look at this flow must not come too late to let go of it. */
+static bool slb_flow_expires(const struct slb_flow *flow, unsigned long now)
+{
+	return time_before(READ_ONCE(flow->conn->timer.expires),
+			   now + 2 * SLB_SWEEP);
+}
+
+static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
+			   struct slb_flow *flow, bool drop)
+{
+	unsigned long now = jiffies;
+	struct ip_vs_conn *cp = flow->conn;
+	u32 idle = slb_flow_idle(flow, now);
+	struct nf_conn *inner;
+	enum slb_stat why;
+
+	slb_flow_settle(d, flow, now);
+	why = drop ? SLB_SKIP_SCOPE : slb_conn_fit(sn, cp);
+	if (why == SLB_LEARNED && slb_conn_doubtful(cp))
+		why = SLB_MISS_STATE;
+	if (why == SLB_LEARNED && !slb_flow_dst_valid(flow))
+		why = SLB_MISS_ROUTE;
+	if (why == SLB_LEARNED && flow->flags & SLB_FLOW_WIDE &&
+	    slb_flow6(flow)->ct && !slb_ct_fit(slb_flow6(flow)->ct))
+		why = SLB_SKIP_CONNTRACK;
+	inner = slb_flow_inner(d, flow);
+	if (why == SLB_LEARNED && inner && !slb_ct_inner_fit(inner))
+		why = SLB_SKIP_CONNTRACK;
+	if (why == SLB_LEARNED &&
+	    (idle > min((u32)READ_ONCE(sn->lease) * HZ, SLB_IDLE) ||
+	     (idle >= SLB_SWEEP && slb_flow_expires(flow, now))))
+		why = SLB_MISS_LEASE;
+	if (why != SLB_LEARNED)
+		slb_flow_end(sn, d, flow, why);
+}
+
+/**
+ * slb_sweep_enter() - enter what belongs to a CPU
+ * @c: the CPU
+ * @anywhere: it is dead, or no hook runs any more: its flows are dealt with on any CPU
+ * @since: set to the time
+ *
+ * Context: process.
+ * Return: false if this is another CPU, or else with BHs off.
+ */
+bool slb_sweep_enter(const struct slb_cpu *c, bool anywhere, u64 *since)
+{
+	local_bh_disable();
+	if (!anywhere && smp_processor_id() != c->cpu) {
+		local_bh_enable();
+		return false;
+	}
+	*since = ktime_get_ns();
+	return true;
+}
+
+/**
+ * slb_sweep_leave() - leave it again, and let packets in
+ * @c: the CPU
+ * @since: of slb_sweep_enter()
+ *
+ * Context: process, BH off.
+ */
+void slb_sweep_leave(struct slb_cpu *c, u64 since)
+{
+	u64 held = ktime_get_ns() - since;
+
+	if (held > c->held)
+		WRITE_ONCE(c->held, min_t(u64, held, U32_MAX));
+	local_bh_enable();
+	cond_resched();
+}
+
+/* Of a connection, which may be anywhere in memory, what slb_sweep_flow() reads. */
+static void slb_sweep_prefetch(const struct slb_flow *flow)
+{
+	const struct ip_vs_conn *cp = flow->conn;
+
+	if (!flow->dst)
+		return;
+	prefetch(&cp->timer);
+	/* volatile, which prefetch() does not care for */
+	prefetch((const void *)&cp->timeout);
+}
+
+static bool slb_sweep_table(struct slb_cpu *c, struct slb_table *t, bool drop,
+			    bool anywhere)
+{
+	u32 slots = slb_table_slots(t);
+	struct slb_flow *flow;
+	u32 from, i;
+	u64 since;
+
+	for (from = 0; from < slots && t->used; from += SLB_CHUNK) {
+		if (!slb_sweep_enter(c, anywhere, &since))
+			return false;
+		rcu_read_lock();
+		for (i = from; i < min(from + SLB_CHUNK, slots); i++) {
+			if (i + SLB_AHEAD < slots)
+				slb_sweep_prefetch(slb_table_at(t, i + SLB_AHEAD));
+			flow = slb_table_at(t, i);
+			if (flow->dst)
+				slb_sweep_flow(c->sn, c->own, flow, drop);
+		}
+		rcu_read_unlock();
+		slb_sweep_leave(c, since);
+	}
+	return true;
+}
+
+static bool slb_sweep(struct slb_cpu *c, bool drop, bool anywhere)
+{
+	return slb_sweep_table(c, &c->own->narrow, drop, anywhere) &&
+	       slb_sweep_table(c, &c->own->wide, drop, anywhere);
+}
+
+/* A sweep ran on another CPU. If its own CPU is online, end the flows of that CPU, which
+ * learns none until a sweep runs there: the timer of a connection may be two sweeps from
+ * its end. Returns true if the CPU has no flows then.
+ *
+ * slb_sweep_dead() ends the flows of a CPU that goes offline. cpus_read_trylock() keeps
+ * such changes away. Waiting for that lock could be a deadlock with a hotplug callback
+ * that waits for this work.
+ */
+static bool slb_sweep_abandon(struct slb_cpu *c)
+{
+	if (!cpus_read_trylock())
+		return false;
+	if (cpu_online(c->cpu)) {
+		pr_warn_once("the sweep of CPU %d ran on another CPU: its flows are ended\n",
+			     c->cpu);
+		c->away = true;
+		c->retry = get_jiffies_64() + HZ;
+		WRITE_ONCE(c->data, NULL);
+		/* hooks, XDP and slb_list_cpu() that have read @data */
+		synchronize_rcu();
+		slb_sweep(c, true, true);
+	}
+	cpus_read_unlock();
+	return true;
+}
+
+/* Is there anything for another sweep to do? If not, what was seen of conntrack is of flows
+ * that are gone.
+ */
+static bool slb_sweep_idle(struct slb_cpu *c)
+{
+	struct slb_cpu_data *d = c->own;
+	bool idle;
+	u64 since;
+
+	if (!slb_sweep_enter(c, false, &since))
+		return false;
+	idle = !d->narrow.used && !d->wide.used && !d->narrow.old && !d->wide.old &&
+	       !slb_resize_wanted(&d->narrow) && !slb_resize_wanted(&d->wide);
+	if (idle) {
+		d->tracked[false] = false;
+		d->tracked[true] = false;
+	}
+	slb_sweep_leave(c, since);
+	return idle;
+}
+
+static void slb_sweep_work(struct work_struct *work)
+{
+	struct slb_cpu *c = container_of(to_delayed_work(work), struct slb_cpu,
+					 work);
+	u64 since = ktime_get_ns();
+	struct slb_cpu_data *d;
+	bool drop = READ_ONCE(c->drop);
+
+	slb_cpu_alloc(c);
+	d = c->data;
+	if (!d) {
+		WRITE_ONCE(c->drop, false);
+		return;
+	}
+	WRITE_ONCE(c->held, 0);
+	if (slb_sweep(c, drop, false)) {
+		if (drop)
+			WRITE_ONCE(c->drop, false);
+		WRITE_ONCE(c->swept, div_u64(ktime_get_ns() - since,
+					     NSEC_PER_USEC));
+		if (slb_resize_begin(c, &d->narrow) &&
+		    slb_resize_begin(c, &d->wide) &&
+		    slb_resize_move(c, &d->narrow) &&
+		    slb_resize_move(c, &d->wide) && slb_sweep_idle(c)) {
+			if (slb_resize_rest(c))
+				queue_delayed_work_on(c->cpu, slb_wq, &c->work,
+						      SLB_REST);
+			return;
+		}
+	} else if (slb_sweep_abandon(c)) {
+		WRITE_ONCE(c->drop, false);
+		return;
+	}
+	/* on a CPU that is going offline this may be another one's, until it has gone */
+	if (cpu_online(c->cpu))
+		slb_sweep_arm(c);
+}
+
+/**
+ * slb_sweep_drop() - end all flows of a namespace
+ * @sn: the namespace
+ *
+ * Flows learned while this runs may stay: the caller has seen to it that they
+ * are right.
+ *
+ * Context: process, slb_mutex.
+ */
+void slb_sweep_drop(struct slb_net *sn)
+{
+	struct slb_cpu *c;
+	int cpu;
+
+	lockdep_assert_held(&slb_mutex);
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(sn->cpu, cpu);
+		if (!READ_ONCE(c->own))
+			continue;
+		WRITE_ONCE(c->drop, true);
+		mod_delayed_work_on(cpu, slb_wq, &c->work, 0);
+	}
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(sn->cpu, cpu);
+		while (READ_ONCE(c->drop)) {
+			flush_delayed_work(&c->work);
+			if (!READ_ONCE(c->drop))
+				break;
+			/* a CPU is just coming or going */
+			msleep(20);
+			mod_delayed_work_on(cpu, slb_wq, &c->work, 0);
+		}
+	}
+}
+
+/**
+ * slb_sweep_dead() - end the flows of a CPU that has gone offline
+ * @sn: the namespace
+ * @cpu: the CPU, which runs nothing any more
+ *
+ * Context: process, CPU hotplug.
+ */
+void slb_sweep_dead(struct slb_net *sn, int cpu)
+{
+	struct slb_cpu *c = per_cpu_ptr(sn->cpu, cpu);
+
+	if (c->own)
+		slb_sweep(c, true, true);
+}
+
+/**
+ * slb_sweep_net_init() - prepare a namespace
+ * @sn: the namespace
+ *
+ * Context: process.
+ * Return: 0, or -ENOMEM.
+ */
+int slb_sweep_net_init(struct slb_net *sn)
+{
+	struct slb_cpu *c;
+	int cpu;
+
+	sn->cpu = alloc_percpu_gfp(struct slb_cpu,
+				   GFP_KERNEL | slb_memory_account(sn->payer));
+	if (!sn->cpu)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(sn->cpu, cpu);
+		c->sn = sn;
+		c->cpu = cpu;
+		INIT_DELAYED_WORK(&c->work, slb_sweep_work);
+	}
+	return 0;
+}
+
+/**
+ * slb_sweep_net_exit() - end all flows of a namespace and free their tables
+ * @sn: the namespace; its hooks are gone and have run out
+ *
+ * Context: process.
+ */
+void slb_sweep_net_exit(struct slb_net *sn)
+{
+	struct slb_cpu *c;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(sn->cpu, cpu);
+		cancel_delayed_work_sync(&c->work);
+		if (!c->own)
+			continue;
+		slb_sweep(c, true, true);
+		slb_flows_free(c->own);
+	}
+	free_percpu(sn->cpu);
+}
+
+/**
+ * slb_sweep_init() - prepare the workqueue
+ *
+ * A sweep over many flows is long: other work items of the CPU must not wait for it
+ * (WQ_CPU_INTENSIVE). Its flows belong to one CPU, and so does the sweep (WQ_PERCPU).
+ *
+ * Context: process.
+ * Return: 0, or -ENOMEM.
+ */
+int slb_sweep_init(void)
+{
+	slb_wq = alloc_workqueue("shadowlb", WQ_CPU_INTENSIVE | WQ_PERCPU, 0);
+	return slb_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * slb_sweep_exit() - free the workqueue
+ *
+ * Context: process; no namespace is left.
+ */
+void slb_sweep_exit(void)
+{
+	destroy_workqueue(slb_wq);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is done for flows outside of packets: once a SLB_SWEEP, on each CPU. */
+#ifndef _SLB_SWEEP_H
+#define _SLB_SWEEP_H
+
+#include "state/ns.h"
+
+int slb_sweep_init(void);
+void slb_sweep_exit(void);
+int slb_sweep_net_init(struct slb_net *sn);
+void slb_sweep_net_exit(struct slb_net *sn);
+void slb_sweep_dead(struct slb_net *sn, int cpu);
+void slb_sweep_drop(struct slb_net *sn);
+void slb_sweep_kick(struct slb_cpu *c, u8 want);
+void slb_sweep_grow(struct slb_cpu *c);
+void slb_sweep_arm(struct slb_cpu *c);
+bool slb_sweep_enter(const struct slb_cpu *c, bool anywhere, u64 *since);
+void slb_sweep_leave(struct slb_cpu *c, u64 since);
+
+#endif /* _SLB_SWEEP_H */
