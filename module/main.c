@@ -11,14 +11,14 @@
 #include <linux/log2.h>
 #include <linux/module.h>
 
-#include "flow/flow.h"
+#include "control/netns.h"
+#include "control/scope.h"
+#include "flow/table.h"
+#include "ipvs/conn.h"
 #include "sched/sched.h"
 #include "serve/hook_xdp.h"
 #include "state/ns.h"
 #include "state/sweep.h"
-
-#define CREATE_TRACE_POINTS
-#include "flow/trace.h"
 
 unsigned int slb_flows __read_mostly = SLB_FLOWS_DEFAULT;
 module_param_named(flows, slb_flows, uint, 0444);
@@ -62,7 +62,7 @@ static int __init slb_init(void)
 	err = slb_net_init();
 	if (err)
 		goto err_sweep_exit;
-	err = slb_sched_watch(&slb_net_watcher);
+	err = slb_sched_watch(&slb_scope_watcher);
 	if (err)
 		goto err_net_exit;
 	slb_xdp_init();

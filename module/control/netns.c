@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Network namespaces: what exists in each, and when its packets are looked at.
+ * Network namespaces and CPUs: begin and end of all that the module has in them.
  *
  *  operation                        | locking
  * ----------------------------------+----------------------------------------
- *  slb_net_scope_set                | slb_mutex
- *  slb_net_service_add, _del        | slb_sched_mutex, takes slb_mutex
  *  the list of namespaces           | slb_nets_mutex; innermost, for it is
  *                                   | taken under the lock of CPU hotplug
- *
- * Hooks are registered only in namespaces that can have flows: scope 2, or
- * scope 1 and a service scheduled by "shadow". Elsewhere a loaded module costs
- * packets nothing.
  *
  * Teardown of a namespace: slb_net_pre_exit() closes the doors (sysctl, hooks),
  * the core waits for RCU readers, so that no hook runs any more, and
@@ -21,102 +15,22 @@
  */
 #include <linux/cpuhotplug.h>
 
+#include "control/netns.h"
+#include "control/scope.h"
+#include "control/sysctl.h"
 #include "flow/memory.h"
-#include "sched/sched.h"
+#include "serve/hook_nf.h"
 #include "show/proc.h"
 #include "state/ns.h"
 #include "state/sweep.h"
 
 unsigned int slb_net_id __read_mostly;
-/* Guards the scope of every namespace, and with it the hooks; see net.h. */
-DEFINE_MUTEX(slb_mutex);
 
 static DEFINE_MUTEX(slb_nets_mutex);
 static LIST_HEAD(slb_nets);
 static int slb_cpuhp_state;
 /* Who registers the pernet operations, as long as that lasts. */
 static const struct task_struct *slb_net_loader;
-
-/* Register or unregister the hooks as scope and services want it. */
-static int slb_net_hook(struct slb_net *sn, int scope, int services)
-{
-	bool want = !sn->dead && (scope == SLB_SCOPE_ALL ||
-				  (scope == SLB_SCOPE_SHADOW && services));
-	int err = 0;
-
-	lockdep_assert_held(&slb_mutex);
-	if (want == sn->hooked)
-		return 0;
-	if (want)
-		err = slb_nf_register(sn);
-	else
-		slb_nf_unregister(sn);
-	if (!err)
-		WRITE_ONCE(sn->hooked, want);
-	return err;
-}
-
-/**
- * slb_net_scope_set() - choose which services are served by flows
- * @sn: the namespace
- * @scope: enum slb_scope
- *
- * When this returns, no packet is served by a flow of a service that is out of
- * scope, on any CPU.
- *
- * Context: process, slb_mutex.
- * Return: 0, or what nf_register_net_hooks() returns; then nothing changed.
- */
-int slb_net_scope_set(struct slb_net *sn, int scope)
-{
-	int err;
-
-	lockdep_assert_held(&slb_mutex);
-	if (scope == sn->scope)
-		return 0;
-	err = slb_net_hook(sn, scope, sn->services);
-	if (err)
-		return err;
-	WRITE_ONCE(sn->scope, scope);
-	/* hooks that have read the old scope */
-	synchronize_rcu();
-	slb_sweep_drop(sn);
-	return 0;
-}
-
-/* A service begins to be scheduled by "shadow". Without hooks it is not served by flows, and
- * works all the same: but who asked for them should know.
- */
-static int slb_net_service_add(struct net *net)
-{
-	struct slb_net *sn = slb_net(net);
-	int err;
-
-	mutex_lock(&slb_mutex);
-	err = slb_net_hook(sn, sn->scope, sn->services + 1);
-	if (!err)
-		sn->services++;
-	mutex_unlock(&slb_mutex);
-	return err;
-}
-
-/* A service is no longer scheduled by "shadow". Its flows are ended by the next sweep, if
- * not by the loss of its real servers.
- */
-static void slb_net_service_del(struct net *net)
-{
-	struct slb_net *sn = slb_net(net);
-
-	mutex_lock(&slb_mutex);
-	sn->services--;
-	slb_net_hook(sn, sn->scope, sn->services);
-	mutex_unlock(&slb_mutex);
-}
-
-const struct slb_sched_watcher slb_net_watcher = {
-	.add	= slb_net_service_add,
-	.del	= slb_net_service_del,
-};
 
 static int slb_net_init_one(struct net *net)
 {
@@ -151,9 +65,7 @@ static int slb_net_init_one(struct net *net)
 	err = slb_sysctl_init(sn);
 	if (err)
 		goto err_why;
-	mutex_lock(&slb_mutex);
-	err = slb_net_hook(sn, sn->scope, 0);
-	mutex_unlock(&slb_mutex);
+	err = slb_scope_init(sn);
 	if (err)
 		goto err_sysctl;
 	return 0;
@@ -183,10 +95,7 @@ static void slb_net_pre_exit(struct net *net)
 	struct slb_net *sn = slb_net(net);
 
 	slb_sysctl_exit(sn);
-	mutex_lock(&slb_mutex);
-	sn->dead = true;
-	slb_net_hook(sn, sn->scope, sn->services);
-	mutex_unlock(&slb_mutex);
+	slb_scope_exit(sn);
 }
 
 static void slb_net_exit_one(struct net *net)

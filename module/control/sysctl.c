@@ -10,7 +10,10 @@
 
 #include <compat/sysctl.h>
 
+#include "control/scope.h"
+#include "control/sysctl.h"
 #include "flow/memory.h"
+#include "ipvs/conn.h"
 #include "state/ns.h"
 
 static const int slb_lease_max = SLB_LEASE_MAX;
@@ -34,7 +37,7 @@ static int slb_sysctl_scope(slb_ctl_table *table, int write, void *buffer,
 	sn->scope_new = sn->scope;
 	err = proc_dointvec_minmax(&scope, write, buffer, lenp, ppos);
 	if (!err && write)
-		err = slb_net_scope_set(sn, sn->scope_new);
+		err = slb_scope_set(sn, sn->scope_new);
 	mutex_unlock(&slb_mutex);
 	return err;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Finding the flow of a key: what each hit runs through, and is inline for that. */
+/* The table of flows, of one size and CPU; inline: finding the flow of a key. */
 #ifndef _SLB_TABLE_H
 #define _SLB_TABLE_H
 
@@ -7,8 +7,141 @@
 #include <linux/jhash.h>
 #include <linux/log2.h>
 #include <net/ipv6.h>
+#include <asm/barrier.h>
 
 #include "flow/flow.h"
+
+struct mem_cgroup;
+
+/* Flows a set: what a key may choose from. */
+#define SLB_WAYS	8
+
+/* A flow that served a packet within this time is not evicted. */
+#define SLB_ACTIVE	HZ
+
+/**
+ * struct slb_table - the flows of one size of one CPU
+ * @slot: the flows, set by set, and behind them a struct slb_tally for each, of wide
+ *	ones a struct slb_extra; NULL as long as the table is not needed
+ * @old: what @slot is to replace while the table is being resized, else NULL
+ * @set_mask: number of sets in @slot less one
+ * @old_mask: the same of @old
+ * @moved: sets of @old that have been moved, from the first on
+ * @used: flows in use
+ * @crowd: so many are too many for this size
+ * @size: of a flow, in bytes
+ *
+ * A key belongs to one set, of @old as long as that has not been moved, then of
+ * @slot: see slb_table_set().
+ *
+ * All: this CPU, BH off, but that @slot is first written in process context, after
+ * all others (release), and read by its CPU (acquire). Others read single words, for
+ * show. @size does not change.
+ */
+struct slb_table {
+	void	*slot;
+	void	*old;
+	u32	set_mask;
+	u32	old_mask;
+	u32	moved;
+	u32	used;
+	u32	crowd;
+	u32	size;
+};
+
+/* Sizes of a table in flows; powers of two. None is given more than it may have, but
+ * it starts with SLB_FLOWS_START if it may have that many.
+ */
+#define SLB_FLOWS_MIN		1024u
+#define SLB_FLOWS_START		1024u
+#define SLB_FLOWS_MAX		0x2000000u
+#define SLB_FLOWS_DEFAULT	0x100000u
+
+/**
+ * slb_tally_size() - bytes of a table for each flow, besides the flow
+ * @size: of a flow, in bytes
+ */
+static inline u32 slb_tally_size(u32 size)
+{
+	return size > sizeof(struct slb_flow4) ? sizeof(struct slb_extra) :
+						 sizeof(struct slb_tally);
+}
+
+/**
+ * slb_table_ready() - may flows be placed in this table?
+ * @t: the table
+ *
+ * Return: false until slb_table_init() has allocated it. A table with flows in
+ *	use (@used) needs not be asked: its CPU has asked before.
+ */
+static inline bool slb_table_ready(const struct slb_table *t)
+{
+	/* pairs with slb_table_init() */
+	return smp_load_acquire(&t->slot);
+}
+
+/**
+ * slb_table_size() - how many flows a table has room for
+ * @t: the table, which is ready
+ */
+static inline u32 slb_table_size(const struct slb_table *t)
+{
+	return (READ_ONCE(t->set_mask) + 1) * SLB_WAYS;
+}
+
+/**
+ * slb_table_old_size() - the same of what a table is or was last moved from
+ * @t: a table that has been resized
+ */
+static inline u32 slb_table_old_size(const struct slb_table *t)
+{
+	return (t->old_mask + 1) * SLB_WAYS;
+}
+
+/**
+ * slb_table_slots() - how many slots a table has
+ * @t: the table, which is ready
+ *
+ * Return: its size, and that of what it is being moved from.
+ */
+static inline u32 slb_table_slots(const struct slb_table *t)
+{
+	u32 old = t->old ? slb_table_old_size(t) : 0;
+
+	return slb_table_size(t) + old;
+}
+
+/**
+ * slb_table_at() - a slot of a table
+ * @t: the table
+ * @i: which, below slb_table_slots()
+ *
+ * Return: the flow, or a free slot (no dst).
+ */
+static inline struct slb_flow *slb_table_at(const struct slb_table *t, u32 i)
+{
+	void *slot = t->slot;
+
+	if (i >= slb_table_size(t)) {
+		i -= slb_table_size(t);
+		slot = t->old;
+	}
+	return slot + (size_t)(i + 1) * t->size - sizeof(struct slb_flow);
+}
+
+/**
+ * slb_set_at() - a slot of a set
+ * @t: the table
+ * @set: the set
+ * @way: which slot, below SLB_WAYS
+ *
+ * Return: the flow, or a free slot (no dst).
+ */
+static inline struct slb_flow *slb_set_at(const struct slb_table *t, void *set,
+					  u32 way)
+{
+	return set + (way + 1) * t->size - sizeof(struct slb_flow);
+}
 
 /**
  * slb_table_set() - the set of a hash
@@ -155,5 +288,24 @@ slb_flow_lookup6(const struct slb_table *t, const struct slb_key6 *key, u32 hash
 	}
 	return NULL;
 }
+
+struct slb_tally *slb_flow_tally(const struct slb_table *t,
+				 const struct slb_flow *flow);
+struct slb_extra *slb_flow_extra(const struct slb_table *t,
+				 const struct slb_flow *flow);
+u32 slb_flow_hash(const struct slb_flow *flow, u32 seed);
+
+void *slb_slots_alloc(struct mem_cgroup *payer, u32 size, u32 flows);
+void slb_slots_free(void *slot, u32 size, u32 flows);
+int slb_table_init(struct slb_table *t, struct mem_cgroup *payer, u32 size,
+		   u32 flows);
+void slb_table_exit(struct slb_table *t);
+u32 slb_table_want(const struct slb_table *t, u32 max);
+void slb_table_resize(struct slb_table *t, void *slot, u32 flows);
+struct slb_flow *slb_table_move(struct slb_table *t, u32 seed);
+void *slb_table_moved(struct slb_table *t);
+struct slb_flow *slb_flow_place(struct slb_table *t, u32 hash,
+				unsigned long now);
+void slb_flow_free(struct slb_table *t, struct slb_flow *flow);
 
 #endif /* _SLB_TABLE_H */

@@ -1,33 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The connection side of a flow: pinning it, asking whether flows may serve
- * it, and telling it what flows have done in its name.
+ * The connection of a flow: pinning it, and asking whether flows may serve it.
  *
  *  operation                       | locking
  * ---------------------------------+------------------------------------------
  *  slb_conn_pin                    | RCU (netfilter hook)
  *  slb_conn_unpin                  | BH off
  *  slb_conn_expire                 | RCU, BH off
- *  slb_flow_account                | RCU, BH off, the flow is the caller's
  *
  * A pin is a reference on the connection: while it is held IPVS keeps the
  * connection, its real server and, through that, the service. If the timer of
  * a pinned connection runs out, ip_vs_conn_expire() cannot unlink it and comes
  * back after 60 s; so whoever holds a pin sets the timer as the packets served
- * would have set it, and lets go before it runs out (sweep.c).
+ * would have set it, and lets go before it runs out (account.c, sweep.c).
  */
 #include <linux/in.h>
 #include <linux/timer.h>
 #include <net/dst.h>
 
 #include "ipvs/conn.h"
-#include "ipvs/conntrack.h"
 #include "sched/sched.h"
-#include "serve/sync.h"
 
 /**
  * slb_conn_pin() - find the connection of a packet and hold it
- * @sn: the namespace
+ * @ipvs: IPVS's part of the namespace
  * @pkt: the packet as it came
  * @daddr: the destination that it leaves with, or NULL if it leaves in a tunnel
  * @dport: the destination port that it leaves with
@@ -41,11 +37,11 @@
  * Context: RCU.
  * Return: the connection, with a reference for the caller, or NULL.
  */
-struct ip_vs_conn *slb_conn_pin(struct slb_net *sn, const struct slb_pkt *pkt,
+struct ip_vs_conn *slb_conn_pin(struct netns_ipvs *ipvs,
+				const struct slb_pkt *pkt,
 				const union slb_addr *daddr, __be16 dport,
 				bool *out)
 {
-	struct netns_ipvs *ipvs = net_ipvs(sn->net);
 	union nf_inet_addr from = {}, to = {};
 	__be16 sport, to_port;
 	struct ip_vs_conn_param p;
@@ -93,12 +89,11 @@ void slb_conn_unpin(struct ip_vs_conn *cp)
 	__ip_vs_conn_put(cp);
 }
 
-static bool slb_conn_scope(const struct slb_net *sn,
-			   const struct ip_vs_dest *dest)
+static bool slb_conn_in_scope(const struct ip_vs_dest *dest, enum slb_scope scope)
 {
 	const struct ip_vs_service *svc;
 
-	switch (READ_ONCE(sn->scope)) {
+	switch (scope) {
 	case SLB_SCOPE_ALL:
 		return true;
 	case SLB_SCOPE_SHADOW:
@@ -110,21 +105,39 @@ static bool slb_conn_scope(const struct slb_net *sn,
 }
 
 /**
- * slb_conn_fit() - may flows serve this connection?
- * @sn: the namespace
+ * slb_conn_sync_fit() - may flows serve this connection, as to sync messages?
  * @cp: the connection, held
+ *
+ * IPVS looks at the connection's template with each packet, and without a refresh
+ * period sends it with each. The data of an FTP session does the same to the
+ * session.
+ *
+ * Context: RCU.
+ */
+bool slb_conn_sync_fit(const struct ip_vs_conn *cp)
+{
+	const struct ip_vs_conn *control = cp->control;
+
+	return !slb_conn_syncs(cp->ipvs) || !control ||
+	       (control->flags & IP_VS_CONN_F_TEMPLATE && !control->control &&
+		sysctl_sync_refresh_period(cp->ipvs));
+}
+
+/**
+ * slb_conn_fit() - may flows serve this connection?
+ * @cp: the connection, held
+ * @scope: which services flows serve in this namespace
  *
  * Context: RCU.
  * Return: SLB_LEARNED, or the reason why not.
  */
-enum slb_stat slb_conn_fit(const struct slb_net *sn,
-			   const struct ip_vs_conn *cp)
+enum slb_stat slb_conn_fit(const struct ip_vs_conn *cp, enum slb_scope scope)
 {
 	const struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 
 	if (cp->flags & (IP_VS_CONN_F_ONE_PACKET | IP_VS_CONN_F_TEMPLATE |
 			 IP_VS_CONN_F_NO_CPORT) || cp->app ||
-	    !slb_sync_fit(cp))
+	    !slb_conn_sync_fit(cp))
 		return SLB_SKIP_KIND;
 	switch (slb_conn_method(cp)) {
 	case IP_VS_CONN_F_MASQ:
@@ -139,7 +152,7 @@ enum slb_stat slb_conn_fit(const struct slb_net *sn,
 	}
 	if (!dest || !slb_dest_available(dest))
 		return SLB_SKIP_SERVER;
-	if (!slb_conn_scope(sn, dest))
+	if (!slb_conn_in_scope(dest, scope))
 		return SLB_SKIP_SCOPE;
 	if (!slb_conn_settled(cp, cp->protocol))
 		return SLB_SKIP_UNSETTLED;
@@ -259,90 +272,4 @@ void slb_conn_expire(struct ip_vs_conn *cp)
 		return;
 	if (timer_delete(&cp->timer))
 		cp->timer.function(&cp->timer);
-}
-
-/* Set the timeout and the timer as the last packet would have set them, unless the timer
- * was set for a later one: the two directions of a connection do this apart, and
- * IPVS in between. The packet that ends the state that flows serve sets the timer itself,
- * and comes later than those that they served. A timer that is due is how IPVS ends a
- * connection.
- */
-static void slb_conn_touch(struct ip_vs_conn *cp, unsigned long last)
-{
-	unsigned long timeout = 0, expires;
-
-	spin_lock(&cp->lock);
-	expires = READ_ONCE(cp->timer.expires);
-	if (slb_conn_settled(cp, cp->protocol) &&
-	    time_after(last + cp->timeout, expires) &&
-	    time_after(expires, jiffies)) {
-		/* it may have been lowered since the packet */
-		timeout = max_t(unsigned long, cp->timeout, slb_conn_timeout(cp));
-		cp->timeout = timeout;
-	}
-	spin_unlock(&cp->lock);
-	if (!timeout)
-		return;
-	mod_timer(&cp->timer, last + timeout);
-	/* a packet has changed the state, and set the timer for it, before us */
-	if (READ_ONCE(cp->timeout) != timeout)
-		mod_timer(&cp->timer, jiffies + READ_ONCE(cp->timeout));
-}
-
-static void slb_stats_in(struct ip_vs_stats *stats, u32 packets, u32 bytes)
-{
-	struct ip_vs_cpu_stats *s = this_cpu_ptr(stats->cpustats);
-
-	u64_stats_update_begin(&s->syncp);
-	u64_stats_add(&s->cnt.inpkts, packets);
-	u64_stats_add(&s->cnt.inbytes, bytes);
-	u64_stats_update_end(&s->syncp);
-}
-
-static void slb_stats_out(struct ip_vs_stats *stats, u32 packets, u32 bytes)
-{
-	struct ip_vs_cpu_stats *s = this_cpu_ptr(stats->cpustats);
-
-	u64_stats_update_begin(&s->syncp);
-	u64_stats_add(&s->cnt.outpkts, packets);
-	u64_stats_add(&s->cnt.outbytes, bytes);
-	u64_stats_update_end(&s->syncp);
-}
-
-/**
- * slb_flow_account() - tell IPVS what a flow has served
- * @flow: the flow
- * @now: jiffies
- *
- * Adds to the statistics of real server, service and namespace and to the
- * connection's count of packets, and sets the connection's timer. The packets
- * were served while the real server was available, so they count even if it
- * no longer is.
- *
- * Context: RCU, BH off, the flow is the caller's.
- */
-void slb_flow_account(struct slb_flow *flow, unsigned long now)
-{
-	void (*add)(struct ip_vs_stats *stats, u32 packets, u32 bytes);
-	struct ip_vs_conn *cp = flow->conn;
-	struct ip_vs_dest *dest = cp->dest;
-	struct ip_vs_service *svc;
-
-	/* less than was added before, if there are fewer */
-	if (!(flow->flags & SLB_FLOW_OUT) && flow->packets != flow->ahead)
-		atomic_add((int)flow->packets - (int)flow->ahead, &cp->in_pkts);
-	flow->ahead = 0;
-	if (!flow->packets)
-		return;
-	add = flow->flags & SLB_FLOW_OUT ? slb_stats_out : slb_stats_in;
-	add(&dest->stats, flow->packets, flow->bytes);
-	svc = rcu_dereference(dest->svc);
-	if (svc)
-		add(&svc->stats, flow->packets, flow->bytes);
-	add(slb_tot_stats(cp->ipvs), flow->packets, flow->bytes);
-	if (flow->flags & SLB_FLOW_WIDE && slb_flow6(flow)->ct)
-		slb_ct_account(flow, now);
-	flow->packets = 0;
-	flow->bytes = 0;
-	slb_conn_touch(cp, now - slb_flow_idle(flow, now));
 }

@@ -9,7 +9,18 @@
 
 #include "flow/flow.h"
 #include "flow/parse.h"
-#include "state/ns.h"
+
+/**
+ * enum slb_scope - which services are served by flows
+ * @SLB_SCOPE_OFF: none
+ * @SLB_SCOPE_SHADOW: those scheduled by "shadow"
+ * @SLB_SCOPE_ALL: all of IPVS
+ */
+enum slb_scope {
+	SLB_SCOPE_OFF,
+	SLB_SCOPE_SHADOW,
+	SLB_SCOPE_ALL,
+};
 
 /* Connections that IPVS keeps for less than this are not served. The timer of a
  * pinned connection is set once a sweep, for packets up to a sweep old: this
@@ -67,6 +78,17 @@ static inline bool slb_conn_doubtful(const struct ip_vs_conn *cp)
 }
 
 /**
+ * slb_conn_syncs() - does this director send connection sync messages?
+ * @ipvs: IPVS's part of the namespace
+ *
+ * Context: any.
+ */
+static inline bool slb_conn_syncs(const struct netns_ipvs *ipvs)
+{
+	return ipvs->sync_state & IP_VS_STATE_MASTER;
+}
+
+/**
  * slb_conn_method() - how IPVS forwards packets of this connection
  * @cp: the connection, pinned
  *
@@ -91,16 +113,16 @@ static inline bool slb_addr_equal(u16 af, const union slb_addr *a,
 				a->ip == b->ip;
 }
 
-struct ip_vs_conn *slb_conn_pin(struct slb_net *sn, const struct slb_pkt *pkt,
+struct ip_vs_conn *slb_conn_pin(struct netns_ipvs *ipvs,
+				const struct slb_pkt *pkt,
 				const union slb_addr *daddr, __be16 dport,
 				bool *out);
 void slb_conn_unpin(struct ip_vs_conn *cp);
-enum slb_stat slb_conn_fit(const struct slb_net *sn,
-			   const struct ip_vs_conn *cp);
+bool slb_conn_sync_fit(const struct ip_vs_conn *cp);
+enum slb_stat slb_conn_fit(const struct ip_vs_conn *cp, enum slb_scope scope);
 bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst);
 u32 slb_conn_mtu(const struct ip_vs_conn *cp);
 bool slb_conn_ended(struct ip_vs_conn *cp);
 void slb_conn_expire(struct ip_vs_conn *cp);
-void slb_flow_account(struct slb_flow *flow, unsigned long now);
 
 #endif /* _SLB_CONN_H */

@@ -412,7 +412,7 @@ static bool slb_proof_fit(struct slb_net *sn, struct slb_proof *p)
 enum slb_stat slb_prove(struct slb_net *sn, struct slb_proof *p,
 			struct sk_buff *skb, const struct net_device *dev)
 {
-	enum slb_stat why = slb_conn_fit(sn, p->cp);
+	enum slb_stat why = slb_conn_fit(p->cp, READ_ONCE(sn->scope));
 	bool seen;
 
 	if (why != SLB_LEARNED)

@@ -7,6 +7,7 @@
 
 #include "ipvs/conn.h"
 #include "state/inflight.h"
+#include "state/ns.h"
 
 /**
  * struct slb_proof - what was found out about a packet

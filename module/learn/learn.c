@@ -211,24 +211,25 @@ static struct ip_vs_conn *slb_learn_pin(struct slb_net *sn,
 		struct iphdr	ip;
 		__be16		ports[2];
 	} buf4, *head4;
+	struct netns_ipvs *ipvs = net_ipvs(sn->net);
 	union slb_addr daddr = {};
 
 	if (pkt->v6 && ipv6_hdr(skb)->version == 6) {
 		head6 = skb_header_pointer(skb, 0, sizeof(buf6), &buf6);
 		if (head6) {
 			daddr.in6 = head6->ip.daddr;
-			return slb_conn_pin(sn, pkt, &daddr, head6->ports[1],
+			return slb_conn_pin(ipvs, pkt, &daddr, head6->ports[1],
 					    out);
 		}
 	} else if (!pkt->v6 && ip_hdr(skb)->version == 4) {
 		head4 = skb_header_pointer(skb, 0, sizeof(buf4), &buf4);
 		if (head4) {
 			daddr.ip = head4->ip.daddr;
-			return slb_conn_pin(sn, pkt, &daddr, head4->ports[1],
+			return slb_conn_pin(ipvs, pkt, &daddr, head4->ports[1],
 					    out);
 		}
 	}
-	return slb_conn_pin(sn, pkt, NULL, 0, out);
+	return slb_conn_pin(ipvs, pkt, NULL, 0, out);
 }
 
 /* To the service of the connection: why a packet of it went slow. What had a flow has

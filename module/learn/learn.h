@@ -7,9 +7,6 @@
 
 #include "state/cpu.h"
 
-/* For how long a key that could not be learned is not tried again. */
-#define SLB_SHUN	HZ
-
 void slb_note(struct slb_net *sn, struct slb_cpu_data *d,
 	      struct sk_buff *skb, const struct slb_pkt *pkt,
 	      struct slb_pair pair, enum slb_stat why);

@@ -34,6 +34,7 @@
 #include "learn/learn.h"
 #include "serve/bridge.h"
 #include "serve/gate.h"
+#include "serve/hook_nf.h"
 
 /* Does the packet carry what only the slow path knows how to treat? "notrack"
  * in the raw table is harmless: so does IPVS treat its packets.

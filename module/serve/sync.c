@@ -5,7 +5,6 @@
  *
  *  operation      | locking
  * ----------------+---------------------------------------------------------
- *  slb_sync_fit   | RCU
  *  slb_sync_owed  | RCU, BH off, the flow is the caller's
  *
  * IPVS decides by the connection's count of packets (the n-th of each
@@ -42,25 +41,6 @@ static bool slb_sync_stale(const struct ip_vs_conn *cp, unsigned long now)
 		return true;
 	return (int)(sent & 3) < sysctl_sync_retries(cp->ipvs) &&
 	       !time_before(now, sent - timeout + (refresh >> 3));
-}
-
-/**
- * slb_sync_fit() - may flows serve this connection, as to sync messages?
- * @cp: the connection, held
- *
- * IPVS looks at the connection's template with each packet, and without a refresh
- * period sends it with each. The data of an FTP session does the same to the
- * session.
- *
- * Context: RCU.
- */
-bool slb_sync_fit(const struct ip_vs_conn *cp)
-{
-	const struct ip_vs_conn *control = cp->control;
-
-	return !slb_synced(cp->ipvs) || !control ||
-	       (control->flags & IP_VS_CONN_F_TEMPLATE && !control->control &&
-		sysctl_sync_refresh_period(cp->ipvs));
 }
 
 /* How many packets come before the next that is due, if @count were seen. */
@@ -115,7 +95,7 @@ bool slb_sync_owed(struct slb_cpu_data *d, struct slb_flow *flow,
 	const struct ip_vs_conn *cp = flow->conn;
 
 	if (cp->control &&
-	    (!slb_sync_fit(cp) || slb_sync_stale(cp->control, now)))
+	    (!slb_conn_sync_fit(cp) || slb_sync_stale(cp->control, now)))
 		return true;
 	if (!sysctl_sync_period(cp->ipvs) &&
 	    sysctl_sync_refresh_period(cp->ipvs))

@@ -3,25 +3,12 @@
 #ifndef _SLB_SYNC_H
 #define _SLB_SYNC_H
 
-#include <net/ip_vs.h>
-
 #include "flow/flow.h"
 #include "ipvs/conn.h"
+#include "state/ns.h"
 
 struct slb_cpu_data;
 
-/**
- * slb_synced() - does this director send connection sync messages?
- * @ipvs: IPVS's part of the namespace
- *
- * Context: any.
- */
-static inline bool slb_synced(const struct netns_ipvs *ipvs)
-{
-	return ipvs->sync_state & IP_VS_STATE_MASTER;
-}
-
-bool slb_sync_fit(const struct ip_vs_conn *cp);
 bool slb_sync_owed(struct slb_cpu_data *d, struct slb_flow *flow,
 		   unsigned long now);
 
@@ -41,7 +28,7 @@ static inline bool slb_sync_due(const struct slb_net *sn, struct slb_cpu_data *d
 	/* of replies it sends none; the connection would say which IPVS it is of, but in
 	 * a cache line that nothing else needs
 	 */
-	if (flow->flags & SLB_FLOW_OUT || likely(!slb_synced(net_ipvs(sn->net))))
+	if (flow->flags & SLB_FLOW_OUT || likely(!slb_conn_syncs(net_ipvs(sn->net))))
 		return false;
 	return slb_sync_owed(d, flow, now);
 }

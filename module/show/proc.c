@@ -22,6 +22,7 @@
 #include <compat/bridge.h>
 #include <compat/netdevice.h>
 
+#include "serve/hook_nf.h"
 #include "serve/hook_xdp.h"
 #include "show/proc.h"
 #include "show/rules.h"

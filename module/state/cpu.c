@@ -22,6 +22,7 @@
 
 #include "flow/memory.h"
 #include "flow/trace.h"
+#include "ipvs/account.h"
 #include "ipvs/conntrack.h"
 #include "state/cpu.h"
 

@@ -14,8 +14,10 @@
 #include <linux/jiffies.h>
 #include <linux/random.h>
 
-#include "learn/learn.h"
 #include "state/cpu.h"
+
+/* For how long a key that could not be learned is not tried again. */
+#define SLB_SHUN	HZ
 
 /* See slb_hint_seen(). */
 #define SLB_GUESS	8

@@ -14,31 +14,13 @@
 #include "flow/reason.h"
 
 struct slb_cpu_data;
-struct slb_sched_watcher;
 struct ctl_table;
 struct ctl_table_header;
 struct mem_cgroup;
 
-/* How often each CPU looks at all its flows: the bound, together with the
- * lease, of everything that a packet does not find out by itself.
- */
-#define SLB_SWEEP	HZ
-
 /* A lease in seconds; the longest is well below what slb_ticks() can tell. */
 #define SLB_LEASE_DEFAULT	10
 #define SLB_LEASE_MAX		600
-
-/**
- * enum slb_scope - which services are served by flows
- * @SLB_SCOPE_OFF: none
- * @SLB_SCOPE_SHADOW: those scheduled by "shadow"
- * @SLB_SCOPE_ALL: all of IPVS
- */
-enum slb_scope {
-	SLB_SCOPE_OFF,
-	SLB_SCOPE_SHADOW,
-	SLB_SCOPE_ALL,
-};
 
 /* Hooks of netfilter: three places, two families. */
 #define SLB_NF_HOOKS	6
@@ -166,19 +148,5 @@ static inline void slb_count(struct slb_net *sn, enum slb_stat stat)
 {
 	this_cpu_inc(sn->cpu->stat[stat]);
 }
-
-int slb_net_init(void);
-void slb_net_exit(void);
-int slb_net_scope_set(struct slb_net *sn, int scope);
-
-extern const struct slb_sched_watcher slb_net_watcher;
-
-int slb_sysctl_init(struct slb_net *sn);
-void slb_sysctl_exit(struct slb_net *sn);
-
-void slb_nf_init(struct slb_net *sn);
-int slb_nf_register(struct slb_net *sn);
-void slb_nf_unregister(struct slb_net *sn);
-bool slb_nf_own(const struct nf_hook_ops *ops);
 
 #endif /* _SLB_NS_H */

@@ -21,8 +21,8 @@
 #include <linux/slab.h>
 #include <net/ip_vs.h>
 
-#include "flow/flow.h"
 #include "flow/memory.h"
+#include "flow/table.h"
 #include "state/inflight.h"
 #include "state/ns.h"
 #include "state/service.h"

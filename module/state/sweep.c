@@ -42,7 +42,6 @@
 #include "ipvs/conn.h"
 #include "ipvs/conntrack.h"
 #include "state/cpu.h"
-#include "state/resize.h"
 #include "state/sweep.h"
 
 /* For how long a flow may be idle, whatever the lease: IPVS drops connections that have
@@ -163,7 +162,7 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 	enum slb_stat why;
 
 	slb_flow_settle(d, flow, now);
-	why = drop ? SLB_SKIP_SCOPE : slb_conn_fit(sn, cp);
+	why = drop ? SLB_SKIP_SCOPE : slb_conn_fit(cp, READ_ONCE(sn->scope));
 	if (why == SLB_LEARNED && slb_conn_doubtful(cp))
 		why = SLB_MISS_STATE;
 	if (why == SLB_LEARNED && !slb_flow_dst_valid(flow))

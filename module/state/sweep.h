@@ -5,6 +5,11 @@
 
 #include "state/ns.h"
 
+struct slb_table;
+
+/* Tables in which there was no flow for so long are freed. */
+#define SLB_REST	(60 * HZ)
+
 int slb_sweep_init(void);
 void slb_sweep_exit(void);
 int slb_sweep_net_init(struct slb_net *sn);
@@ -16,5 +21,9 @@ void slb_sweep_grow(struct slb_cpu *c);
 void slb_sweep_arm(struct slb_cpu *c);
 bool slb_sweep_enter(const struct slb_cpu *c, bool anywhere, u64 *since);
 void slb_sweep_leave(struct slb_cpu *c, u64 since);
+bool slb_resize_wanted(const struct slb_table *t);
+bool slb_resize_begin(struct slb_cpu *c, struct slb_table *t);
+bool slb_resize_move(struct slb_cpu *c, struct slb_table *t);
+bool slb_resize_rest(struct slb_cpu *c);
 
 #endif /* _SLB_SWEEP_H */

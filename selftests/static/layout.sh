@@ -53,6 +53,35 @@ else
 	perl -ne "$names" "${files[@]}" || rc=1
 fi
 
+# Folders of module/ in the order of docs/design.md: each includes itself and those before it.
+folders='sched flow ipvs state learn serve show control'
+rank() { # FOLDER: its place in that order
+	local n=0 folder
+
+	for folder in $folders; do
+		n=$((n + 1))
+		[ "$folder" != "$1" ] || { echo $n; return; }
+	done
+	[ "$1" = . ] && echo 99 || echo 0
+}
+edges=
+while IFS=: read -r file line; do
+	folder=$(basename "$(dirname "$file")")
+	[ "$folder" != module ] || folder=.
+	header=${line#*\"}
+	header=${header%\"*}
+	[ -f "module/$header" ] || { complain "$file: \"$header\" is not a path below module/"; continue; }
+	[ "$(rank "$folder")" -gt 0 ] || complain "$file: not a folder of module/"
+	[ "$(rank "$folder")" -ge "$(rank "${header%/*}")" ] ||
+		complain "$file: $folder/ must not include $header"
+	file=${file#module/}
+	[ "${file%.*}" = "${header%.*}" ] || edges+="${file%.*} ${header%.*}"$'\n'
+done < <(slb_static_files 'module/*.[ch]' | xargs grep -H '^#include "')
+[ -n "$edges" ] || complain 'no includes found'
+if ! found=$(tsort <<<"$edges" 2>&1 >/dev/null) || [ -n "$found" ]; then
+	complain 'module/: these include each other:' "$found"
+fi
+
 # flow/ knows packets' bytes and flows, nothing of IPVS, netfilter or XDP.
 while read -r file; do
 	if found=$(grep -nE '#include.*(ip_vs|netfilter|bpf|xdp)' "$file"); then

@@ -13,7 +13,6 @@
 #include <linux/jiffies.h>
 
 #include "state/cpu.h"
-#include "state/resize.h"
 #include "state/sweep.h"
 
 /* The same of sets of a table that is being moved, flow by flow to anywhere. */

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The scope of a namespace: which services flows serve, and with it whether hooks are
+ * registered.
+ *
+ *  operation                        | locking
+ * ----------------------------------+----------------------------------------
+ *  slb_scope_set                    | slb_mutex
+ *  slb_scope_init, _exit            | process context, take slb_mutex
+ *  slb_scope_service_add, _del      | slb_sched_mutex, take slb_mutex
+ *
+ * Hooks are registered only in namespaces that can have flows: scope 2, or
+ * scope 1 and a service scheduled by "shadow". Elsewhere a loaded module costs
+ * packets nothing.
+ */
+#include "control/scope.h"
+#include "ipvs/conn.h"
+#include "sched/sched.h"
+#include "serve/hook_nf.h"
+#include "state/ns.h"
+#include "state/sweep.h"
+
+/* Guards the scope of every namespace, and with it the hooks; see ns.h. */
+DEFINE_MUTEX(slb_mutex);
+
+/* Register or unregister the hooks as scope and services want it. */
+static int slb_scope_hook(struct slb_net *sn, int scope, int services)
+{
+	bool want = !sn->dead && (scope == SLB_SCOPE_ALL ||
+				  (scope == SLB_SCOPE_SHADOW && services));
+	int err = 0;
+
+	lockdep_assert_held(&slb_mutex);
+	if (want == sn->hooked)
+		return 0;
+	if (want)
+		err = slb_nf_register(sn);
+	else
+		slb_nf_unregister(sn);
+	if (!err)
+		WRITE_ONCE(sn->hooked, want);
+	return err;
+}
+
+/**
+ * slb_scope_set() - choose which services are served by flows
+ * @sn: the namespace
+ * @scope: enum slb_scope
+ *
+ * When this returns, no packet is served by a flow of a service that is out of
+ * scope, on any CPU.
+ *
+ * Context: process, slb_mutex.
+ * Return: 0, or what nf_register_net_hooks() returns; then nothing changed.
+ */
+int slb_scope_set(struct slb_net *sn, int scope)
+{
+	int err;
+
+	lockdep_assert_held(&slb_mutex);
+	if (scope == sn->scope)
+		return 0;
+	err = slb_scope_hook(sn, scope, sn->services);
+	if (err)
+		return err;
+	WRITE_ONCE(sn->scope, scope);
+	/* hooks that have read the old scope */
+	synchronize_rcu();
+	slb_sweep_drop(sn);
+	return 0;
+}
+
+/* A service begins to be scheduled by "shadow". Without hooks it is not served by flows, and
+ * works all the same: but who asked for them should know.
+ */
+static int slb_scope_service_add(struct net *net)
+{
+	struct slb_net *sn = slb_net(net);
+	int err;
+
+	mutex_lock(&slb_mutex);
+	err = slb_scope_hook(sn, sn->scope, sn->services + 1);
+	if (!err)
+		sn->services++;
+	mutex_unlock(&slb_mutex);
+	return err;
+}
+
+/* A service is no longer scheduled by "shadow". Its flows are ended by the next sweep, if
+ * not by the loss of its real servers.
+ */
+static void slb_scope_service_del(struct net *net)
+{
+	struct slb_net *sn = slb_net(net);
+
+	mutex_lock(&slb_mutex);
+	sn->services--;
+	slb_scope_hook(sn, sn->scope, sn->services);
+	mutex_unlock(&slb_mutex);
+}
+
+const struct slb_sched_watcher slb_scope_watcher = {
+	.add	= slb_scope_service_add,
+	.del	= slb_scope_service_del,
+};
+
+/**
+ * slb_scope_init() - register the hooks of a new namespace, if its scope wants them
+ * @sn: the namespace
+ *
+ * Context: process, takes slb_mutex.
+ * Return: 0, or what nf_register_net_hooks() returns.
+ */
+int slb_scope_init(struct slb_net *sn)
+{
+	int err;
+
+	mutex_lock(&slb_mutex);
+	err = slb_scope_hook(sn, sn->scope, 0);
+	mutex_unlock(&slb_mutex);
+	return err;
+}
+
+/**
+ * slb_scope_exit() - unregister the hooks of a namespace for good
+ * @sn: the namespace
+ *
+ * Context: process, takes slb_mutex.
+ */
+void slb_scope_exit(struct slb_net *sn)
+{
+	mutex_lock(&slb_mutex);
+	sn->dead = true;
+	slb_scope_hook(sn, sn->scope, sn->services);
+	mutex_unlock(&slb_mutex);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The scope of a namespace, and with it its hooks. */
+#ifndef _SLB_SCOPE_H
+#define _SLB_SCOPE_H
+
+struct slb_net;
+struct slb_sched_watcher;
+
+int slb_scope_init(struct slb_net *sn);
+void slb_scope_exit(struct slb_net *sn);
+int slb_scope_set(struct slb_net *sn, int scope);
+
+extern const struct slb_sched_watcher slb_scope_watcher;
+
+#endif /* _SLB_SCOPE_H */
