@@ -5,11 +5,11 @@
 #include "parse_packet.h"
 
 /* Verdicts with and without a key. */
-#define HIT		{ SLB_HIT, true }
-#define HIT_NOCSUM	{ SLB_HIT, true, false, true }
-#define NO(why)		{ SLB_MISS_##why }
-#define NO_KEY(why)	{ SLB_MISS_##why, true }
-#define NO_NOCSUM(why)	{ SLB_MISS_##why, true, false, true }
+#define HIT		{ 0, true }
+#define HIT_NOCSUM	{ 0, true, false, true }
+#define NO(reason)		{ SLB_MISS_##reason }
+#define NO_KEY(reason)	{ SLB_MISS_##reason, true }
+#define NO_NOCSUM(reason)	{ SLB_MISS_##reason, true, false, true }
 #define NO_ENDS		{ SLB_MISS_FLAGS, true, true }
 
 const struct slb_case slb_cases4[] = {

@@ -72,8 +72,8 @@ void slb_case_build(const struct slb_case *c, bool v6, u8 *p)
 /* The rules, first that applies, read off the bytes: of the transport header, of
  * which @size bytes are there and @len should be.
  */
-static enum slb_stat slb_rules_transport(const u8 *th, u8 proto, u32 size,
-					 int len, struct slb_found *want)
+static enum slb_reason slb_rules_transport(const u8 *th, u8 proto, u32 size,
+					   int len, struct slb_found *want)
 {
 	u32 need = proto == TCP ? 20 : proto == UDP ? 8 : 16;
 
@@ -84,24 +84,23 @@ static enum slb_stat slb_rules_transport(const u8 *th, u8 proto, u32 size,
 		return SLB_MISS_SHORT;
 	if (proto == SCTP) {
 		want->ends = th[12] < 16 && SLB_CHUNKS >> th[12] & 1;
-		return want->ends ? SLB_MISS_FLAGS : SLB_HIT;
+		return want->ends ? SLB_MISS_FLAGS : 0;
 	}
 	if (proto == UDP) {
 		want->nocsum = !th[6] && !th[7];
 		need = th[4] * 256 + th[5];
-		return need < 8 || (int)need > len ? SLB_MISS_SHORT : SLB_HIT;
+		return need < 8 || (int)need > len ? SLB_MISS_SHORT : 0;
 	}
 	want->ends = th[13] & (SYN | FIN | RST);
 	if (want->ends || !(th[13] & ACK))
 		return SLB_MISS_FLAGS;
-	return th[12] < 0x50 || len < th[12] / 16 * 4 ? SLB_MISS_SHORT :
-							SLB_HIT;
+	return th[12] < 0x50 || len < th[12] / 16 * 4 ? SLB_MISS_SHORT : 0;
 }
 
-static enum slb_stat slb_rules4(const u8 *p, u32 size, u32 iif,
-				struct slb_found *want)
+static enum slb_reason slb_rules4(const u8 *p, u32 size, u32 iif,
+				  struct slb_found *want)
 {
-	enum slb_stat verdict;
+	enum slb_reason verdict;
 	u32 thoff;
 
 	if (size < 20 || p[VERSION] < 0x45 || p[VERSION] > 0x4f)
@@ -117,19 +116,19 @@ static enum slb_stat slb_rules4(const u8 *p, u32 size, u32 iif,
 		return SLB_MISS_SHORT;
 	verdict = slb_rules_transport(p + thoff, p[PROTO], size - thoff,
 				      slb_ip_len(p, false) - thoff, want);
-	if (verdict != SLB_HIT)
+	if (verdict)
 		return verdict;
 	if (p[FRAG] & 0x20)
 		return SLB_MISS_FRAGMENT;
 	if (thoff > 20)
 		return SLB_MISS_OPTIONS;
-	return p[TTL] < 2 ? SLB_MISS_TTL : SLB_HIT;
+	return p[TTL] < 2 ? SLB_MISS_TTL : 0;
 }
 
-static enum slb_stat slb_rules6(const u8 *p, u32 size, u32 iif,
-				struct slb_found *want)
+static enum slb_reason slb_rules6(const u8 *p, u32 size, u32 iif,
+				  struct slb_found *want)
 {
-	enum slb_stat verdict;
+	enum slb_reason verdict;
 
 	if (size < 40 || p[VERSION] < 0x60 || p[VERSION] > 0x6f)
 		return SLB_MISS_SHORT;
@@ -144,9 +143,9 @@ static enum slb_stat slb_rules6(const u8 *p, u32 size, u32 iif,
 		return SLB_MISS_META;
 	verdict = slb_rules_transport(p + 40, p[NEXT6], size - 40,
 				      slb_ip_len(p, true) - 40, want);
-	if (verdict != SLB_HIT)
+	if (verdict)
 		return verdict;
-	return p[HOP6] < 2 ? SLB_MISS_TTL : SLB_HIT;
+	return p[HOP6] < 2 ? SLB_MISS_TTL : 0;
 }
 
 void slb_rules(const u8 *p, bool v6, u32 size, u32 iif, struct slb_found *want)

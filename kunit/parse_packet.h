@@ -83,7 +83,7 @@
  * @nocsum: UDP without a checksum
  */
 struct slb_found {
-	enum slb_stat	verdict;
+	enum slb_reason	verdict;
 	bool		key;
 	bool		ends;
 	bool		nocsum;

@@ -78,7 +78,7 @@ static __always_inline u32 slb_proto_hlen(u8 proto)
 /* set_sctp_state() goes by the first chunk, and takes those that it does not
  * know for data.
  */
-static inline enum slb_stat
+static inline enum slb_reason
 slb_parse_chunk(const struct sctp_chunkhdr *ch, struct slb_pkt *pkt)
 {
 	switch (ch->type) {
@@ -94,12 +94,12 @@ slb_parse_chunk(const struct sctp_chunkhdr *ch, struct slb_pkt *pkt)
 		pkt->ends = true;
 		return SLB_MISS_FLAGS;
 	default:
-		return SLB_HIT;
+		return 0;
 	}
 }
 
 /* The transport header, of which avail bytes can be read and len are there. */
-static __always_inline enum slb_stat
+static __always_inline enum slb_reason
 slb_parse_transport(const void *data, u32 avail, u32 len, struct slb_pkt *pkt)
 {
 	const struct udphdr *uh = data;
@@ -120,12 +120,12 @@ slb_parse_transport(const void *data, u32 avail, u32 len, struct slb_pkt *pkt)
 		}
 		if (th->doff < 5 || len < th->doff * 4)
 			return SLB_MISS_SHORT;
-		return SLB_HIT;
+		return 0;
 	case IPPROTO_UDP:
 		pkt->nocsum = !uh->check;
 		if (ntohs(uh->len) < sizeof(*uh) || ntohs(uh->len) > len)
 			return SLB_MISS_SHORT;
-		return SLB_HIT;
+		return 0;
 	default:
 		need += sizeof(struct sctp_chunkhdr);
 		if (avail < need || len < need)
@@ -161,17 +161,17 @@ static __always_inline void slb_pkt_init(struct slb_pkt *pkt, bool v6)
  * @avail is read whatever they say.
  *
  * Context: any.
- * Return: SLB_HIT if a flow may serve the packet, or why not: SLB_MISS_PROTO,
+ * Return: 0 if a flow may serve the packet, or why not: SLB_MISS_PROTO,
  *	SLB_MISS_SHORT, SLB_MISS_OPTIONS, SLB_MISS_FRAGMENT, SLB_MISS_FLAGS,
  *	SLB_MISS_TTL or SLB_MISS_META (a device index that fits no key).
  */
-static __always_inline enum slb_stat
+static __always_inline enum slb_reason
 slb_parse_ipv4(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 {
 	const struct iphdr *iph = data;
 	const __be32 *ports;
 	u32 thoff, need, ihl;
-	enum slb_stat why;
+	enum slb_reason reason;
 	u8 proto;
 
 	slb_pkt_init(pkt, false);
@@ -206,16 +206,16 @@ slb_parse_ipv4(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 	slb_parse_dsfield(iph->tos, pkt);
 	if (pkt->len < pkt->hlen)
 		return SLB_MISS_SHORT;
-	why = slb_parse_transport(ports, avail - thoff, pkt->len - thoff, pkt);
-	if (why != SLB_HIT)
-		return why;
+	reason = slb_parse_transport(ports, avail - thoff, pkt->len - thoff, pkt);
+	if (reason)
+		return reason;
 	if (iph->frag_off & htons(IP_MF))
 		return SLB_MISS_FRAGMENT;
 	if (ihl > 5)
 		return SLB_MISS_OPTIONS;
 	if (iph->ttl <= 1)
 		return SLB_MISS_TTL;
-	return SLB_HIT;
+	return 0;
 }
 
 /**
@@ -233,12 +233,12 @@ slb_parse_ipv4(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
  * Return: as slb_parse_ipv4(); SLB_MISS_OPTIONS and SLB_MISS_FRAGMENT tell of
  *	extension headers.
  */
-static __always_inline enum slb_stat
+static __always_inline enum slb_reason
 slb_parse_ipv6(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 {
 	const struct ipv6hdr *iph = data;
 	const __be32 *ports;
-	enum slb_stat why;
+	enum slb_reason reason;
 	u8 proto;
 	u32 need;
 
@@ -277,26 +277,26 @@ slb_parse_ipv6(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 	slb_parse_dsfield(ipv6_get_dsfield(iph), pkt);
 	if (pkt->len < pkt->hlen)
 		return SLB_MISS_SHORT;
-	why = slb_parse_transport(ports, avail - sizeof(*iph),
-				  pkt->len - sizeof(*iph), pkt);
-	if (why != SLB_HIT)
-		return why;
+	reason = slb_parse_transport(ports, avail - sizeof(*iph),
+				     pkt->len - sizeof(*iph), pkt);
+	if (reason)
+		return reason;
 	if (iph->hop_limit <= 1)
 		return SLB_MISS_TTL;
-	return SLB_HIT;
+	return 0;
 }
 
 /**
  * slb_pkt_keyless() - may a packet without a key be of a flow?
  * @pkt: the packet
- * @why: what the parser says of it
+ * @reason: what the parser says of it
  *
  * Context: any.
  */
-static inline bool slb_pkt_keyless(const struct slb_pkt *pkt, enum slb_stat why)
+static inline bool slb_pkt_keyless(const struct slb_pkt *pkt, enum slb_reason reason)
 {
 	return !pkt->has_key &&
-	       (why == SLB_MISS_FRAGMENT || why == SLB_MISS_OPTIONS);
+	       (reason == SLB_MISS_FRAGMENT || reason == SLB_MISS_OPTIONS);
 }
 
 #endif /* _SLB_PARSE_H */

@@ -1,152 +1,121 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Why a packet was, or was not, served by a flow. */
+/*
+ * Reasons: why a packet was not served by a flow, or made none. Each is a counter, too.
+ *
+ * One list, from which the enum, the names that operators read, and slb_reason_teaches() are
+ * derived. docs/shadowlb.7 has its texts; a static check compares.
+ */
 #ifndef _SLB_REASON_H
 #define _SLB_REASON_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
-struct net;
-
-/**
- * enum slb_stat - what is counted, once a packet or once a flow
- * @SLB_HIT: packets served by a flow
- * @SLB_LEARNED: flows made from a traversal of the slow path
- * @SLB_RENEWED: flows proved again by a traversal of the slow path
- * @SLB_EVICTED: flows pushed out of a full set by a new one
- * @SLB_ENDED: flows ended for any other reason
- * @SLB_VERIFIED: packets that a flow could have served, compared with what the
- *	slow path did
- * @SLB_DIFFERS: those that it did something else with
- * @SLB_MISS_NONE: no flow for this packet
- * @SLB_MISS_FOREIGN: let by at a glance: IPVS has nothing to do with its addresses
- * @SLB_MISS_PROTO: neither TCP nor UDP nor SCTP
- * @SLB_MISS_SHORT: shorter than its headers
- * @SLB_MISS_OPTIONS: IP options or extension headers
- * @SLB_MISS_FRAGMENT: a fragment, or put together from fragments
- * @SLB_MISS_FLAGS: TCP SYN, FIN or RST, or no ACK; SCTP chunks that change
- *	the state
- * @SLB_MISS_TTL: the time to live ends here, or is another one than that of the learned
- *	packet, where a rule sets it
- * @SLB_MISS_MTU: longer than the path takes
- * @SLB_MISS_TOS: another type of service than that of the learned packet
- * @SLB_MISS_MARK: another packet mark than that of the learned packet
- * @SLB_MISS_CSUM: UDP without a checksum through NAT: IPVS computes one; or a
- *	wrong checksum, where conntrack sees packets
- * @SLB_MISS_HOST: link-layer broadcast, multicast, or for another host
- * @SLB_MISS_META: carries what only the slow path knows how to treat (a
- *	conntrack template, route, socket, IPsec path, trace)
- * @SLB_MISS_LEASE: the flow must be proved again
- * @SLB_MISS_STATE: the connection left the state it was learned in
- * @SLB_MISS_SERVER: the real server is gone
- * @SLB_MISS_ROUTE: the route changed
- * @SLB_MISS_NEIGH: the neighbour is not known, or does not answer
- * @SLB_MISS_SYNC: IPVS may have to send a connection sync message
- * @SLB_MISS_NOMEM: no memory to make the packet writable
- * @SLB_MISS_VERIFY: given to the slow path to compare
- * @SLB_SKIP_SCOPE: not learned, the service is out of scope
- * @SLB_SKIP_UNSETTLED: not learned, the connection is not settled yet, or its
- *	conntrack entry
- * @SLB_SKIP_METHOD: not learned, the forwarding method is not served
- * @SLB_SKIP_KIND: not learned, the kind of connection is not served
- *	(one-packet, application helper, no client port)
- * @SLB_SKIP_CONNTRACK: not learned, its conntrack entry, or that of its tunnel,
- *	is not settled or not of a kind that is served
- * @SLB_SKIP_SERVER: not learned, the real server is gone
- * @SLB_SKIP_TIMEOUT: not learned, the connection expires too soon
- * @SLB_SKIP_EGRESS: not learned, the way out is not served (IPsec,
- *	lightweight tunnel, not unicast)
- * @SLB_SKIP_CHANGED: not learned, the slow path did more to the packet than
- *	an action can say
- * @SLB_SKIP_FULL: not learned, all flows of the set are in use
- * @SLB_SKIP_TABLE: not learned, the table is being allocated, or there is no memory for it
- * @SLB_WHY_MAX: how many of these are known of each service
- * @SLB_XDP_HIT: packets served by a flow from XDP; they count as SLB_HIT too
- * @SLB_XDP_FOREIGN: left to the hook, as SLB_MISS_FOREIGN
- * @SLB_XDP_OTHER: left to the hook: nothing that has a flow (not IP, another
- *	protocol, a fragment, for another host)
- * @SLB_XDP_NONE: left to the hook: no flow for this packet
- * @SLB_XDP_FLOW: left to the hook: the flow is not for this packet, or must be
- *	proved again; the hook says why
- * @SLB_XDP_ORDER: left to the hook, as the packet before it that may still be on its
- *	way there
- * @SLB_XDP_DEVICE: left to the hook: the device is part or on top of another one (a bridge, a
- *	bond, a VRF), or that of the way out takes no frames from XDP
- * @SLB_XDP_VLAN: left to the hook: a VLAN tag may be where XDP does not see it, or is
- *	none that a VLAN device takes
- * @SLB_XDP_NEIGH: left to the hook, as SLB_MISS_NEIGH
- * @SLB_XDP_MTU: left to the hook: longer than the path takes
- * @SLB_XDP_CSUM: left to the hook: its checksum is left to hardware that XDP goes by,
- *	or is wrong where conntrack sees packets
- * @SLB_XDP_FRAGS: left to the hook: of a flow, and in more than one buffer
- * @SLB_XDP_ROOM: left to the hook: no room for more headers
- * @SLB_STAT_MAX: how many there are
+/*
+ * EVENT	a counter of packets or flows, no reason
+ * MISS		the hook left the packet to the slow path
+ * TEACH	likewise, and what the slow path does to the packet may make or renew a flow
+ * SKIP		IPVS forwarded a packet without a flow, and none was made
  *
- * Each time a packet meets the hook it is a SLB_HIT or one of SLB_MISS_*. SLB_SKIP_*
- * tells of the packets among the misses that IPVS forwarded, but that made no
- * flow. Each time one meets XDP it is a SLB_XDP_HIT, and never meets the hook, or one of
- * the others.
+ * EVENT(name, text): SLB_NAME, "name"; the others: SLB_KIND_NAME, "kind_name"
  */
-enum slb_stat {
-	SLB_HIT,
-	SLB_LEARNED,
-	SLB_RENEWED,
-	SLB_EVICTED,
-	SLB_ENDED,
-	SLB_VERIFIED,
-	SLB_DIFFERS,
-	SLB_MISS_NONE,
-	SLB_MISS_FOREIGN,
-	SLB_MISS_PROTO,
-	SLB_MISS_SHORT,
-	SLB_MISS_OPTIONS,
-	SLB_MISS_FRAGMENT,
-	SLB_MISS_FLAGS,
-	SLB_MISS_TTL,
-	SLB_MISS_MTU,
-	SLB_MISS_TOS,
-	SLB_MISS_MARK,
-	SLB_MISS_CSUM,
-	SLB_MISS_HOST,
-	SLB_MISS_META,
-	SLB_MISS_LEASE,
-	SLB_MISS_STATE,
-	SLB_MISS_SERVER,
-	SLB_MISS_ROUTE,
-	SLB_MISS_NEIGH,
-	SLB_MISS_SYNC,
-	SLB_MISS_NOMEM,
-	SLB_MISS_VERIFY,
-	SLB_SKIP_SCOPE,
-	SLB_SKIP_UNSETTLED,
-	SLB_SKIP_METHOD,
-	SLB_SKIP_KIND,
-	SLB_SKIP_CONNTRACK,
-	SLB_SKIP_SERVER,
-	SLB_SKIP_TIMEOUT,
-	SLB_SKIP_EGRESS,
-	SLB_SKIP_CHANGED,
-	SLB_SKIP_FULL,
-	SLB_SKIP_TABLE,
-	SLB_WHY_MAX,
-	SLB_XDP_HIT = SLB_WHY_MAX,
-	SLB_XDP_FOREIGN,
-	SLB_XDP_OTHER,
-	SLB_XDP_NONE,
-	SLB_XDP_FLOW,
-	SLB_XDP_ORDER,
-	SLB_XDP_DEVICE,
-	SLB_XDP_VLAN,
-	SLB_XDP_NEIGH,
-	SLB_XDP_MTU,
-	SLB_XDP_CSUM,
-	SLB_XDP_FRAGS,
-	SLB_XDP_ROOM,
-	SLB_STAT_MAX
+#define SLB_REASONS(EVENT, MISS, TEACH, SKIP)						\
+	EVENT(HIT, hits, "packets served by a flow")					\
+	EVENT(LEARNED, learned, "flows made of a packet on the slow path")		\
+	EVENT(RENEWED, renewed, "flows proved again by a packet on the slow path")	\
+	EVENT(EVICTED, evicted, "flows that gave way to a new one")			\
+	EVENT(ENDED, ended, "flows ended for any other reason")				\
+	EVENT(VERIFIED, verified, "packets compared by net.shadowlb.verify")		\
+	EVENT(DIFFERS, differs, "of these, those with another outcome than the flow's")	\
+	TEACH(NONE, none, "no flow for this packet")					\
+	MISS(FOREIGN, foreign, "neither address belongs to an IPVS service")		\
+	MISS(PROTO, proto, "neither TCP nor UDP nor SCTP")				\
+	MISS(SHORT, short, "shorter than its headers")					\
+	MISS(OPTIONS, options, "IP options or extension headers")			\
+	MISS(FRAGMENT, fragment, "a fragment, or one was just between these addresses")	\
+	MISS(FLAGS, flags, "TCP SYN, FIN, RST or no ACK; SCTP chunks other than data")	\
+	MISS(TTL, ttl, "time to live ends here, or differs where a rule sets it")	\
+	MISS(MTU, mtu, "longer than the path takes")					\
+	TEACH(TOS, tos, "another type of service than the flow was proved with")	\
+	TEACH(MARK, mark, "another packet mark than the flow was proved with")		\
+	MISS(CSUM, csum, "checksum that IPVS would compute, or wrong with conntrack")	\
+	MISS(HOST, host, "link-layer broadcast or multicast, or for another host")	\
+	MISS(META, meta, "socket, route, IPsec, trace, NFQUEUE or bridge on the packet")	\
+	TEACH(LEASE, lease, "the flow must be proved again")				\
+	MISS(STATE, state, "the connection left the state it was learned in")		\
+	MISS(SERVER, server, "the real server is gone")					\
+	TEACH(ROUTE, route, "the route changed")					\
+	TEACH(NEIGH, neigh, "the neighbour is not known, or does not answer")		\
+	TEACH(SYNC, sync, "IPVS may have to send a connection sync message")		\
+	MISS(NOMEM, nomem, "no memory to make the packet writable")			\
+	TEACH(VERIFY, verify, "taken for the comparison of net.shadowlb.verify")	\
+	SKIP(SCOPE, scope, "the service is out of scope")				\
+	SKIP(UNSETTLED, unsettled, "the connection is not established yet")		\
+	SKIP(METHOD, method, "the forwarding method is not served")			\
+	SKIP(KIND, kind, "the kind of connection is not served")			\
+	SKIP(CONNTRACK, conntrack, "its conntrack entry is of a kind not served")	\
+	SKIP(SERVER, server, "the real server is gone")					\
+	SKIP(TIMEOUT, timeout, "the connection expires too soon")			\
+	SKIP(EGRESS, egress, "the way it leaves is not served")				\
+	SKIP(CHANGED, changed, "changed in more ways than a flow can repeat")		\
+	SKIP(FULL, full, "all flows of the set are in use")				\
+	SKIP(TABLE, table, "the table is being allocated, or there is no memory")
+
+/* XDP left the frame to the hook. */
+#define SLB_XDP_REASONS(EVENT, XDP)							\
+	EVENT(XDP_HITS, xdp_hits, "frames served by a flow; counted as hits, too")	\
+	XDP(FOREIGN, foreign, "neither address belongs to an IPVS service")		\
+	XDP(OTHER, other, "nothing that has a flow")					\
+	XDP(NONE, none, "no flow for this frame")					\
+	XDP(FLOW, flow, "a flow that is not for this frame, or must be proved again")	\
+	XDP(ORDER, order, "behind a frame that may still be between XDP and the hook")	\
+	XDP(DEVICE, device, "a device part or on top of another, or without XDP")	\
+	XDP(VLAN, vlan, "a VLAN tag may be where XDP does not see it")			\
+	XDP(NEIGH, neigh, "the neighbour is not known, or does not answer")		\
+	XDP(MTU, mtu, "longer than the path takes")					\
+	XDP(CSUM, csum, "checksum left to hardware, or wrong with conntrack")		\
+	XDP(FRAGS, frags, "in more than one buffer")					\
+	XDP(ROOM, room, "no room for more headers")
+
+#define SLB_EVENT(NAME, name, text)	SLB_##NAME,
+#define SLB_MISS(NAME, name, text)	SLB_MISS_##NAME,
+#define SLB_SKIP(NAME, name, text)	SLB_SKIP_##NAME,
+#define SLB_XDP(NAME, name, text)	SLB_XDP_##NAME,
+
+/* 0: fine, which each check returns for a packet that it has nothing against. Each time a
+ * packet meets the hook it counts as SLB_HIT or SLB_MISS_*; a frame at XDP as SLB_XDP_*.
+ */
+enum slb_reason {
+	SLB_REASONS(SLB_EVENT, SLB_MISS, SLB_MISS, SLB_SKIP)
+	SLB_XDP_REASONS(SLB_EVENT, SLB_XDP)
+	SLB_REASON_MAX
 };
 
-extern const char *const slb_stat_names[SLB_STAT_MAX];
+/* Those before it are counted for each service, too. */
+#define SLB_REASON_XDP	SLB_XDP_HITS
 
-int slb_stats_init(struct net *net);
-void slb_stats_exit(struct net *net);
+#undef SLB_EVENT
+#undef SLB_MISS
+#undef SLB_SKIP
+#undef SLB_XDP
+
+#define SLB_QUIET(NAME, name, text)
+#define SLB_TEACH(NAME, name, text)	BIT_ULL(SLB_MISS_##NAME) |
+
+/**
+ * slb_reason_teaches() - true if the slow path may teach by a packet with this reason
+ * @reason: reason of a packet that was not served
+ */
+static inline bool slb_reason_teaches(enum slb_reason reason)
+{
+	const u64 teach = SLB_REASONS(SLB_QUIET, SLB_QUIET, SLB_TEACH, SLB_QUIET) 0;
+
+	return teach & BIT_ULL(reason);
+}
+
+#undef SLB_QUIET
+#undef SLB_TEACH
+
+extern const char *const slb_reason_names[SLB_REASON_MAX];
 
 #endif /* _SLB_REASON_H */

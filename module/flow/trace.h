@@ -85,13 +85,13 @@ TRACE_EVENT(slb_learn,
 TRACE_EVENT(slb_differ,
 	TP_PROTO(const struct slb_flow *flow, const struct slb_action6 *act,
 		 const struct dst_entry *dst, u32 mark, u8 flags,
-		 enum slb_stat why),
-	TP_ARGS(flow, act, dst, mark, flags, why),
+		 enum slb_reason reason),
+	TP_ARGS(flow, act, dst, mark, flags, reason),
 	TP_STRUCT__entry(
 		SLB_KEY_FIELDS
 		SLB_ACTION_FIELDS(flow)
 		SLB_ACTION_FIELDS(slow)
-		__field(int, why)
+		__field(int, reason)
 	),
 	TP_fast_assign(
 		struct slb_action6 was;
@@ -115,12 +115,12 @@ TRACE_EVENT(slb_differ,
 		__entry->slow_mark = mark;
 		__entry->slow_oif = dst->dev->ifindex;
 		__entry->slow_flags = flags;
-		__entry->why = why;
+		__entry->reason = reason;
 	),
 	TP_printk(SLB_KEY_FORMAT " flow: " SLB_ACTION_FORMAT
-		  " slow path: " SLB_ACTION_FORMAT " why=%s",
+		  " slow path: " SLB_ACTION_FORMAT " reason=%s",
 		  SLB_KEY_ARGS, SLB_ACTION_ARGS(flow), SLB_ACTION_ARGS(slow),
-		  slb_stat_names[__entry->why])
+		  slb_reason_names[__entry->reason])
 );
 
 TRACE_EVENT(slb_hit,
@@ -138,33 +138,33 @@ TRACE_EVENT(slb_hit,
 );
 
 TRACE_EVENT(slb_miss,
-	TP_PROTO(const void *skbaddr, enum slb_stat why),
-	TP_ARGS(skbaddr, why),
+	TP_PROTO(const void *skbaddr, enum slb_reason reason),
+	TP_ARGS(skbaddr, reason),
 	TP_STRUCT__entry(
 		__field(const void *, skbaddr)
-		__field(int, why)
+		__field(int, reason)
 	),
 	TP_fast_assign(
 		__entry->skbaddr = skbaddr;
-		__entry->why = why;
+		__entry->reason = reason;
 	),
-	TP_printk("skbaddr=%p why=%s", __entry->skbaddr,
-		  slb_stat_names[__entry->why])
+	TP_printk("skbaddr=%p reason=%s", __entry->skbaddr,
+		  slb_reason_names[__entry->reason])
 );
 
 TRACE_EVENT(slb_end,
-	TP_PROTO(const struct slb_flow *flow, enum slb_stat why),
-	TP_ARGS(flow, why),
+	TP_PROTO(const struct slb_flow *flow, enum slb_reason reason),
+	TP_ARGS(flow, reason),
 	TP_STRUCT__entry(
 		SLB_KEY_FIELDS
-		__field(int, why)
+		__field(int, reason)
 	),
 	TP_fast_assign(
 		slb_flow_key(flow, &__entry->key);
-		__entry->why = why;
+		__entry->reason = reason;
 	),
-	TP_printk(SLB_KEY_FORMAT " why=%s", SLB_KEY_ARGS,
-		  slb_stat_names[__entry->why])
+	TP_printk(SLB_KEY_FORMAT " reason=%s", SLB_KEY_ARGS,
+		  slb_reason_names[__entry->reason])
 );
 
 #endif /* _SLB_TRACE_H */

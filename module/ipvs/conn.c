@@ -129,9 +129,9 @@ bool slb_conn_sync_fit(const struct ip_vs_conn *cp)
  * @scope: which services flows serve in this namespace
  *
  * Context: RCU.
- * Return: SLB_LEARNED, or the reason why not.
+ * Return: 0, or the reason why not.
  */
-enum slb_stat slb_conn_fit(const struct ip_vs_conn *cp, enum slb_scope scope)
+enum slb_reason slb_conn_fit(const struct ip_vs_conn *cp, enum slb_scope scope)
 {
 	const struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 
@@ -158,7 +158,7 @@ enum slb_stat slb_conn_fit(const struct ip_vs_conn *cp, enum slb_scope scope)
 		return SLB_SKIP_UNSETTLED;
 	if (READ_ONCE(cp->timeout) < SLB_TIMEOUT_MIN)
 		return SLB_SKIP_TIMEOUT;
-	return SLB_LEARNED;
+	return 0;
 }
 
 /**

@@ -119,7 +119,7 @@ struct ip_vs_conn *slb_conn_pin(struct netns_ipvs *ipvs,
 				bool *out);
 void slb_conn_unpin(struct ip_vs_conn *cp);
 bool slb_conn_sync_fit(const struct ip_vs_conn *cp);
-enum slb_stat slb_conn_fit(const struct ip_vs_conn *cp, enum slb_scope scope);
+enum slb_reason slb_conn_fit(const struct ip_vs_conn *cp, enum slb_scope scope);
 bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst);
 u32 slb_conn_mtu(const struct ip_vs_conn *cp);
 bool slb_conn_ended(struct ip_vs_conn *cp);

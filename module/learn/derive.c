@@ -407,16 +407,16 @@ static bool slb_proof_fit(struct slb_net *sn, struct slb_proof *p)
  * are for the caller to let go of, whatever this returns.
  *
  * Context: RCU, BH off.
- * Return: SLB_LEARNED, or the reason why a flow must not be made.
+ * Return: 0, or the reason why a flow must not be made.
  */
-enum slb_stat slb_prove(struct slb_net *sn, struct slb_proof *p,
-			struct sk_buff *skb, const struct net_device *dev)
+enum slb_reason slb_prove(struct slb_net *sn, struct slb_proof *p,
+			  struct sk_buff *skb, const struct net_device *dev)
 {
-	enum slb_stat why = slb_conn_fit(p->cp, READ_ONCE(sn->scope));
+	enum slb_reason reason = slb_conn_fit(p->cp, READ_ONCE(sn->scope));
 	bool seen;
 
-	if (why != SLB_LEARNED)
-		return why;
+	if (reason)
+		return reason;
 	if (slb_conn_method(p->cp) == IP_VS_CONN_F_TUNNEL)
 		p->flags |= SLB_FLOW_TUNNEL;
 	/* the bridge took it for another of its ports, or for a device of one of its VLANs */
@@ -436,5 +436,5 @@ enum slb_stat slb_prove(struct slb_net *sn, struct slb_proof *p,
 	if (p->flags & SLB_FLOW_EXTRA || p->w->pkt.v6 || p->mark || p->ct ||
 	    p->dst->ops->family == AF_INET6)
 		p->flags |= SLB_FLOW_WIDE;
-	return SLB_LEARNED;
+	return 0;
 }

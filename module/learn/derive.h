@@ -33,7 +33,7 @@ struct slb_proof {
 	u8			flags;
 };
 
-enum slb_stat slb_prove(struct slb_net *sn, struct slb_proof *p,
-			struct sk_buff *skb, const struct net_device *dev);
+enum slb_reason slb_prove(struct slb_net *sn, struct slb_proof *p,
+			  struct sk_buff *skb, const struct net_device *dev);
 
 #endif /* _SLB_DERIVE_H */

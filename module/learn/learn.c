@@ -37,24 +37,6 @@ static bool slb_ct_begins(const struct sk_buff *skb)
 	return ct && !nf_ct_is_template(ct) && !nf_ct_is_confirmed(ct);
 }
 
-/* May the slow path teach something by this packet? */
-static bool slb_miss_teaches(enum slb_stat why)
-{
-	switch (why) {
-	case SLB_MISS_NONE:
-	case SLB_MISS_LEASE:
-	case SLB_MISS_TOS:
-	case SLB_MISS_MARK:
-	case SLB_MISS_ROUTE:
-	case SLB_MISS_NEIGH:
-	case SLB_MISS_SYNC:
-	case SLB_MISS_VERIFY:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /**
  * slb_note() - note a packet that goes into the slow path
  * @sn: the namespace
@@ -62,24 +44,24 @@ static bool slb_miss_teaches(enum slb_stat why)
  * @skb: the packet
  * @pkt: what the parser found in it, and its hash, if it has a key
  * @pair: its addresses
- * @why: why it was not served
+ * @reason: why it was not served
  *
  * Context: BH off.
  */
 void slb_note(struct slb_net *sn, struct slb_cpu_data *d, struct sk_buff *skb,
 	      const struct slb_pkt *pkt, struct slb_pair pair,
-	      enum slb_stat why)
+	      enum slb_reason reason)
 {
-	bool teaches = slb_miss_teaches(why) &&
-		       !slb_hint_shunned(d, pkt->hash, jiffies, &why);
+	bool teaches = slb_reason_teaches(reason) &&
+		       !slb_hint_shunned(d, pkt->hash, jiffies, &reason);
 	struct slb_watch *w;
 
 	slb_peers_note(&d->peers, pair,
 		       slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
-	w = slb_watch_add(&d->watch, sn->net, skb, pkt, pair, why, teaches);
+	w = slb_watch_add(&d->watch, sn->net, skb, pkt, pair, reason, teaches);
 	/* most that have no flow yet are single questions, or nothing that IPVS has */
 	if (!teaches ||
-	    (why == SLB_MISS_NONE && !slb_hint_seen(d, pkt->hash)))
+	    (reason == SLB_MISS_NONE && !slb_hint_seen(d, pkt->hash)))
 		return;
 	w->rest = slb_watch_rest(skb, pkt->hlen);
 	w->whole = true;
@@ -127,7 +109,7 @@ static void slb_flow_write(const struct slb_cpu_data *d, struct slb_flow *flow,
 /* A place for a new flow, with its key. */
 static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
 				     const struct slb_proof *p,
-				     unsigned long now, enum slb_stat *why)
+				     unsigned long now, enum slb_reason *reason)
 {
 	bool wide = p->flags & SLB_FLOW_WIDE;
 	struct slb_table *t = wide ? &d->wide : &d->narrow;
@@ -137,12 +119,12 @@ static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
 	if (!slb_table_ready(t)) {
 		slb_sweep_kick(this_cpu_ptr(sn->cpu),
 			       wide ? SLB_WANT_WIDE : SLB_WANT_NARROW);
-		*why = SLB_SKIP_TABLE;
+		*reason = SLB_SKIP_TABLE;
 		return NULL;
 	}
 	flow = slb_flow_place(t, pkt->hash, now);
 	if (!flow) {
-		*why = SLB_SKIP_FULL;
+		*reason = SLB_SKIP_FULL;
 		return NULL;
 	}
 	if (flow->dst)
@@ -236,10 +218,10 @@ static struct ip_vs_conn *slb_learn_pin(struct slb_net *sn,
  * a reason of its own, what had none one why no flow was made before, or now.
  */
 static void slb_learn_count(struct slb_cpu_data *d, const struct slb_watch *w,
-			    const struct ip_vs_conn *cp, enum slb_stat why)
+			    const struct ip_vs_conn *cp, enum slb_reason reason)
 {
 	slb_service_add(&d->services, cp,
-			w->why == SLB_MISS_NONE ? why : w->why, 1);
+			w->reason == SLB_MISS_NONE ? reason : w->reason, 1);
 }
 
 /* The same without a connection at hand. Finding it is the walk of IPVS's table: only
@@ -248,24 +230,24 @@ static void slb_learn_count(struct slb_cpu_data *d, const struct slb_watch *w,
  */
 static void slb_unlearned_count(struct slb_net *sn, struct slb_cpu_data *d,
 				const struct slb_watch *w, struct sk_buff *skb,
-				enum slb_stat why)
+				enum slb_reason reason)
 {
 	struct ip_vs_conn *cp = NULL;
 	bool out, walk;
 
 	if (w->pkt.has_key &&
-	    slb_service_add_known(&d->services, w, skb, why))
+	    slb_service_add_known(&d->services, w, skb, reason))
 		return;
 	/* of single questions there are many; of TCP and SCTP few wait for another packet */
-	walk = why < SLB_SKIP_SCOPE || (why == SLB_SKIP_UNSETTLED &&
-					w->pkt.proto != IPPROTO_UDP);
+	walk = reason < SLB_SKIP_SCOPE || (reason == SLB_SKIP_UNSETTLED &&
+					   w->pkt.proto != IPPROTO_UDP);
 	if (w->pkt.has_key && walk)
 		cp = slb_learn_pin(sn, &w->pkt, skb, &out);
 	if (cp) {
-		slb_service_add(&d->services, cp, why, 1);
+		slb_service_add(&d->services, cp, reason, 1);
 		slb_conn_unpin(cp);
 	} else {
-		slb_service_add_other(&d->services, why);
+		slb_service_add_other(&d->services, reason);
 	}
 }
 
@@ -288,9 +270,9 @@ static bool slb_learn_found(struct slb_net *sn, const struct slb_pkt *pkt,
 /* Learn a flow from the packet, or renew the one there is. A flow that cannot
  * be proved is ended: what it stands for is not what the slow path does.
  */
-static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
-			       const struct slb_watch *w, struct sk_buff *skb,
-			       const struct net_device *dev)
+static enum slb_reason slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
+				 const struct slb_watch *w, struct sk_buff *skb,
+				 const struct net_device *dev)
 {
 	struct slb_flow *flow = slb_flow_find(d, &w->pkt);
 	struct slb_proof p = {
@@ -299,40 +281,40 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		.tracked = READ_ONCE(d->tracked[w->pkt.v6]),
 	};
 	unsigned long now = jiffies;
-	enum slb_stat why;
+	enum slb_reason reason;
 	bool out;
 
 	if (!flow)
 		slb_hint_see(d, w->pkt.hash);
-	why = SLB_SKIP_UNSETTLED;
+	reason = SLB_SKIP_UNSETTLED;
 	if (!w->whole || (!flow && slb_ct_begins(skb)))
 		goto err_count;
 	if (flow) {
 		p.cp = flow->conn;
 		out = flow->flags & SLB_FLOW_OUT;
-		why = SLB_SKIP_CHANGED;
+		reason = SLB_SKIP_CHANGED;
 		if (!slb_learn_found(sn, &w->pkt, skb, flow))
 			goto err_unpin;
 	} else {
-		why = SLB_SKIP_KIND;
+		reason = SLB_SKIP_KIND;
 		p.cp = slb_learn_pin(sn, &w->pkt, skb, &out);
 		if (!p.cp) {
-			slb_hint_shun(d, w->pkt.hash, now, why);
+			slb_hint_shun(d, w->pkt.hash, now, reason);
 			goto err_count;
 		}
 	}
 	p.flags = out ? SLB_FLOW_OUT : 0;
-	why = slb_prove(sn, &p, skb, dev);
-	if (why == SLB_LEARNED && flow && !slb_flow_same(d, flow, &p))
-		why = SLB_SKIP_CHANGED;
-	if (flow && w->why == SLB_MISS_VERIFY && !slb_verify(sn, d, flow, &p, why))
-		why = SLB_SKIP_CHANGED;
+	reason = slb_prove(sn, &p, skb, dev);
+	if (!reason && flow && !slb_flow_same(d, flow, &p))
+		reason = SLB_SKIP_CHANGED;
+	if (flow && w->reason == SLB_MISS_VERIFY && !slb_verify(sn, d, flow, &p, reason))
+		reason = SLB_SKIP_CHANGED;
 	if (p.extra.inner)
 		WRITE_ONCE(d->tracked[w->pkt.v6], true);
-	if (why != SLB_LEARNED)
+	if (reason)
 		goto err_unpin;
 	if (!dst_hold_safe(p.dst)) {
-		why = SLB_SKIP_EGRESS;
+		reason = SLB_SKIP_EGRESS;
 		goto err_unpin;
 	}
 	if (flow) {
@@ -341,7 +323,7 @@ static enum slb_stat slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		slb_learn_count(d, w, p.cp, SLB_RENEWED);
 		return SLB_RENEWED;
 	}
-	flow = slb_flow_new(sn, d, &p, now, &why);
+	flow = slb_flow_new(sn, d, &p, now, &reason);
 	if (!flow)
 		goto err_release;
 	slb_flow_write(d, flow, &p, now);
@@ -360,18 +342,18 @@ err_release:
 err_unpin:
 	nf_ct_put(p.ct);
 	nf_ct_put(p.extra.inner);
-	if (why != SLB_SKIP_UNSETTLED && why != SLB_SKIP_TABLE)
-		slb_hint_shun(d, w->pkt.hash, now, why);
-	slb_learn_count(d, w, p.cp, why);
+	if (reason != SLB_SKIP_UNSETTLED && reason != SLB_SKIP_TABLE)
+		slb_hint_shun(d, w->pkt.hash, now, reason);
+	slb_learn_count(d, w, p.cp, reason);
 	if (flow)
-		slb_flow_end(sn, d, flow, why);
+		slb_flow_end(sn, d, flow, reason);
 	else
 		slb_conn_unpin(p.cp);
-	return why;
+	return reason;
 
 err_count:
-	slb_unlearned_count(sn, d, w, skb, why);
-	return why;
+	slb_unlearned_count(sn, d, w, skb, reason);
+	return reason;
 }
 
 /* Was nothing of the packet's addresses changed but its source? Without a key, it is
@@ -437,12 +419,12 @@ void slb_observe(struct slb_net *sn, struct sk_buff *skb,
 	}
 	slb_claim(&d->peers, w, skb);
 	/* packets of connections that have a flow are not the first */
-	if (w->why == SLB_MISS_NONE || !slb_miss_teaches(w->why))
+	if (w->reason == SLB_MISS_NONE || !slb_reason_teaches(w->reason))
 		slb_outdate(sn, d, &w->pkt, skb, dev);
 	if (!w->teaches) {
 		if (w->pkt.has_key)
 			slb_hint_see(d, w->pkt.hash);
-		slb_unlearned_count(sn, d, w, skb, w->why);
+		slb_unlearned_count(sn, d, w, skb, w->reason);
 		goto out;
 	}
 	/* user space had it in between: what it does to the next one, it alone knows */

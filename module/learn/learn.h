@@ -9,7 +9,7 @@
 
 void slb_note(struct slb_net *sn, struct slb_cpu_data *d,
 	      struct sk_buff *skb, const struct slb_pkt *pkt,
-	      struct slb_pair pair, enum slb_stat why);
+	      struct slb_pair pair, enum slb_reason reason);
 void slb_observe(struct slb_net *sn, struct sk_buff *skb,
 		 const struct net_device *dev);
 

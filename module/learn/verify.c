@@ -78,17 +78,17 @@ bool slb_flow_equal(const struct slb_cpu_data *d, const struct slb_flow *flow,
  * @d: the data of the CPU that owns the flow
  * @flow: the flow of a packet that it could have served
  * @p: what was found out about the packet
- * @why: what slb_prove() said of it
+ * @reason: what slb_prove() said of it
  *
  * Context: RCU, BH off, the flow is the caller's.
  * Return: false if they differ.
  */
 bool slb_verify(struct slb_net *sn, const struct slb_cpu_data *d,
 		const struct slb_flow *flow, const struct slb_proof *p,
-		enum slb_stat why)
+		enum slb_reason reason)
 {
-	switch (why) {
-	case SLB_LEARNED:
+	switch (reason) {
+	case 0:
 	case SLB_SKIP_CHANGED:
 	case SLB_SKIP_EGRESS:
 	case SLB_SKIP_CONNTRACK:
@@ -101,9 +101,9 @@ bool slb_verify(struct slb_net *sn, const struct slb_cpu_data *d,
 	if (!slb_flow_routed(sn, flow) || !slb_flow_tracked(d, flow))
 		return true;
 	slb_count(sn, SLB_VERIFIED);
-	if (why == SLB_LEARNED && slb_flow_equal(d, flow, p))
+	if (!reason && slb_flow_equal(d, flow, p))
 		return true;
 	slb_count(sn, SLB_DIFFERS);
-	trace_slb_differ(flow, &p->act, p->dst, p->mark, p->flags, why);
+	trace_slb_differ(flow, &p->act, p->dst, p->mark, p->flags, reason);
 	return false;
 }

@@ -55,6 +55,6 @@ bool slb_flow_equal(const struct slb_cpu_data *d, const struct slb_flow *flow,
 		    const struct slb_proof *p);
 bool slb_verify(struct slb_net *sn, const struct slb_cpu_data *d,
 		const struct slb_flow *flow, const struct slb_proof *p,
-		enum slb_stat why);
+		enum slb_reason reason);
 
 #endif /* _SLB_VERIFY_H */

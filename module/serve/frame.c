@@ -29,9 +29,9 @@ bool slb_peer_tags(struct net_device *dev)
  * may be that of a device here.
  *
  * Context: RCU.
- * Return: SLB_XDP_HIT, or why the frame is left to the hook.
+ * Return: 0, or why the frame is left to the hook.
  */
-enum slb_stat slb_frame_untag(struct slb_frame *f)
+enum slb_reason slb_frame_untag(struct slb_frame *f)
 {
 	const struct vlan_hdr *vh = f->ip;
 
@@ -47,7 +47,7 @@ enum slb_stat slb_frame_untag(struct slb_frame *f)
 		return SLB_XDP_VLAN;
 	f->proto = vh->h_vlan_encapsulated_proto;
 	f->ip += sizeof(*vh);
-	return slb_dev_joined(f->dev) ? SLB_XDP_DEVICE : SLB_XDP_HIT;
+	return slb_dev_joined(f->dev) ? SLB_XDP_DEVICE : 0;
 }
 
 /**

@@ -70,7 +70,7 @@ struct slb_way {
 };
 
 bool slb_peer_tags(struct net_device *dev);
-enum slb_stat slb_frame_untag(struct slb_frame *f);
+enum slb_reason slb_frame_untag(struct slb_frame *f);
 __le32 slb_sctp_crc(const void *data, u32 len);
 bool slb_frame_csum_wrong(const void *ip, const struct slb_pkt *pkt);
 struct net_device *slb_way_vlan(struct slb_way *way, const struct slb_frame *f,
@@ -123,15 +123,15 @@ static inline bool slb_tag_hidden(struct net_device *dev)
  * @xdp: the frame
  *
  * Context: RCU.
- * Return: SLB_XDP_HIT, or why the frame is left to the hook.
+ * Return: 0, or why the frame is left to the hook.
  */
-static __always_inline enum slb_stat slb_frame_open(struct slb_frame *f,
-						    struct xdp_buff *xdp)
+static __always_inline enum slb_reason slb_frame_open(struct slb_frame *f,
+						      struct xdp_buff *xdp)
 {
 	struct net_device *dev = xdp->rxq->dev;
 	const struct ethhdr *eth = xdp->data;
 	struct slb_frame tagged __uninitialized;
-	enum slb_stat why;
+	enum slb_reason reason;
 
 	f->xdp = xdp;
 	f->dev = dev;
@@ -151,15 +151,14 @@ static __always_inline enum slb_stat slb_frame_open(struct slb_frame *f,
 	if (unlikely(eth_type_vlan(f->proto))) {
 		/* not @f itself, which can then be registers alone */
 		tagged = *f;
-		why = slb_frame_untag(&tagged);
+		reason = slb_frame_untag(&tagged);
 		*f = tagged;
-		if (why != SLB_XDP_HIT)
-			return why;
+		if (reason)
+			return reason;
 		if (ether_addr_equal(eth->h_dest, f->dev->dev_addr))
-			return SLB_XDP_HIT;
+			return 0;
 	}
-	return ether_addr_equal(eth->h_dest, dev->dev_addr) ? SLB_XDP_HIT :
-							      SLB_XDP_OTHER;
+	return ether_addr_equal(eth->h_dest, dev->dev_addr) ? 0 : SLB_XDP_OTHER;
 }
 
 /**
@@ -286,16 +285,16 @@ static __always_inline bool slb_way_device(struct slb_way *way,
  * @flow: its flow, whose route is still right
  *
  * Context: RCU, BH off.
- * Return: SLB_XDP_HIT, SLB_XDP_DEVICE or SLB_XDP_NEIGH.
+ * Return: 0, SLB_XDP_DEVICE or SLB_XDP_NEIGH.
  */
-static __always_inline enum slb_stat slb_way_find(struct slb_way *way,
-						  const struct slb_frame *f,
-						  const struct slb_flow *flow)
+static __always_inline enum slb_reason slb_way_find(struct slb_way *way,
+						    const struct slb_frame *f,
+						    const struct slb_flow *flow)
 {
 	if (!slb_way_device(way, f, flow->flags, flow->dst->dev))
 		return SLB_XDP_DEVICE;
 	way->neigh = slb_flow_neigh(flow);
-	return way->neigh ? SLB_XDP_HIT : SLB_XDP_NEIGH;
+	return way->neigh ? 0 : SLB_XDP_NEIGH;
 }
 
 /**

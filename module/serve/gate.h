@@ -44,9 +44,9 @@ static inline bool slb_dev_mute6(const struct net_device *dev)
  * again suspends it. The packet's mark and checksum are not looked at.
  *
  * Context: RCU, BH off.
- * Return: SLB_HIT, or why the packet must go slow.
+ * Return: 0, or why the packet must go slow.
  */
-static __always_inline enum slb_stat
+static __always_inline enum slb_reason
 slb_flow_check(const struct slb_net *sn, const struct slb_flow *flow,
 	       const struct slb_pkt *pkt, unsigned long now)
 {
@@ -66,7 +66,7 @@ slb_flow_check(const struct slb_net *sn, const struct slb_flow *flow,
 	ct = flow->flags & SLB_FLOW_WIDE ? slb_flow6(flow)->ct : NULL;
 	if (ct && !slb_ct_alive(ct))
 		return SLB_MISS_STATE;
-	return ct && slb_ct_due(ct) ? SLB_MISS_LEASE : SLB_HIT;
+	return ct && slb_ct_due(ct) ? SLB_MISS_LEASE : 0;
 }
 
 /**
@@ -74,15 +74,15 @@ slb_flow_check(const struct slb_net *sn, const struct slb_flow *flow,
  * @extra: rare parts of its flow
  *
  * Context: RCU, the flow is the caller's.
- * Return: SLB_HIT, or why the packet must go slow.
+ * Return: 0, or why the packet must go slow.
  */
-static inline enum slb_stat slb_inner_check(const struct slb_extra *extra)
+static inline enum slb_reason slb_inner_check(const struct slb_extra *extra)
 {
 	if (!extra->inner)
-		return SLB_HIT;
+		return 0;
 	if (!slb_ct_alive(extra->inner))
 		return SLB_MISS_STATE;
-	return slb_ct_due(extra->inner) ? SLB_MISS_LEASE : SLB_HIT;
+	return slb_ct_due(extra->inner) ? SLB_MISS_LEASE : 0;
 }
 
 /**
@@ -232,8 +232,8 @@ static inline void slb_flow_served(struct slb_net *sn, struct slb_cpu_data *d,
 	slb_count(sn, SLB_HIT);
 }
 
-enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
-			struct slb_flow *flow, struct sk_buff *skb,
-			const struct slb_pkt *pkt);
+enum slb_reason slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
+			  struct slb_flow *flow, struct sk_buff *skb,
+			  const struct slb_pkt *pkt);
 
 #endif /* _SLB_GATE_H */

@@ -61,8 +61,8 @@ static u32 slb_skb_iif(const struct sk_buff *skb, const struct net_device *in)
 	return in->ifindex;
 }
 
-static enum slb_stat slb_parse(const void *data, u32 len, u32 iif, bool v6,
-			       struct slb_pkt *pkt)
+static enum slb_reason slb_parse(const void *data, u32 len, u32 iif, bool v6,
+				 struct slb_pkt *pkt)
 {
 	return v6 ? slb_parse_ipv6(data, len, iif, pkt) :
 		    slb_parse_ipv4(data, len, iif, pkt);
@@ -72,9 +72,9 @@ static enum slb_stat slb_parse(const void *data, u32 len, u32 iif, bool v6,
  * fragments that would change how it is taken apart again. Apart from its caller,
  * which then needs no room for them.
  */
-static noinline enum slb_stat slb_parse_scattered(const struct sk_buff *skb,
-						  u32 len, u32 iif, bool v6,
-						  struct slb_pkt *pkt)
+static noinline enum slb_reason slb_parse_scattered(const struct sk_buff *skb,
+						    u32 len, u32 iif, bool v6,
+						    struct slb_pkt *pkt)
 {
 	u8 buf[15 * 4 + sizeof(struct tcphdr)];
 	const void *data = skb_header_pointer(skb, 0, len, buf);
@@ -83,34 +83,34 @@ static noinline enum slb_stat slb_parse_scattered(const struct sk_buff *skb,
 }
 
 /* What the parser says of a packet, or why it goes slow all the same. */
-static enum slb_stat slb_skb_check(struct sk_buff *skb, u32 iif, bool v6,
-				   struct slb_pkt *pkt)
+static enum slb_reason slb_skb_check(struct sk_buff *skb, u32 iif, bool v6,
+				     struct slb_pkt *pkt)
 {
 	u32 len = min_t(u32, skb->len, (v6 ? sizeof(struct ipv6hdr) :
 					     ip_hdrlen(skb)) +
 				       sizeof(struct tcphdr));
-	enum slb_stat why;
+	enum slb_reason reason;
 
 	pkt->has_key = false;
 	if (skb->pkt_type != PACKET_HOST)
 		return SLB_MISS_HOST;
 	if (likely(len <= skb_headlen(skb)))
-		why = slb_parse(skb->data, len, iif, v6, pkt);
+		reason = slb_parse(skb->data, len, iif, v6, pkt);
 	else
-		why = slb_parse_scattered(skb, len, iif, v6, pkt);
-	if (why == SLB_HIT && slb_skb_special(skb, v6))
-		why = SLB_MISS_META;
-	return why;
+		reason = slb_parse_scattered(skb, len, iif, v6, pkt);
+	if (!reason && slb_skb_special(skb, v6))
+		reason = SLB_MISS_META;
+	return reason;
 }
 
 /* The packet goes slow: what becomes of its flow? */
 static void slb_flow_miss(struct slb_net *sn, struct slb_cpu_data *d,
 			  struct slb_flow *flow, const struct slb_pkt *pkt,
-			  enum slb_stat why)
+			  enum slb_reason reason)
 {
-	if (pkt->ends || why == SLB_MISS_STATE ||
+	if (pkt->ends || reason == SLB_MISS_STATE ||
 	    !slb_dest_available(flow->conn->dest)) {
-		slb_flow_end_both(sn, d, flow, why);
+		slb_flow_end_both(sn, d, flow, reason);
 		return;
 	}
 	/* IPVS is about to count it */
@@ -129,7 +129,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	struct slb_pair pair = slb_pair(skb_network_header(skb), v6);
 	/* not cleared for each packet: valid is what @has_key says */
 	struct slb_pkt pkt __uninitialized;
-	enum slb_stat why;
+	enum slb_reason reason;
 
 	if (READ_ONCE(sn->scope) == SLB_SCOPE_OFF)
 		return NF_ACCEPT;
@@ -150,30 +150,30 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		trace_slb_miss(skb, SLB_MISS_FOREIGN);
 		return NF_ACCEPT;
 	}
-	why = slb_skb_check(skb, slb_skb_iif(skb, state->in), v6, &pkt);
+	reason = slb_skb_check(skb, slb_skb_iif(skb, state->in), v6, &pkt);
 	if (d && pkt.has_key) {
 		slb_pkt_hash(d, &pkt);
 		flow = slb_flow_find(d, &pkt);
 	}
 
 	if (flow && slb_keyless_recent(d, skb_network_header(skb), v6))
-		why = SLB_MISS_FRAGMENT;
-	if (flow && why == SLB_HIT) {
-		why = slb_serve(sn, d, flow, skb, &pkt);
-		if (why == SLB_HIT)
+		reason = SLB_MISS_FRAGMENT;
+	if (flow && !reason) {
+		reason = slb_serve(sn, d, flow, skb, &pkt);
+		if (!reason)
 			return NF_STOLEN;
-	} else if (why == SLB_HIT) {
-		why = SLB_MISS_NONE;
+	} else if (!reason) {
+		reason = SLB_MISS_NONE;
 	}
 
 	if (flow)
-		slb_flow_miss(sn, d, flow, &pkt, why);
-	else if (d && slb_pkt_keyless(&pkt, why))
+		slb_flow_miss(sn, d, flow, &pkt, reason);
+	else if (d && slb_pkt_keyless(&pkt, reason))
 		slb_keyless_note(d, skb_network_header(skb), v6);
 	if (d)
-		slb_note(sn, d, skb, &pkt, pair, why);
-	slb_count(sn, why);
-	trace_slb_miss(skb, why);
+		slb_note(sn, d, skb, &pkt, pair, reason);
+	slb_count(sn, reason);
+	trace_slb_miss(skb, reason);
 	return NF_ACCEPT;
 }
 

@@ -97,10 +97,10 @@ static noinline bool slb_xdp_extra_fit(const struct slb_cpu_data *d,
 	const struct slb_extra *extra = slb_flow_extra(&d->wide, flow);
 
 	return !extra->tally.mark && !extra->how &&
-	       slb_inner_check(extra) == SLB_HIT;
+	       !slb_inner_check(extra);
 }
 
-static __always_inline enum slb_stat
+static __always_inline enum slb_reason
 slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	      const struct slb_frame *f, const struct slb_pkt *pkt, bool v6,
 	      int *to)
@@ -111,11 +111,11 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	const u8 flags = flow->flags;
 	unsigned long now = jiffies;
 	u32 mtu, len = pkt->len;
-	enum slb_stat why;
+	enum slb_reason reason;
 	void *ip = f->ip;
 	u32 hlen = 0;
 
-	if (slb_flow_check(sn, flow, pkt, now) != SLB_HIT ||
+	if (slb_flow_check(sn, flow, pkt, now) ||
 	    (flags & SLB_FLOW_NAT && pkt->nocsum) ||
 	    (unlikely(flags & SLB_FLOW_EXTRA) && !slb_xdp_extra_fit(d, flow)))
 		return SLB_XDP_FLOW;
@@ -130,9 +130,9 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	}
 	if (len + hlen > mtu)
 		return SLB_XDP_MTU;
-	why = slb_way_find(&way, f, flow);
-	if (why != SLB_XDP_HIT)
-		return why;
+	reason = slb_way_find(&way, f, flow);
+	if (reason)
+		return reason;
 	/* a frame that another device is to send is described where it begins */
 	if (ip - f->xdp->data_hard_start <
 	    hlen + VLAN_ETH_HLEN + sizeof(struct xdp_frame))
@@ -162,7 +162,7 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 		     flags & SLB_FLOW_TUNNEL);
 	slb_flow_served(sn, d, flow, len, now);
 	*to = way.dev == f->xdp->rxq->dev ? SLB_XDP_BACK : way.dev->ifindex;
-	return SLB_XDP_HIT;
+	return 0;
 }
 
 /* In the table of wide flows, for an IPv4 packet. */
@@ -173,14 +173,14 @@ static noinline struct slb_flow *slb_xdp_find_mapped(const struct slb_cpu_data *
 }
 
 /* A packet of either family: for each of them code of its own. */
-static __always_inline enum slb_stat
+static __always_inline enum slb_reason
 slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
 	       const struct slb_frame *f, bool v6, int *to)
 {
 	u32 avail = f->xdp->data_end - f->ip, iif = f->dev->ifindex;
 	struct slb_pkt pkt __uninitialized;
 	struct slb_flow *flow = NULL;
-	enum slb_stat why;
+	enum slb_reason reason;
 
 	if (unlikely(f->ip + slb_iphlen(v6) > f->xdp->data_end))
 		return SLB_XDP_OTHER;
@@ -189,10 +189,10 @@ slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
 	/* ipv6_rcv() drops it */
 	if (v6 && unlikely(slb_dev_mute6(f->dev)))
 		return SLB_XDP_OTHER;
-	why = v6 ? slb_parse_ipv6(f->ip, avail, iif, &pkt) :
+	reason = v6 ? slb_parse_ipv6(f->ip, avail, iif, &pkt) :
 		   slb_parse_ipv4(f->ip, avail, iif, &pkt);
 	if (!pkt.has_key) {
-		if (slb_pkt_keyless(&pkt, why))
+		if (slb_pkt_keyless(&pkt, reason))
 			slb_keyless_note(d, f->ip, v6);
 		return SLB_XDP_OTHER;
 	}
@@ -210,29 +210,29 @@ slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
 	if (!flow)
 		return SLB_XDP_NONE;
 	if (unlikely(xdp_buff_has_frags(f->xdp)))
-		why = SLB_XDP_FRAGS;
-	else if (why != SLB_HIT || !slb_frame_whole(f, &pkt, v6))
-		why = SLB_XDP_FLOW;
+		reason = SLB_XDP_FRAGS;
+	else if (reason || !slb_frame_whole(f, &pkt, v6))
+		reason = SLB_XDP_FLOW;
 	else if (slb_order_held(&d->order, pkt.hash) ||
 		 slb_keyless_recent(d, f->ip, v6))
-		why = SLB_XDP_ORDER;
+		reason = SLB_XDP_ORDER;
 	else
-		why = slb_xdp_serve(sn, d, flow, f, &pkt, v6, to);
-	if (unlikely(why != SLB_XDP_HIT))
+		reason = slb_xdp_serve(sn, d, flow, f, &pkt, v6, to);
+	if (unlikely(reason))
 		slb_order_hold(&d->order, pkt.hash);
-	return why;
+	return reason;
 }
 
-static __always_inline enum slb_stat
+static __always_inline enum slb_reason
 slb_xdp_meet(struct slb_net *sn, struct slb_cpu_data *d, struct xdp_buff *xdp,
 	     int *to)
 {
 	struct slb_frame f __uninitialized;
-	enum slb_stat why;
+	enum slb_reason reason;
 
-	why = slb_frame_open(&f, xdp);
-	if (unlikely(why != SLB_XDP_HIT))
-		return why;
+	reason = slb_frame_open(&f, xdp);
+	if (unlikely(reason))
+		return reason;
 	if (f.proto == htons(ETH_P_IP))
 		return slb_xdp_packet(sn, d, &f, false, to);
 	if (f.proto == htons(ETH_P_IPV6))
@@ -268,7 +268,8 @@ __bpf_kfunc int slb_xdp(struct xdp_md *ctx)
 		goto out;
 	/* pairs with slb_cpu_alloc() */
 	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
-	slb_count(sn, d ? slb_xdp_meet(sn, d, xdp, &to) : SLB_XDP_NONE);
+	slb_count(sn, d ? slb_xdp_meet(sn, d, xdp, &to) ?: SLB_XDP_HITS :
+			  SLB_XDP_NONE);
 out:
 	rcu_lock_release(&rcu_lock_map);
 	return to;
@@ -297,7 +298,7 @@ static const struct btf_kfunc_id_set slb_xdp_void_set = {
 	.set	= &slb_xdp_void_ids,
 };
 
-static const char *slb_xdp_why = "not registered";
+static const char *slb_xdp_absence = "not registered";
 
 /* Does the kernel know the module's BTF? If so it refuses a set without a function before it
  * takes anything of it. If not it takes any set, registers nothing, and returns 0.
@@ -318,13 +319,13 @@ void slb_xdp_init(void)
 {
 	/* without BTF nothing is registered, and no error returned */
 	if (!THIS_MODULE->btf_data_size)
-		slb_xdp_why = "the module was built without BTF: see docs/xdp.md";
+		slb_xdp_absence = "the module was built without BTF: see docs/xdp.md";
 	else if (!slb_xdp_btf_taken())
-		slb_xdp_why = "the module's BTF does not fit this kernel: see docs/xdp.md";
+		slb_xdp_absence = "the module's BTF does not fit this kernel: see docs/xdp.md";
 	else if (!register_btf_kfunc_id_set(BPF_PROG_TYPE_XDP, &slb_xdp_set))
-		slb_xdp_why = NULL;
-	if (slb_xdp_why)
-		pr_info("no XDP: %s\n", slb_xdp_why);
+		slb_xdp_absence = NULL;
+	if (slb_xdp_absence)
+		pr_info("no XDP: %s\n", slb_xdp_absence);
 }
 
 /**
@@ -335,5 +336,5 @@ void slb_xdp_init(void)
  */
 const char *slb_xdp_missing(void)
 {
-	return slb_xdp_why;
+	return slb_xdp_absence;
 }

@@ -6,7 +6,7 @@
 
 #include "serve/hook_xdp.h"
 
-static const char slb_xdp_why[] =
+static const char slb_xdp_absence[] =
 	"this kernel is older than 6.9, or was built without BTF for modules or VLANs";
 
 /**
@@ -16,7 +16,7 @@ static const char slb_xdp_why[] =
  */
 void slb_xdp_init(void)
 {
-	pr_info("no XDP: %s\n", slb_xdp_why);
+	pr_info("no XDP: %s\n", slb_xdp_absence);
 }
 
 /**
@@ -27,5 +27,5 @@ void slb_xdp_init(void)
  */
 const char *slb_xdp_missing(void)
 {
-	return slb_xdp_why;
+	return slb_xdp_absence;
 }

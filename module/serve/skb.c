@@ -61,9 +61,9 @@ static bool slb_csum_wrong(struct net *net, struct sk_buff *skb,
 }
 
 /* noinline: few flows ask for more than no mark. */
-static noinline enum slb_stat slb_extra_check(const struct slb_extra *extra,
-					      const struct sk_buff *skb,
-					      const struct slb_pkt *pkt)
+static noinline enum slb_reason slb_extra_check(const struct slb_extra *extra,
+						const struct sk_buff *skb,
+						const struct slb_pkt *pkt)
 {
 	if (skb->mark != extra->tally.mark)
 		return SLB_MISS_MARK;
@@ -74,22 +74,22 @@ static noinline enum slb_stat slb_extra_check(const struct slb_extra *extra,
 }
 
 /* May this flow be used now, for this packet? */
-static enum slb_stat slb_check(struct slb_net *sn,
-			       const struct slb_cpu_data *d,
-			       struct slb_flow *flow,
-			       struct sk_buff *skb,
-			       const struct slb_pkt *pkt, unsigned long now)
+static enum slb_reason slb_check(struct slb_net *sn,
+				 const struct slb_cpu_data *d,
+				 struct slb_flow *flow,
+				 struct sk_buff *skb,
+				 const struct slb_pkt *pkt, unsigned long now)
 {
-	enum slb_stat why = slb_flow_check(sn, flow, pkt, now);
+	enum slb_reason reason = slb_flow_check(sn, flow, pkt, now);
 
-	if (unlikely(why == SLB_MISS_ROUTE) && slb_reroute(sn, flow, skb))
-		why = slb_flow_check(sn, flow, pkt, now);
-	if (why != SLB_HIT)
-		return why;
+	if (unlikely(reason == SLB_MISS_ROUTE) && slb_reroute(sn, flow, skb))
+		reason = slb_flow_check(sn, flow, pkt, now);
+	if (reason)
+		return reason;
 	if (flow->flags & SLB_FLOW_EXTRA) {
-		why = slb_extra_check(slb_flow_extra(&d->wide, flow), skb, pkt);
-		if (why != SLB_HIT)
-			return why;
+		reason = slb_extra_check(slb_flow_extra(&d->wide, flow), skb, pkt);
+		if (reason)
+			return reason;
 	} else if (skb->mark) {
 		return SLB_MISS_MARK;
 	}
@@ -100,7 +100,7 @@ static enum slb_stat slb_check(struct slb_net *sn,
 		return SLB_MISS_META;
 	if (READ_ONCE(d->tracked[pkt->v6]) && slb_csum_wrong(sn->net, skb, pkt))
 		return SLB_MISS_CSUM;
-	return SLB_HIT;
+	return 0;
 }
 
 static bool slb_skb_fits(const struct sk_buff *skb, u32 mtu)
@@ -254,15 +254,15 @@ static void slb_skb_send(struct sk_buff *skb, struct net *net,
  * @d: this CPU's data
  * @flow: the flow
  * @skb: the packet
- * @pkt: what the parser found in it: SLB_HIT
+ * @pkt: what the parser, which had no reason against it, found in it
  *
  * Context: RCU, BH off.
- * Return: SLB_HIT if the packet is gone, or why it must go slow; then it is as
+ * Return: 0 if the packet is gone, or why it must go slow; then it is as
  *	it was, but that its data may have moved.
  */
-enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
-			struct slb_flow *flow, struct sk_buff *skb,
-			const struct slb_pkt *pkt)
+enum slb_reason slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
+			  struct slb_flow *flow, struct sk_buff *skb,
+			  const struct slb_pkt *pkt)
 {
 	bool partial = skb->ip_summed == CHECKSUM_PARTIAL;
 	struct slb_encap e = { .hlen = 0 };
@@ -270,15 +270,15 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	struct neighbour *neigh;
 	struct dst_entry *dst;
 	u8 flags = flow->flags;
-	enum slb_stat why;
+	enum slb_reason reason;
 	u32 len = skb->len;
 	u32 mtu;
 
 	if (flags & SLB_FLOW_NAT && pkt->nocsum && !partial)
 		return SLB_MISS_CSUM;
-	why = slb_check(sn, d, flow, skb, pkt, now);
-	if (why != SLB_HIT)
-		return why;
+	reason = slb_check(sn, d, flow, skb, pkt, now);
+	if (reason)
+		return reason;
 	dst = flow->dst;
 	mtu = slb_flow_mtu(flow);
 	if (flags & SLB_FLOW_TUNNEL) {
@@ -316,5 +316,5 @@ enum slb_stat slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 
 	slb_flow_served(sn, d, flow, len, now);
 	slb_skb_send(skb, sn->net, dst, neigh, flags);
-	return SLB_HIT;
+	return 0;
 }

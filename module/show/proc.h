@@ -7,6 +7,8 @@
 
 struct net;
 
+int slb_stats_init(struct net *net);
+void slb_stats_exit(struct net *net);
 int slb_show_init(struct net *net);
 void slb_show_exit(struct net *net);
 int slb_list_init(struct net *net);

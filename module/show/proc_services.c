@@ -105,7 +105,7 @@ static void slb_why_sum(struct seq_file *seq,
 		if (key && !row)
 			continue;
 		stat = key ? row->stat : s->others;
-		for (i = 0; i < SLB_WHY_MAX; i++)
+		for (i = 0; i < SLB_REASON_XDP; i++)
 			sum[i] += READ_ONCE(stat[i]);
 	}
 }
@@ -130,7 +130,7 @@ static int slb_why_show(struct seq_file *seq, void *v)
 {
 	const struct slb_service *row = v;
 	const struct slb_service_key *key = v == seq ? NULL : &row->key;
-	u64 sum[SLB_WHY_MAX] = {}, slow = 0;
+	u64 sum[SLB_REASON_XDP] = {}, slow = 0;
 	int i;
 
 	if (v == SEQ_START_TOKEN) {
@@ -138,13 +138,13 @@ static int slb_why_show(struct seq_file *seq, void *v)
 		return 0;
 	}
 	slb_why_sum(seq, key, sum);
-	for (i = SLB_HIT + 1; i < SLB_WHY_MAX; i++)
+	for (i = SLB_HIT + 1; i < SLB_REASON_XDP; i++)
 		slow += sum[i];
 	slb_why_name(seq, key);
 	seq_printf(seq, " %llu %llu", sum[SLB_HIT], slow);
-	for (i = SLB_HIT + 1; i < SLB_WHY_MAX; i++)
+	for (i = SLB_HIT + 1; i < SLB_REASON_XDP; i++)
 		if (sum[i])
-			seq_printf(seq, " %s=%llu", slb_stat_names[i], sum[i]);
+			seq_printf(seq, " %s=%llu", slb_reason_names[i], sum[i]);
 	seq_putc(seq, '\n');
 	return 0;
 }

@@ -144,15 +144,15 @@ void slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 static struct ip_vs_conn *slb_flow_drop(struct slb_net *sn,
 					struct slb_cpu_data *d,
 					struct slb_flow *flow,
-					enum slb_stat why)
+					enum slb_reason reason)
 {
 	bool wide = flow->flags & SLB_FLOW_WIDE;
 	struct nf_conn *ct = wide ? slb_flow6(flow)->ct : NULL;
 	struct nf_conn *inner = slb_flow_inner(d, flow);
 	struct ip_vs_conn *cp = flow->conn;
 
-	trace_slb_end(flow, why);
-	slb_count(sn, why == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
+	trace_slb_end(flow, reason);
+	slb_count(sn, reason == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
 	slb_flow_settle(d, flow, jiffies);
 	slb_flow_peer(d, flow)->flows--;
 	dst_release(flow->dst);
@@ -172,15 +172,15 @@ static struct ip_vs_conn *slb_flow_drop(struct slb_net *sn,
  * @sn: the namespace
  * @d: the data of the CPU that owns the flow
  * @flow: the flow
- * @why: SLB_EVICTED or the reason that packets are counted by
+ * @reason: SLB_EVICTED or the reason that packets are counted by
  *
  * Context: RCU, BH off.
  */
 void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
-		  struct slb_flow *flow, enum slb_stat why)
+		  struct slb_flow *flow, enum slb_reason reason)
 {
 	bool ended = slb_conn_ended(flow->conn);
-	struct ip_vs_conn *cp = slb_flow_drop(sn, d, flow, why);
+	struct ip_vs_conn *cp = slb_flow_drop(sn, d, flow, reason);
 
 	if (ended)
 		slb_conn_expire(cp);
@@ -277,7 +277,7 @@ static struct slb_flow *slb_flow_reverse(const struct slb_cpu_data *d,
  * @sn: the namespace
  * @d: this CPU's data
  * @flow: one of them
- * @why: the reason that packets are counted by
+ * @reason: the reason that packets are counted by
  *
  * The packet that is about to go slow may make IPVS end the connection or set another
  * one in its place, which it does by a timer, at the next tick. What other CPUs hold of
@@ -286,12 +286,12 @@ static struct slb_flow *slb_flow_reverse(const struct slb_cpu_data *d,
  * Context: RCU, BH off.
  */
 void slb_flow_end_both(struct slb_net *sn, struct slb_cpu_data *d,
-		       struct slb_flow *flow, enum slb_stat why)
+		       struct slb_flow *flow, enum slb_reason reason)
 {
 	struct slb_flow *rev = slb_flow_reverse(d, flow);
 
 	/* first of all: the connection is the last one's to end */
 	if (rev)
-		slb_flow_drop(sn, d, rev, why);
-	slb_flow_end(sn, d, flow, why);
+		slb_flow_drop(sn, d, rev, reason);
+	slb_flow_end(sn, d, flow, reason);
 }

@@ -31,7 +31,7 @@
  * @seen: fingerprint of a UDP key of which one packet was seen
  * @shun: fingerprint of a key that could not be learned
  * @when: when that was, in slb_ticks()
- * @why: and why not, enum slb_stat
+ * @reason: and why not, enum slb_reason
  *
  * Hints may be wrong, for keys with the same hash or after ticks have wrapped:
  * they only move the packet at which a flow is learned.
@@ -40,7 +40,7 @@ struct slb_hint {
 	u16	seen;
 	u16	shun;
 	u16	when;
-	u8	why;
+	u8	reason;
 };
 
 /**
@@ -264,8 +264,8 @@ void slb_flow_begin(struct slb_cpu_data *d, const struct slb_flow *flow);
 void slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 		     unsigned long now);
 void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
-		  struct slb_flow *flow, enum slb_stat why);
+		  struct slb_flow *flow, enum slb_reason reason);
 void slb_flow_end_both(struct slb_net *sn, struct slb_cpu_data *d,
-		       struct slb_flow *flow, enum slb_stat why);
+		       struct slb_flow *flow, enum slb_reason reason);
 
 #endif /* _SLB_CPU_H */

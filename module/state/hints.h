@@ -77,7 +77,7 @@ static inline bool slb_hint_seen(struct slb_cpu_data *d, u32 hash)
  * @d: data of this CPU
  * @hash: hash of the key
  * @now: jiffies
- * @why: set to the reason, if so
+ * @reason: set to the reason, if so
  *
  * A connection that flows do not serve sends packets all the same: looking at
  * each of them would make the slow path slower than it was.
@@ -85,7 +85,7 @@ static inline bool slb_hint_seen(struct slb_cpu_data *d, u32 hash)
  * Context: BH off, this CPU.
  */
 static inline bool slb_hint_shunned(struct slb_cpu_data *d, u32 hash,
-				    unsigned long now, enum slb_stat *why)
+				    unsigned long now, enum slb_reason *reason)
 {
 	u16 print;
 	const struct slb_hint *hint = slb_hint(d, hash, &print);
@@ -93,7 +93,7 @@ static inline bool slb_hint_shunned(struct slb_cpu_data *d, u32 hash,
 	if (hint->shun != print ||
 	    (u16)(slb_ticks(now) - hint->when) >= slb_ticks(SLB_SHUN))
 		return false;
-	*why = hint->why;
+	*reason = hint->reason;
 	return true;
 }
 
@@ -102,19 +102,19 @@ static inline bool slb_hint_shunned(struct slb_cpu_data *d, u32 hash,
  * @d: data of this CPU
  * @hash: hash of the key
  * @now: jiffies
- * @why: the reason
+ * @reason: the reason
  *
  * Context: BH off, this CPU.
  */
 static inline void slb_hint_shun(struct slb_cpu_data *d, u32 hash,
-				 unsigned long now, enum slb_stat why)
+				 unsigned long now, enum slb_reason reason)
 {
 	u16 print;
 	struct slb_hint *hint = slb_hint(d, hash, &print);
 
 	hint->shun = print;
 	hint->when = slb_ticks(now);
-	hint->why = why;
+	hint->reason = reason;
 }
 
 #endif /* _SLB_HINTS_H */

@@ -56,8 +56,8 @@ static u32 slb_print_pkt(const struct slb_pkt *pkt)
  * @skb: the packet
  * @pkt: what the parser found in it
  * @pair: its addresses
- * @why: why it was not served
- * @teaches: a flow may be made of it: the parser said SLB_HIT
+ * @reason: why it was not served
+ * @teaches: a flow may be made of it: the parser had no reason against it
  *
  * Context: BH off.
  * Return: the note; what is behind the headers is the caller's to add.
@@ -65,7 +65,7 @@ static u32 slb_print_pkt(const struct slb_pkt *pkt)
 struct slb_watch *slb_watch_add(struct slb_watches *ws, struct net *net,
 				const struct sk_buff *skb,
 				const struct slb_pkt *pkt, struct slb_pair pair,
-				enum slb_stat why, bool teaches)
+				enum slb_reason reason, bool teaches)
 {
 	u32 i = slb_watch_index(skb);
 	struct slb_watch *w = &ws->slot[i];
@@ -74,7 +74,7 @@ struct slb_watch *slb_watch_add(struct slb_watches *ws, struct net *net,
 	w->pkt = *pkt;
 	w->pair = pair;
 	w->mark = skb->mark;
-	w->why = why;
+	w->reason = reason;
 	w->teaches = teaches;
 	w->whole = false;
 	ws->print[i] = pkt->has_key ? slb_print_pkt(pkt) : 0;

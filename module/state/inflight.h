@@ -31,9 +31,9 @@
  * @partial: its transport checksum is offloaded
  * @untracked: it is kept out of conntrack ("notrack" in raw)
  * @whole: @rest is known
- * @why: why it was not served, enum slb_stat
+ * @reason: why it was not served, enum slb_reason
  * @teaches: a flow may be made of it, or renewed: all is noted. Otherwise @skb, @pkt,
- *	@pair, @mark and @why alone, to count it by
+ *	@pair, @mark and @reason alone, to count it by
  * @head: its headers
  */
 struct slb_watch {
@@ -50,7 +50,7 @@ struct slb_watch {
 	bool			partial;
 	bool			untracked;
 	bool			whole;
-	u8			why;
+	u8			reason;
 	bool			teaches;
 	u8			head[SLB_HEAD_LEN];
 };
@@ -96,7 +96,7 @@ static inline const void *slb_watch_by(void)
 struct slb_watch *slb_watch_add(struct slb_watches *ws, struct net *net,
 				const struct sk_buff *skb,
 				const struct slb_pkt *pkt, struct slb_pair pair,
-				enum slb_stat why, bool teaches);
+				enum slb_reason reason, bool teaches);
 void slb_watch_forward(struct slb_watches *ws, const struct sk_buff *skb,
 		       bool v6);
 u32 slb_watch_rest(struct sk_buff *skb, u32 offset);

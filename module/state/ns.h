@@ -47,7 +47,7 @@ struct mem_cgroup;
  * @rests: there are no flows, and @work comes back to free their tables; this CPU, BH off
  * @drop: end all flows at the next run of @work; set under slb_mutex, cleared by @work
  *	when the flows are ended
- * @stat: counters by enum slb_stat; this CPU writes, anybody reads
+ * @stat: counters by enum slb_reason; this CPU writes, anybody reads
  * @work: allocates @own, then sweeps it; runs on its CPU only
  * @swept: how long the last sweep took, in us; @work writes, anybody reads
  * @held: for how long it kept BHs off at the longest, in ns; likewise
@@ -64,7 +64,7 @@ struct slb_cpu {
 	u64			resize;
 	u64			grow;
 	bool			drop;
-	unsigned long		stat[SLB_STAT_MAX];
+	unsigned long		stat[SLB_REASON_MAX];
 	struct delayed_work	work;
 	u32			swept;
 	u32			held;
@@ -144,7 +144,7 @@ static inline struct slb_net *slb_net_rcu(const struct net *net)
  *
  * Context: any; exact with preemption on as well.
  */
-static inline void slb_count(struct slb_net *sn, enum slb_stat stat)
+static inline void slb_count(struct slb_net *sn, enum slb_reason stat)
 {
 	this_cpu_inc(sn->cpu->stat[stat]);
 }

@@ -128,32 +128,32 @@ static bool slb_service_key(struct slb_service_key *key,
  * slb_service_add() - count packets to the service of a connection
  * @s: this CPU's services
  * @cp: the connection, held
- * @why: SLB_HIT, or why they were not served
+ * @reason: SLB_HIT, or why they were not served
  * @packets: how many
  *
  * Context: RCU, BH off.
  */
 void slb_service_add(struct slb_services *s, const struct ip_vs_conn *cp,
-		     enum slb_stat why, u32 packets)
+		     enum slb_reason reason, u32 packets)
 {
 	struct slb_service *row = NULL;
 	struct slb_service_key key;
 
 	if (slb_service_key(&key, cp))
 		row = slb_service_row(s, &key);
-	slb_service_count(row ? &row->stat[why] : &s->others[why], packets);
+	slb_service_count(row ? &row->stat[reason] : &s->others[reason], packets);
 }
 
 /**
  * slb_service_add_other() - count a packet whose service cannot be told
  * @s: this CPU's services
- * @why: why it was not served
+ * @reason: why it was not served
  *
  * Context: BH off.
  */
-void slb_service_add_other(struct slb_services *s, enum slb_stat why)
+void slb_service_add_other(struct slb_services *s, enum slb_reason reason)
 {
-	slb_service_count(&s->others[why], 1);
+	slb_service_count(&s->others[reason], 1);
 }
 
 /* By address and port, or on any port. */
@@ -223,7 +223,7 @@ static struct slb_service *slb_service_reply(const struct slb_services *s,
  * @s: this CPU's services
  * @w: the packet as it came
  * @skb: the packet as it leaves
- * @why: why it was not served
+ * @reason: why it was not served
  *
  * Spares the walk of IPVS's table that finding the connection would be.
  *
@@ -231,7 +231,7 @@ static struct slb_service *slb_service_reply(const struct slb_services *s,
  * Return: false if it was not counted: no row fits.
  */
 bool slb_service_add_known(struct slb_services *s, const struct slb_watch *w,
-			   const struct sk_buff *skb, enum slb_stat why)
+			   const struct sk_buff *skb, enum slb_reason reason)
 {
 	struct slb_service *row = slb_service_request(s, w);
 
@@ -239,7 +239,7 @@ bool slb_service_add_known(struct slb_services *s, const struct slb_watch *w,
 		row = slb_service_reply(s, w, skb);
 	if (!row)
 		return false;
-	slb_service_count(&row->stat[why], 1);
+	slb_service_count(&row->stat[reason], 1);
 	return true;
 }
 

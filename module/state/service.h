@@ -39,7 +39,7 @@ struct slb_service_key {
  */
 struct slb_service {
 	struct slb_service_key	key;
-	unsigned long		stat[SLB_WHY_MAX];
+	unsigned long		stat[SLB_REASON_XDP];
 };
 
 /**
@@ -55,7 +55,7 @@ struct slb_service {
  */
 struct slb_services {
 	struct slb_service	**row;
-	unsigned long		others[SLB_WHY_MAX];
+	unsigned long		others[SLB_REASON_XDP];
 	u32			mask;
 	u32			taken;
 	u32			seed;
@@ -69,9 +69,9 @@ void slb_services_free(struct slb_services *s);
 struct slb_service *slb_service_find(const struct slb_services *s,
 				     const struct slb_service_key *key);
 void slb_service_add(struct slb_services *s, const struct ip_vs_conn *cp,
-		     enum slb_stat why, u32 packets);
-void slb_service_add_other(struct slb_services *s, enum slb_stat why);
+		     enum slb_reason reason, u32 packets);
+void slb_service_add_other(struct slb_services *s, enum slb_reason reason);
 bool slb_service_add_known(struct slb_services *s, const struct slb_watch *w,
-			   const struct sk_buff *skb, enum slb_stat why);
+			   const struct sk_buff *skb, enum slb_reason reason);
 
 #endif /* _SLB_SERVICE_H */

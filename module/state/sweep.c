@@ -159,26 +159,26 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 	struct ip_vs_conn *cp = flow->conn;
 	u32 idle = slb_flow_idle(flow, now);
 	struct nf_conn *inner;
-	enum slb_stat why;
+	enum slb_reason reason;
 
 	slb_flow_settle(d, flow, now);
-	why = drop ? SLB_SKIP_SCOPE : slb_conn_fit(cp, READ_ONCE(sn->scope));
-	if (why == SLB_LEARNED && slb_conn_doubtful(cp))
-		why = SLB_MISS_STATE;
-	if (why == SLB_LEARNED && !slb_flow_dst_valid(flow))
-		why = SLB_MISS_ROUTE;
-	if (why == SLB_LEARNED && flow->flags & SLB_FLOW_WIDE &&
+	reason = drop ? SLB_SKIP_SCOPE : slb_conn_fit(cp, READ_ONCE(sn->scope));
+	if (!reason && slb_conn_doubtful(cp))
+		reason = SLB_MISS_STATE;
+	if (!reason && !slb_flow_dst_valid(flow))
+		reason = SLB_MISS_ROUTE;
+	if (!reason && flow->flags & SLB_FLOW_WIDE &&
 	    slb_flow6(flow)->ct && !slb_ct_fit(slb_flow6(flow)->ct))
-		why = SLB_SKIP_CONNTRACK;
+		reason = SLB_SKIP_CONNTRACK;
 	inner = slb_flow_inner(d, flow);
-	if (why == SLB_LEARNED && inner && !slb_ct_inner_fit(inner))
-		why = SLB_SKIP_CONNTRACK;
-	if (why == SLB_LEARNED &&
+	if (!reason && inner && !slb_ct_inner_fit(inner))
+		reason = SLB_SKIP_CONNTRACK;
+	if (!reason &&
 	    (idle > min((u32)READ_ONCE(sn->lease) * HZ, SLB_IDLE) ||
 	     (idle >= SLB_SWEEP && slb_flow_expires(flow, now))))
-		why = SLB_MISS_LEASE;
-	if (why != SLB_LEARNED)
-		slb_flow_end(sn, d, flow, why);
+		reason = SLB_MISS_LEASE;
+	if (reason)
+		slb_flow_end(sn, d, flow, reason);
 }
 
 /**

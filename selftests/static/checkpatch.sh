@@ -6,6 +6,7 @@
 #   UNNECESSARY_PARENTHESES  gcc asks for those in a != (b == c)
 #   LINUX_VERSION_CODE    only in include/compat, which is there for that
 #   in module/flow/trace.h     what it says of every tracepoint in the kernel, too
+#   in module/flow/reason.[ch] what it says of every list of macros, as dropreason-core.h
 
 set -euo pipefail
 . "$(dirname "$0")/../lib/static.sh"
@@ -30,12 +31,13 @@ run() {
 }
 
 mapfile -t compat < <(slb_static_files 'include/compat/*.[ch]')
-mapfile -t other < <(slb_static_sources | grep -vE '^(include/compat/|module/flow/trace.h$)')
+mapfile -t other < <(slb_static_sources | grep -vE '^(include/compat/|module/flow/(trace\.h|reason\.[ch])$)')
 rc=0
 run FILE_PATH_CHANGES,UNNECESSARY_PARENTHESES,LINUX_VERSION_CODE "${compat[@]}" || rc=1
 run FILE_PATH_CHANGES,UNNECESSARY_PARENTHESES "${other[@]}" || rc=1
 tracepoints=COMPLEX_MACRO,MULTISTATEMENT_MACRO_USE_DO_WHILE,MACRO_ARG_REUSE
 tracepoints+=,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
 run FILE_PATH_CHANGES,UNNECESSARY_PARENTHESES,$tracepoints module/flow/trace.h || rc=1
+run FILE_PATH_CHANGES,COMPLEX_MACRO,MACRO_ARG_REUSE module/flow/reason.[ch] || rc=1
 [ ${#other[@]} -gt 0 ] || { echo 'no sources found'; rc=1; }
 exit $rc

@@ -73,7 +73,7 @@ table ip later {
 }
 EOF
 slb_check 'a rule that sets DSCP: found' slb_wait 20 slb_stat_above dir differs 0
-slb_check 'a rule that sets DSCP: traced' slb_traced 'slb_differ:.*why=skip_changed'
+slb_check 'a rule that sets DSCP: traced' slb_traced 'slb_differ:.*reason=skip_changed'
 slb_note "$(grep -m 1 'slb_differ:' $trace/trace)"
 slb_in dir nft delete table ip later
 slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) || slb_fail 'no flows after the rule'
