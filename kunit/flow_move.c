@@ -73,13 +73,13 @@ static void slb_move_free(struct kunit *test, struct slb_mover *m,
 	KUNIT_ASSERT_TRUE(test, m->live[i]);
 	m->live[i] = false;
 	m->count--;
-	slb_flow_free(m->t, flow);
+	slb_table_free(m->t, flow);
 }
 
 static void slb_move_place(struct kunit *test, struct slb_mover *m, u32 i,
 			   u32 now)
 {
-	struct slb_flow *flow = slb_flow_place(m->t, m->keys[i].hash, now);
+	struct slb_flow *flow = slb_table_place(m->t, m->keys[i].hash, now);
 
 	if (!flow)
 		return;
@@ -91,7 +91,7 @@ static void slb_move_place(struct kunit *test, struct slb_mover *m, u32 i,
 	flow->flags = m->wide ? SLB_FLOW_WIDE : 0;
 	flow->bytes = i;
 	flow->last = now;
-	memset(slb_flow_tally(m->t, flow), i, slb_tally_size(m->t->size));
+	memset(slb_table_stats(m->t, flow), i, slb_table_stats_size(m->t->size));
 	m->live[i] = true;
 	m->count++;
 }
@@ -106,8 +106,8 @@ static struct slb_flow *slb_move_check(struct kunit *test,
 		return NULL;
 	KUNIT_ASSERT_EQ(test, slb_move_which(flow), i);
 	KUNIT_ASSERT_EQ(test, slb_flow_hash(flow, m->seed), m->keys[i].hash);
-	KUNIT_ASSERT_FALSE(test, memchr_inv(slb_flow_tally(m->t, flow), i,
-					    slb_tally_size(m->t->size)));
+	KUNIT_ASSERT_FALSE(test, memchr_inv(slb_table_stats(m->t, flow), i,
+					    slb_table_stats_size(m->t->size)));
 	return flow;
 }
 
@@ -141,7 +141,7 @@ static void slb_move_step(struct kunit *test, struct slb_mover *m,
 			flows = max(flows >> 1, SLB_FLOWS_MIN);
 		if (flows == slb_table_size(t))
 			return;
-		slots = slb_slots_alloc(NULL, t->size, flows);
+		slots = slb_table_slots_alloc(NULL, t->size, flows);
 		KUNIT_ASSERT_NOT_NULL(test, slots);
 		slb_table_resize(t, slots, flows);
 		KUNIT_ASSERT_EQ(test, slb_table_size(t), flows);
@@ -156,7 +156,7 @@ static void slb_move_step(struct kunit *test, struct slb_mover *m,
 	slots = slb_table_moved(t);
 	if (!slots)
 		return;
-	slb_slots_free(slots, t->size, slb_table_old_size(t));
+	slb_table_slots_free(slots, t->size, slb_table_old_size(t));
 	m->grown += grows;
 	m->shrunk += !grows;
 	slb_move_check_all(test, m);
@@ -227,7 +227,7 @@ static void slb_walk_moved(struct kunit *test, struct slb_mover *m, u8 *met,
 		set = slb_table_walk(m->t, at, &hash, &mask, &next);
 		KUNIT_ASSERT_GT(test, next, at);
 		for (way = 0; way < SLB_WAYS; way++) {
-			flow = slb_set_at(m->t, set, way);
+			flow = slb_table_set_at(m->t, set, way);
 			if (flow->dst &&
 			    (slb_flow_hash(flow, m->seed) & mask) == hash)
 				met[slb_move_which(flow)]++;

@@ -64,7 +64,7 @@ void slb_eviction(struct kunit *test, bool wide, struct rnd_state *rnd)
 			set[way]->last = way < SLB_WAYS / 2 ?
 					 slb_evictions[i].last[way] :
 					 slb_evictions[i].now;
-		flow = slb_flow_place(t, key.hash, slb_evictions[i].now);
+		flow = slb_table_place(t, key.hash, slb_evictions[i].now);
 		evicted = flow ? (int)(slb_slot_of(test, t, flow) - first) : -1;
 		KUNIT_EXPECT_EQ_MSG(test, evicted, slb_evictions[i].evicted,
 				    "%u: %s", i + 1, slb_evictions[i].name);
@@ -82,12 +82,12 @@ void slb_eviction(struct kunit *test, bool wide, struct rnd_state *rnd)
 		other.key4.saddr = htonl(i);
 		slb_place(test, t, &other, 0);
 	}
-	KUNIT_EXPECT_NULL(test, slb_flow_place(t, key.hash, 3 * SLB_ACTIVE));
+	KUNIT_EXPECT_NULL(test, slb_table_place(t, key.hash, 3 * SLB_ACTIVE));
 	KUNIT_EXPECT_EQ(test, t->used, 2 * SLB_WAYS);
 
 	/* a free slot is taken before anything is evicted */
 	for (way = 0; way < SLB_WAYS; way++) {
-		slb_flow_free(t, set[way]);
+		slb_table_free(t, set[way]);
 		flow = slb_place(test, t, &key, 1000 * SLB_ACTIVE);
 		KUNIT_EXPECT_PTR_EQ(test, flow, set[way]);
 		key.key4.daddr = htonl(way + 1);
@@ -165,7 +165,7 @@ void slb_spread(struct kunit *test, bool wide, struct rnd_state *rnd)
 		t = slb_table(test, wide, 2 * flows);
 		for (n = 0; n < flows; n++) {
 			slb_step_key(&key, wide, n, &slb_steps[i]);
-			flow = slb_flow_place(t, slb_hash(&key, wide, seed), n);
+			flow = slb_table_place(t, slb_hash(&key, wide, seed), n);
 			if (!flow || flow->dst) {
 				refused++;
 				continue;
@@ -250,9 +250,9 @@ void slb_test_start(struct kunit *test)
 		for (slot = 0; slot < SLB_FLOWS_MIN; slot++) {
 			set = slot / SLB_WAYS;
 			way = slot % SLB_WAYS;
-			flow = slb_flow_place(t, set | way << 29 | 0x0ffffc00, 0);
+			flow = slb_table_place(t, set | way << 29 | 0x0ffffc00, 0);
 			KUNIT_ASSERT_EQ(test, slb_slot_of(test, t, flow), slot);
-			slb_flow_free(t, flow);
+			slb_table_free(t, flow);
 		}
 		KUNIT_ASSERT_EQ(test, t->used, 0);
 	}

@@ -10,6 +10,7 @@
 #include "flow_twin.h"
 #include "suite.h"
 /* the code under test */
+#include "flow/flow.c"
 #include "flow/table.c"
 
 #define SLB_PHASES	24
@@ -167,13 +168,13 @@ static void slb_test_layout(struct kunit *test)
 			(u64)SLB_KEY_MAPPED - 1);
 
 	/* a tick is 1/32 to 1/16 of a second, and 16 bits last for half an hour */
-	KUNIT_EXPECT_EQ(test, slb_ticks(0), 0);
-	KUNIT_EXPECT_EQ(test, slb_ticks(HZ / 32 - 1), 0);
-	KUNIT_EXPECT_GE(test, slb_ticks(HZ / 16), 1);
-	KUNIT_EXPECT_GE(test, slb_ticks(16 * HZ), 16 * 16);
-	KUNIT_EXPECT_LE(test, slb_ticks(16 * HZ), 16 * 32);
-	KUNIT_EXPECT_LT(test, slb_ticks(30 * 60 * HZ), U16_MAX);
-	KUNIT_EXPECT_GT(test, slb_ticks(30 * 60 * HZ), slb_ticks(29 * 60 * HZ));
+	KUNIT_EXPECT_EQ(test, slb_flow_ticks(0), 0);
+	KUNIT_EXPECT_EQ(test, slb_flow_ticks(HZ / 32 - 1), 0);
+	KUNIT_EXPECT_GE(test, slb_flow_ticks(HZ / 16), 1);
+	KUNIT_EXPECT_GE(test, slb_flow_ticks(16 * HZ), 16 * 16);
+	KUNIT_EXPECT_LE(test, slb_flow_ticks(16 * HZ), 16 * 32);
+	KUNIT_EXPECT_LT(test, slb_flow_ticks(30 * 60 * HZ), U16_MAX);
+	KUNIT_EXPECT_GT(test, slb_flow_ticks(30 * 60 * HZ), slb_flow_ticks(29 * 60 * HZ));
 }
 
 /* Slots and flows of a table, from either side. */
@@ -275,7 +276,7 @@ static void slb_one_bit(struct kunit *test, bool wide, struct rnd_state *rnd)
 		KUNIT_ASSERT_PTR_NE(test, flow[0], flow[1]);
 		KUNIT_ASSERT_PTR_EQ(test, slb_any_lookup(t, &base), flow[0]);
 		KUNIT_ASSERT_PTR_EQ(test, slb_any_lookup(t, &key), flow[1]);
-		slb_flow_free(t, flow[1]);
+		slb_table_free(t, flow[1]);
 		KUNIT_ASSERT_NULL(test, slb_any_lookup(t, &key));
 	}
 	key = base;
@@ -348,10 +349,10 @@ static void slb_mapped(struct kunit *test, struct rnd_state *rnd)
 		KUNIT_ASSERT_NULL(test, slb_any_lookup(t, &real));
 		other = slb_place(test, t, &real, 0);
 		KUNIT_ASSERT_PTR_EQ(test, slb_any_lookup(t, &mapped), flow);
-		slb_flow_free(t, flow);
+		slb_table_free(t, flow);
 		KUNIT_ASSERT_NULL(test, slb_any_lookup(t, &mapped));
 		KUNIT_ASSERT_PTR_EQ(test, slb_any_lookup(t, &real), other);
-		slb_flow_free(t, other);
+		slb_table_free(t, other);
 	}
 	KUNIT_ASSERT_EQ(test, t->used, 0);
 	KUNIT_ASSERT_NULL(test, memchr_inv(t->slot, 0, 128 * SLB_FLOWS_MIN));

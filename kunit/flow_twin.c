@@ -34,8 +34,8 @@ struct slb_flow *slb_any_lookup(const struct slb_table *t,
 				const struct slb_any_key *key)
 {
 	return t->size == slb_flow_bytes(true) ?
-	       slb_flow_lookup6(t, &key->key6, key->hash) :
-	       slb_flow_lookup4(t, &key->key4, key->hash);
+	       slb_table_lookup6(t, &key->key6, key->hash) :
+	       slb_table_lookup4(t, &key->key4, key->hash);
 }
 
 /* Flip one bit of a key. */
@@ -168,7 +168,7 @@ struct slb_flow *slb_place(struct kunit *test, struct slb_table *t,
 	struct slb_flow *flow;
 
 	KUNIT_ASSERT_NULL(test, slb_any_lookup(t, key));
-	flow = slb_flow_place(t, key->hash, now);
+	flow = slb_table_place(t, key->hash, now);
 	KUNIT_ASSERT_NOT_NULL(test, flow);
 	KUNIT_ASSERT_NULL(test, flow->dst);
 	memcpy(slb_slot_at(t, slb_slot_of(test, t, flow)), key,
@@ -313,7 +313,7 @@ void slb_twin_remove(struct slb_twin *twin, u32 slot)
 	twin->slot_of[twin->slots[slot].key] = -1;
 	twin->slots[slot].key = -1;
 	twin->live--;
-	slb_flow_free(&twin->table, slb_table_at(&twin->table, slot));
+	slb_table_free(&twin->table, slb_table_at(&twin->table, slot));
 }
 
 void slb_twin_clear(struct slb_twin *twin)
@@ -345,8 +345,8 @@ void slb_check_place(struct kunit *test, struct slb_twin *twin, u32 key)
 	struct slb_flow *flow;
 	u32 slot;
 
-	flow = slb_flow_place(&twin->table, twin->keys[key].hash,
-			      (unsigned long)twin->now);
+	flow = slb_table_place(&twin->table, twin->keys[key].hash,
+			       (unsigned long)twin->now);
 	if (!flow) {
 		slb_check_refused(test, twin, key);
 		twin->refused++;

@@ -38,7 +38,7 @@ static void slb_rewrite4(struct kunit *test, const struct slb_packet *pkt,
 
 	slb_get_ends(pkt, (u8 *)&from);
 	memcpy(&to, pkt->to, 12);
-	slb_action_init4(&act, &from, to.saddr, to.daddr, to.sport, to.dport);
+	slb_rewrite_init4(&act, &from, to.saddr, to.daddr, to.sport, to.dport);
 	KUNIT_ASSERT_EQ(test, act.mtu, 1234);
 	slb_rewrite_ipv4(data, &act, how);
 }
@@ -52,7 +52,7 @@ static void slb_rewrite6(struct kunit *test, const struct slb_packet *pkt,
 
 	slb_get_ends(pkt, (u8 *)&from);
 	memcpy(&to, pkt->to, 36);
-	slb_action_init6(&act, &from, &to.saddr, &to.daddr, to.sport, to.dport);
+	slb_rewrite_init6(&act, &from, &to.saddr, &to.daddr, to.sport, to.dport);
 	KUNIT_ASSERT_EQ(test, act.mtu, 1234);
 	slb_rewrite_ipv6(data, &act, how);
 }

@@ -19,9 +19,11 @@
 #include <linux/bits.h>
 #include <linux/cache.h>
 #include <linux/in6.h>
+#include <linux/jhash.h>
 #include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/types.h>
+#include <net/ipv6.h>
 
 struct dst_entry;
 struct ip_vs_conn;
@@ -92,7 +94,7 @@ struct slb_key6 {
  * @sport: source port to write; of a tunnel, what the slow path chose for GUE
  * @dport: destination port to write; unused by a tunnel
  * @csum: what the change of addresses and ports adds to the checksum of the
- *	transport header, folded; see slb_action_init4()
+ *	transport header, folded; see slb_rewrite_init4()
  * @mtu: longest packet the way out takes, in bytes, outer headers and all
  */
 struct slb_action4 {
@@ -165,7 +167,7 @@ enum slb_flow_flags {
  *	the whole byte treat them in different ways
  * @ahead: packets that are in the connection's count already, see sync.c
  * @last: when a packet was last served or proved, lower half of jiffies
- * @proved: when the slow path was last observed, in slb_ticks()
+ * @proved: when the slow path was last observed, in slb_flow_ticks()
  * @flags: enum slb_flow_flags
  * @tos: type of service or traffic class of the packets that proved the flow, less
  *	its ECN bits: routes may depend on it
@@ -218,14 +220,14 @@ struct slb_flow6 {
 } __aligned(64);
 
 /**
- * struct slb_tally - statistics of a flow
+ * struct slb_flow_stats - statistics of a flow
  * @packets: packets served and accounted
  * @born: time at which the flow was learned, in seconds since boot
  * @mark: see struct slb_extra
  *
  * Kept out of the cache line that hits touch. Guarded as the flow is.
  */
-struct slb_tally {
+struct slb_flow_stats {
 	u64	packets;
 	u32	born;
 	u32	mark;
@@ -245,7 +247,7 @@ enum slb_extra_how {
 
 /**
  * struct slb_extra - rare parts of a wide flow's key and action
- * @tally: statistics; @tally.mark is the mark of packets at ingress
+ * @stats: statistics; @stats.mark is the mark of packets at ingress
  * @inner: conntrack entry of the connection, where that of the flow is its tunnel's; a
  *	reference is held; or NULL
  * @priority: skb->priority at egress
@@ -254,11 +256,11 @@ enum slb_extra_how {
  * @ttl_out: time to live at egress
  * @how: enum slb_extra_how
  *
- * In the tally's place, of each wide flow; a hit touches it with SLB_FLOW_EXTRA alone.
+ * Begins with the statistics that each wide flow has; a hit touches it with SLB_FLOW_EXTRA alone.
  * Rules of the slow path set priority, type of service and time to live at egress.
  */
 struct slb_extra {
-	struct slb_tally	tally;
+	struct slb_flow_stats	stats;
 	struct nf_conn		*inner;
 	u32			priority;
 	u8			tos;
@@ -286,12 +288,12 @@ struct slb_extra {
 #define SLB_TICK_SHIFT	ilog2(HZ / 16)
 
 /**
- * slb_ticks() - a time in ticks
+ * slb_flow_ticks() - a time in ticks
  * @jiff: jiffies
  *
  * Return: 16 bits that wrap.
  */
-static inline u16 slb_ticks(unsigned long jiff)
+static inline u16 slb_flow_ticks(unsigned long jiff)
 {
 	return jiff >> SLB_TICK_SHIFT;
 }
@@ -342,9 +344,42 @@ static inline u8 slb_flow_proto(const struct slb_flow *flow)
 					     slb_flow4(flow)->key.iif_proto;
 }
 
+/**
+ * slb_key4_hash() - hash a key
+ * @key: the key
+ * @seed: of the CPU
+ *
+ * Context: any.
+ * Return: all 32 bits count.
+ */
+static inline u32 slb_key4_hash(const struct slb_key4 *key, u32 seed)
+{
+	return jhash_3words((__force u32)key->saddr, (__force u32)key->daddr,
+			    (__force u32)key->ports, seed ^ key->iif_proto);
+}
+
+static inline bool slb_key4_equal(const struct slb_key4 *a,
+				  const struct slb_key4 *b)
+{
+	return !(((__force u32)a->saddr ^ (__force u32)b->saddr) |
+		 ((__force u32)a->daddr ^ (__force u32)b->daddr) |
+		 ((__force u32)a->ports ^ (__force u32)b->ports) |
+		 (a->iif_proto ^ b->iif_proto));
+}
+
+static inline bool slb_key6_equal(const struct slb_key6 *a,
+				  const struct slb_key6 *b)
+{
+	return !(((__force u32)a->ports ^ (__force u32)b->ports) |
+		 (a->iif_proto ^ b->iif_proto)) &&
+	       ipv6_addr_equal(&a->saddr, &b->saddr) &&
+	       ipv6_addr_equal(&a->daddr, &b->daddr);
+}
+
 u32 slb_key6_hash(const struct slb_key6 *key, u32 seed);
 void slb_key4_map(const struct slb_key4 *key, struct slb_key6 *mapped);
 void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key);
 void slb_flow_action(const struct slb_flow *flow, struct slb_action6 *act);
+u32 slb_flow_hash(const struct slb_flow *flow, u32 seed);
 
 #endif /* _SLB_FLOW_H */

@@ -61,7 +61,7 @@ struct slb_pkt {
 	bool		nocsum;
 };
 
-static __always_inline u32 slb_proto_hlen(u8 proto)
+static __always_inline u32 slb_parse_hlen_min(u8 proto)
 {
 	switch (proto) {
 	case IPPROTO_TCP:
@@ -105,7 +105,7 @@ slb_parse_transport(const void *data, u32 avail, u32 len, struct slb_pkt *pkt)
 	const struct udphdr *uh = data;
 	const struct tcphdr *th = data;
 	const struct sctphdr *sh = data;
-	u32 need = slb_proto_hlen(pkt->proto);
+	u32 need = slb_parse_hlen_min(pkt->proto);
 	__be32 flags;
 
 	if (avail < need || len < need)
@@ -182,7 +182,7 @@ slb_parse_ipv4(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 		return SLB_MISS_SHORT;
 
 	proto = iph->protocol;
-	need = slb_proto_hlen(proto);
+	need = slb_parse_hlen_min(proto);
 	if (!need)
 		return SLB_MISS_PROTO;
 	if (iif > SLB_IIF_MAX)
@@ -256,7 +256,7 @@ slb_parse_ipv6(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 	case NEXTHDR_AUTH:
 		return SLB_MISS_OPTIONS;
 	}
-	need = slb_proto_hlen(proto);
+	need = slb_parse_hlen_min(proto);
 	if (!need)
 		return SLB_MISS_PROTO;
 	if (iif > SLB_IIF_MAX)

@@ -32,18 +32,18 @@ enum slb_rewrite_how {
 	SLB_REWRITE_PARTIAL	= 1 << 1,
 };
 
-void slb_action_init4(struct slb_action4 *act, const struct slb_key4 *from,
-		      __be32 saddr, __be32 daddr, __be16 sport, __be16 dport);
-void slb_action_init6(struct slb_action6 *act, const struct slb_key6 *from,
-		      const struct in6_addr *saddr,
-		      const struct in6_addr *daddr,
-		      __be16 sport, __be16 dport);
+void slb_rewrite_init4(struct slb_action4 *act, const struct slb_key4 *from,
+		       __be32 saddr, __be32 daddr, __be16 sport, __be16 dport);
+void slb_rewrite_init6(struct slb_action6 *act, const struct slb_key6 *from,
+		       const struct in6_addr *saddr,
+		       const struct in6_addr *daddr,
+		       __be16 sport, __be16 dport);
 
 /* Sums of what replaces what: addresses first, they alone are in a pseudo
  * header.
  */
-static inline __wsum slb_addr_diff4(__be32 osaddr, __be32 odaddr,
-				    __be32 saddr, __be32 daddr)
+static inline __wsum slb_rewrite_addr_diff4(__be32 osaddr, __be32 odaddr,
+					    __be32 saddr, __be32 daddr)
 {
 	__wsum sum = csum_add((__force __wsum)~osaddr, (__force __wsum)saddr);
 
@@ -51,10 +51,10 @@ static inline __wsum slb_addr_diff4(__be32 osaddr, __be32 odaddr,
 	return csum_add(sum, (__force __wsum)daddr);
 }
 
-static inline __wsum slb_addr_diff6(const struct in6_addr *osaddr,
-				    const struct in6_addr *odaddr,
-				    const struct in6_addr *saddr,
-				    const struct in6_addr *daddr)
+static inline __wsum slb_rewrite_addr_diff6(const struct in6_addr *osaddr,
+					    const struct in6_addr *odaddr,
+					    const struct in6_addr *saddr,
+					    const struct in6_addr *daddr)
 {
 	__wsum sum = 0;
 	int i;
@@ -69,7 +69,7 @@ static inline __wsum slb_addr_diff6(const struct in6_addr *osaddr,
 }
 
 /* csum_fold() inverts; an action keeps the plain sum */
-static inline __sum16 slb_csum_plain(__wsum sum)
+static inline __sum16 slb_rewrite_csum(__wsum sum)
 {
 	return (__force __sum16)~(__force u16)csum_fold(sum);
 }
@@ -100,7 +100,7 @@ static __always_inline void slb_rewrite_ports(void *data, u8 proto, __be16 sport
 
 	sum = csum_unfold(*check);
 	if (partial) {
-		*check = slb_csum_plain(csum_add(sum, csum));
+		*check = slb_rewrite_csum(csum_add(sum, csum));
 		return;
 	}
 	*check = csum_fold(csum_add(~sum, csum));
@@ -130,8 +130,8 @@ slb_rewrite_ipv4(void *data, const struct slb_action4 *act, unsigned int how)
 	__wsum sum = 0;
 
 	if (how & SLB_REWRITE_NAT) {
-		sum = slb_addr_diff4(iph->saddr, iph->daddr, act->saddr,
-				     act->daddr);
+		sum = slb_rewrite_addr_diff4(iph->saddr, iph->daddr, act->saddr,
+					     act->daddr);
 		slb_rewrite_ports(iph + 1, iph->protocol, act->sport,
 				  act->dport,
 				  partial ? sum : csum_unfold(act->csum),
@@ -167,9 +167,9 @@ slb_rewrite_ipv6(void *data, const struct slb_action6 *act, unsigned int how)
 	__wsum csum;
 
 	if (how & SLB_REWRITE_NAT) {
-		csum = partial ? slb_addr_diff6(&iph->saddr, &iph->daddr,
-						&act->saddr.in6,
-						&act->daddr.in6) :
+		csum = partial ? slb_rewrite_addr_diff6(&iph->saddr, &iph->daddr,
+							&act->saddr.in6,
+							&act->daddr.in6) :
 				 csum_unfold(act->csum);
 		slb_rewrite_ports(iph + 1, iph->nexthdr, act->sport,
 				  act->dport, csum, partial);
@@ -180,11 +180,11 @@ slb_rewrite_ipv6(void *data, const struct slb_action6 *act, unsigned int how)
 }
 
 /**
- * slb_hop_limit() - the time to live or hop limit of a packet
+ * slb_rewrite_hop_limit() - the time to live or hop limit of a packet
  * @data: the packet, from its IP header
  * @v6: an IPv6 packet
  */
-static inline u8 slb_hop_limit(const void *data, bool v6)
+static inline u8 slb_rewrite_hop_limit(const void *data, bool v6)
 {
 	return v6 ? ((const struct ipv6hdr *)data)->hop_limit :
 		    ((const struct iphdr *)data)->ttl;

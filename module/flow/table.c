@@ -7,7 +7,7 @@
  *  slb_flow_lookup, _place, _free,    | BH off, on the CPU that owns the
  *  slb_table_resize, _move, _moved    | table; after that CPU is dead, or
  *                                     | when no hook can run: anywhere
- *  slb_slots_alloc, _free             | process context
+ *  slb_table_slots_alloc, _free             | process context
  *  slb_table_init                     | process context, one at a time
  *  slb_table_exit                     | process context, nobody else has it
  *
@@ -23,150 +23,54 @@
  * else moves to, and a flow keeps its place in it; several become one, and a flow that
  * finds no room there is ended. All the time a key belongs to a single set.
  */
-#include <linux/jhash.h>
 #include <linux/string.h>
-#include <net/ipv6.h>
 
 #include "flow/memory.h"
 #include "flow/table.h"
-
-/**
- * slb_key6_hash() - hash a key of IPv6 packets
- * @key: the key; not a mapped one, which goes by the hash of what it maps
- * @seed: of the CPU
- *
- * Context: any.
- * Return: all 32 bits count.
- */
-u32 slb_key6_hash(const struct slb_key6 *key, u32 seed)
-{
-	return jhash2((const u32 *)key, sizeof(*key) / sizeof(u32), seed);
-}
-
-/**
- * slb_key4_map() - the key of a wide flow for IPv4 packets
- * @key: the key of the packets
- * @mapped: what is found in the table of wide flows
- *
- * Context: any.
- */
-void slb_key4_map(const struct slb_key4 *key, struct slb_key6 *mapped)
-{
-	ipv6_addr_set_v4mapped(key->saddr, &mapped->saddr);
-	ipv6_addr_set_v4mapped(key->daddr, &mapped->daddr);
-	mapped->ports = key->ports;
-	mapped->iif_proto = key->iif_proto | SLB_KEY_MAPPED;
-}
-
-/**
- * slb_flow_key() - the key of a flow, whatever its size
- * @flow: the flow
- * @key: a copy of its key, mapped if it is an IPv4 flow
- *
- * Context: the flow is the caller's.
- */
-void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key)
-{
-	if (flow->flags & SLB_FLOW_WIDE)
-		*key = slb_flow6(flow)->key;
-	else
-		slb_key4_map(&slb_flow4(flow)->key, key);
-}
-
-/**
- * slb_flow_action() - the action of a flow of either size
- * @flow: a flow
- * @act: set to it; what a narrow one has not is 0
- *
- * Context: any, the flow is the caller's.
- */
-void slb_flow_action(const struct slb_flow *flow, struct slb_action6 *act)
-{
-	const struct slb_action4 *act4;
-
-	if (flow->flags & SLB_FLOW_WIDE) {
-		*act = slb_flow6(flow)->act;
-		return;
-	}
-	act4 = &slb_flow4(flow)->act;
-	*act = (struct slb_action6){
-		.saddr.ip = act4->saddr,
-		.daddr.ip = act4->daddr,
-		.sport = act4->sport,
-		.dport = act4->dport,
-		.csum = act4->csum,
-		.mtu = act4->mtu,
-	};
-}
-
-/**
- * slb_flow_hash() - the hash of a flow's key
- * @flow: a flow
- * @seed: of the CPU
- *
- * Context: the flow is the caller's.
- * Return: what it was placed by.
- */
-u32 slb_flow_hash(const struct slb_flow *flow, u32 seed)
-{
-	const struct slb_key6 *key6;
-	struct slb_key4 key4;
-
-	if (!(flow->flags & SLB_FLOW_WIDE))
-		return slb_key4_hash(&slb_flow4(flow)->key, seed);
-	key6 = &slb_flow6(flow)->key;
-	if (!(key6->iif_proto & SLB_KEY_MAPPED))
-		return slb_key6_hash(key6, seed);
-	key4.saddr = key6->saddr.s6_addr32[3];
-	key4.daddr = key6->daddr.s6_addr32[3];
-	key4.ports = key6->ports;
-	key4.iif_proto = key6->iif_proto & ~SLB_KEY_MAPPED;
-	return slb_key4_hash(&key4, seed);
-}
 
 /* From so many flows on, out of a hundred slots, too many would share a set: with
  * 37, one flow in 600 finds its set full. Below the other one, half the size will do
  * for a long time.
  */
-#define SLB_CROWD	37
-#define SLB_SPARSE	6
+#define SLB_TABLE_GROW	37
+#define SLB_TABLE_SHRINK	6
 
-static size_t slb_slots_bytes(u32 size, u32 flows)
+static size_t slb_table_slots_bytes(u32 size, u32 flows)
 {
-	return array_size(flows, size + slb_tally_size(size));
+	return array_size(flows, size + slb_table_stats_size(size));
 }
 
 /**
- * slb_slots_alloc() - allocate the slots of a table
+ * slb_table_slots_alloc() - allocate the slots of a table
  * @payer: see slb_memory_alloc()
  * @size: of a flow
  * @flows: how many, a power of two from SLB_FLOWS_MIN to SLB_FLOWS_MAX
  *
  * Context: process, may sleep.
- * Return: for slb_table_resize() or slb_slots_free(), all zero. NULL: no memory, which
+ * Return: for slb_table_resize() or slb_table_slots_free(), all zero. NULL: no memory, which
  *	is not logged.
  */
-void *slb_slots_alloc(struct mem_cgroup *payer, u32 size, u32 flows)
+void *slb_table_slots_alloc(struct mem_cgroup *payer, u32 size, u32 flows)
 {
-	return slb_memory_alloc(payer, slb_slots_bytes(size, flows));
+	return slb_memory_alloc(payer, slb_table_slots_bytes(size, flows));
 }
 
 /**
- * slb_slots_free() - free slots
- * @slot: of slb_slots_alloc(), or NULL
+ * slb_table_slots_free() - free slots
+ * @slot: of slb_table_slots_alloc(), or NULL
  * @size: as it was told
  * @flows: likewise
  *
  * Context: process, may sleep.
  */
-void slb_slots_free(void *slot, u32 size, u32 flows)
+void slb_table_slots_free(void *slot, u32 size, u32 flows)
 {
-	slb_memory_free(slot, slb_slots_bytes(size, flows));
+	slb_memory_free(slot, slb_table_slots_bytes(size, flows));
 }
 
 static void slb_table_set_size(struct slb_table *t, u32 flows)
 {
-	t->crowd = flows / 100 * SLB_CROWD;
+	t->grow_at = flows / 100 * SLB_TABLE_GROW;
 	WRITE_ONCE(t->set_mask, flows / SLB_WAYS - 1);
 }
 
@@ -175,7 +79,7 @@ static void slb_table_set_size(struct slb_table *t, u32 flows)
  * @t: the table, all zero
  * @payer: see slb_memory_alloc()
  * @size: sizeof(struct slb_flow4) or sizeof(struct slb_flow6)
- * @flows: its size, see slb_slots_alloc()
+ * @flows: its size, see slb_table_slots_alloc()
  *
  * Context: process, may sleep.
  * Return: 0, or -ENOMEM.
@@ -195,7 +99,7 @@ int slb_table_init(struct slb_table *t, struct mem_cgroup *payer, u32 size,
 	BUILD_BUG_ON(offsetofend(struct slb_flow6, flow) != 128);
 	BUILD_BUG_ON(!is_power_of_2(SLB_WAYS));
 
-	slot = slb_slots_alloc(payer, size, flows);
+	slot = slb_table_slots_alloc(payer, size, flows);
 	if (!slot)
 		return -ENOMEM;
 	t->size = size;
@@ -216,8 +120,8 @@ int slb_table_init(struct slb_table *t, struct mem_cgroup *payer, u32 size,
 void slb_table_exit(struct slb_table *t)
 {
 	WARN_ON_ONCE(t->used);
-	slb_slots_free(t->slot, t->size, slb_table_size(t));
-	slb_slots_free(t->old, t->size, slb_table_old_size(t));
+	slb_table_slots_free(t->slot, t->size, slb_table_size(t));
+	slb_table_slots_free(t->old, t->size, slb_table_old_size(t));
 	t->slot = NULL;
 	t->old = NULL;
 }
@@ -234,9 +138,9 @@ u32 slb_table_want(const struct slb_table *t, u32 max)
 {
 	u32 used = READ_ONCE(t->used), flows = slb_table_size(t);
 
-	while (flows < max && used > flows / 100 * SLB_CROWD)
+	while (flows < max && used > flows / 100 * SLB_TABLE_GROW)
 		flows *= 2;
-	if (flows > SLB_FLOWS_START && used < flows / 100 * SLB_SPARSE)
+	if (flows > SLB_FLOWS_START && used < flows / 100 * SLB_TABLE_SHRINK)
 		flows /= 2;
 	return flows;
 }
@@ -244,7 +148,7 @@ u32 slb_table_want(const struct slb_table *t, u32 max)
 /**
  * slb_table_resize() - begin to move a table to other slots
  * @t: the table, which is ready and is not being moved
- * @slot: of slb_slots_alloc(); the table's from now on
+ * @slot: of slb_table_slots_alloc(); the table's from now on
  * @flows: how many they are
  *
  * Context: BH off, on the CPU that owns the table.
@@ -259,14 +163,14 @@ void slb_table_resize(struct slb_table *t, void *slot, u32 flows)
 }
 
 /* Where a flow of a way of a set that is moved goes: to the same way, if it is free. */
-static struct slb_flow *slb_set_room(const struct slb_table *t, void *set,
-				     u32 way)
+static struct slb_flow *slb_table_set_room(const struct slb_table *t, void *set,
+					   u32 way)
 {
 	struct slb_flow *flow;
 	u32 i;
 
 	for (i = 0; i < SLB_WAYS; i++) {
-		flow = slb_set_at(t, set, (way + i) % SLB_WAYS);
+		flow = slb_table_set_at(t, set, (way + i) % SLB_WAYS);
 		if (!flow->dst)
 			return flow;
 	}
@@ -290,18 +194,18 @@ struct slb_flow *slb_table_move(struct slb_table *t, u32 seed)
 	u32 way;
 
 	for (way = 0; way < SLB_WAYS; way++) {
-		from = slb_set_at(t, old, way);
+		from = slb_table_set_at(t, old, way);
 		if (!from->dst)
 			continue;
 		set = t->slot + (size_t)(slb_flow_hash(from, seed) &
 					 t->set_mask) * SLB_WAYS * t->size;
-		to = slb_set_room(t, set, way);
+		to = slb_table_set_room(t, set, way);
 		if (!to)
 			return from;
 		memcpy((void *)(to + 1) - t->size, (void *)(from + 1) - t->size,
 		       t->size);
-		memcpy(slb_flow_tally(t, to), slb_flow_tally(t, from),
-		       slb_tally_size(t->size));
+		memcpy(slb_table_stats(t, to), slb_table_stats(t, from),
+		       slb_table_stats_size(t->size));
 		from->dst = NULL;
 	}
 	t->moved++;
@@ -326,15 +230,15 @@ void *slb_table_moved(struct slb_table *t)
 }
 
 /**
- * slb_flow_tally() - find the statistics of a flow
+ * slb_table_stats() - find the statistics of a flow
  * @t: its table
  * @flow: the flow
  *
  * Context: as the flow.
- * Return: the tally of its slot.
+ * Return: the statistics of its slot.
  */
-struct slb_tally *slb_flow_tally(const struct slb_table *t,
-				 const struct slb_flow *flow)
+struct slb_flow_stats *slb_table_stats(const struct slb_table *t,
+				       const struct slb_flow *flow)
 {
 	size_t bytes = (size_t)slb_table_size(t) * t->size;
 	const void *at = flow;
@@ -345,25 +249,25 @@ struct slb_tally *slb_flow_tally(const struct slb_table *t,
 		bytes = (size_t)slb_table_old_size(t) * t->size;
 	}
 	return slot + bytes +
-	       (at - slot) / t->size * slb_tally_size(t->size);
+	       (at - slot) / t->size * slb_table_stats_size(t->size);
 }
 
 /**
- * slb_flow_extra() - find the rare parts of a wide flow
+ * slb_table_extra() - find the rare parts of a wide flow
  * @t: the table of wide flows
  * @flow: the flow
  *
  * Context: as the flow.
  * Return: valid members only if the flow has SLB_FLOW_EXTRA.
  */
-struct slb_extra *slb_flow_extra(const struct slb_table *t,
-				 const struct slb_flow *flow)
+struct slb_extra *slb_table_extra(const struct slb_table *t,
+				  const struct slb_flow *flow)
 {
-	return container_of(slb_flow_tally(t, flow), struct slb_extra, tally);
+	return container_of(slb_table_stats(t, flow), struct slb_extra, stats);
 }
 
 /**
- * slb_flow_place() - choose the slot for a new flow
+ * slb_table_place() - choose the slot for a new flow
  * @t: the table, which is ready
  * @hash: of the key of the new flow, which has none yet
  * @now: jiffies
@@ -374,21 +278,21 @@ struct slb_extra *slb_flow_extra(const struct slb_table *t,
  *
  * Context: BH off, on the CPU that owns the table.
  * Return: a slot. If its dst is not NULL it still holds the flow to evict: the
- *	caller lets go of what that flow holds and calls slb_flow_free() first.
+ *	caller lets go of what that flow holds and calls slb_table_free() first.
  *	NULL if every flow of the set is in use.
  */
-struct slb_flow *slb_flow_place(struct slb_table *t, u32 hash,
-				unsigned long now)
+struct slb_flow *slb_table_place(struct slb_table *t, u32 hash,
+				 unsigned long now)
 {
-	u32 way = slb_hash_way(hash);
+	u32 way = slb_table_way(hash);
 	struct slb_flow *oldest = NULL;
 	u32 i, mask;
 	void *set;
 
 	set = slb_table_set(t, hash, t->size, &mask);
 	for (i = 0; i < SLB_WAYS; i++) {
-		struct slb_flow *flow = slb_set_at(t, set,
-						   (way + i) % SLB_WAYS);
+		struct slb_flow *flow = slb_table_set_at(t, set,
+							 (way + i) % SLB_WAYS);
 
 		if (!flow->dst) {
 			t->used++;
@@ -405,13 +309,13 @@ struct slb_flow *slb_flow_place(struct slb_table *t, u32 hash,
 }
 
 /**
- * slb_flow_free() - give a slot back
+ * slb_table_free() - give a slot back
  * @t: the table
  * @flow: a flow of the table; what it held has been let go of
  *
  * Context: BH off, on the CPU that owns the table.
  */
-void slb_flow_free(struct slb_table *t, struct slb_flow *flow)
+void slb_table_free(struct slb_table *t, struct slb_flow *flow)
 {
 	memset((void *)(flow + 1) - t->size, 0, t->size);
 	t->used--;

@@ -4,9 +4,7 @@
 #define _SLB_TABLE_H
 
 #include <linux/bitrev.h>
-#include <linux/jhash.h>
 #include <linux/log2.h>
-#include <net/ipv6.h>
 #include <asm/barrier.h>
 
 #include "flow/flow.h"
@@ -21,14 +19,14 @@ struct mem_cgroup;
 
 /**
  * struct slb_table - the flows of one size of one CPU
- * @slot: the flows, set by set, and behind them a struct slb_tally for each, of wide
+ * @slot: the flows, set by set, and behind them a struct slb_flow_stats for each, of wide
  *	ones a struct slb_extra; NULL as long as the table is not needed
  * @old: what @slot is to replace while the table is being resized, else NULL
  * @set_mask: number of sets in @slot less one
  * @old_mask: the same of @old
  * @moved: sets of @old that have been moved, from the first on
  * @used: flows in use
- * @crowd: so many are too many for this size
+ * @grow_at: so many are too many for this size
  * @size: of a flow, in bytes
  *
  * A key belongs to one set, of @old as long as that has not been moved, then of
@@ -45,7 +43,7 @@ struct slb_table {
 	u32	old_mask;
 	u32	moved;
 	u32	used;
-	u32	crowd;
+	u32	grow_at;
 	u32	size;
 };
 
@@ -58,13 +56,13 @@ struct slb_table {
 #define SLB_FLOWS_DEFAULT	0x100000u
 
 /**
- * slb_tally_size() - bytes of a table for each flow, besides the flow
+ * slb_table_stats_size() - bytes of a table for each flow, besides the flow
  * @size: of a flow, in bytes
  */
-static inline u32 slb_tally_size(u32 size)
+static inline u32 slb_table_stats_size(u32 size)
 {
 	return size > sizeof(struct slb_flow4) ? sizeof(struct slb_extra) :
-						 sizeof(struct slb_tally);
+						 sizeof(struct slb_flow_stats);
 }
 
 /**
@@ -130,15 +128,15 @@ static inline struct slb_flow *slb_table_at(const struct slb_table *t, u32 i)
 }
 
 /**
- * slb_set_at() - a slot of a set
+ * slb_table_set_at() - a slot of a set
  * @t: the table
  * @set: the set
  * @way: which slot, below SLB_WAYS
  *
  * Return: the flow, or a free slot (no dst).
  */
-static inline struct slb_flow *slb_set_at(const struct slb_table *t, void *set,
-					  u32 way)
+static inline struct slb_flow *slb_table_set_at(const struct slb_table *t, void *set,
+						u32 way)
 {
 	return set + (way + 1) * t->size - sizeof(struct slb_flow);
 }
@@ -197,48 +195,16 @@ static inline void *slb_table_walk(const struct slb_table *t, u32 at, u32 *hash,
 	return slb_table_set(t, *hash, t->size, &set_mask);
 }
 
-/**
- * slb_key4_hash() - hash a key
- * @key: the key
- * @seed: of the CPU
- *
- * Context: any.
- * Return: all 32 bits count.
- */
-static inline u32 slb_key4_hash(const struct slb_key4 *key, u32 seed)
-{
-	return jhash_3words((__force u32)key->saddr, (__force u32)key->daddr,
-			    (__force u32)key->ports, seed ^ key->iif_proto);
-}
-
-static inline bool slb_key4_equal(const struct slb_key4 *a,
-				  const struct slb_key4 *b)
-{
-	return !(((__force u32)a->saddr ^ (__force u32)b->saddr) |
-		 ((__force u32)a->daddr ^ (__force u32)b->daddr) |
-		 ((__force u32)a->ports ^ (__force u32)b->ports) |
-		 (a->iif_proto ^ b->iif_proto));
-}
-
-static inline bool slb_key6_equal(const struct slb_key6 *a,
-				  const struct slb_key6 *b)
-{
-	return !(((__force u32)a->ports ^ (__force u32)b->ports) |
-		 (a->iif_proto ^ b->iif_proto)) &&
-	       ipv6_addr_equal(&a->saddr, &b->saddr) &&
-	       ipv6_addr_equal(&a->daddr, &b->daddr);
-}
-
 /* The set comes from the low bits of the hash, the way to start at from the
  * high ones.
  */
-static inline u32 slb_hash_way(u32 hash)
+static inline u32 slb_table_way(u32 hash)
 {
 	return hash >> (32 - ilog2(SLB_WAYS));
 }
 
 /**
- * slb_flow_lookup4() - find the flow of a key
+ * slb_table_lookup4() - find the flow of a key
  * @t: a table of narrow flows, which is ready
  * @key: the key
  * @hash: of the key
@@ -247,9 +213,9 @@ static inline u32 slb_hash_way(u32 hash)
  * Return: the flow, which is the caller's until BHs are on again, or NULL.
  */
 static inline struct slb_flow *
-slb_flow_lookup4(const struct slb_table *t, const struct slb_key4 *key, u32 hash)
+slb_table_lookup4(const struct slb_table *t, const struct slb_key4 *key, u32 hash)
 {
-	u32 way = slb_hash_way(hash);
+	u32 way = slb_table_way(hash);
 	struct slb_flow4 *set;
 	u32 i, mask;
 
@@ -264,7 +230,7 @@ slb_flow_lookup4(const struct slb_table *t, const struct slb_key4 *key, u32 hash
 }
 
 /**
- * slb_flow_lookup6() - find the flow of a key
+ * slb_table_lookup6() - find the flow of a key
  * @t: a table of wide flows, which is ready
  * @key: the key
  * @hash: of the key, or of the key that it maps
@@ -273,9 +239,9 @@ slb_flow_lookup4(const struct slb_table *t, const struct slb_key4 *key, u32 hash
  * Return: the flow, which is the caller's until BHs are on again, or NULL.
  */
 static inline struct slb_flow *
-slb_flow_lookup6(const struct slb_table *t, const struct slb_key6 *key, u32 hash)
+slb_table_lookup6(const struct slb_table *t, const struct slb_key6 *key, u32 hash)
 {
-	u32 way = slb_hash_way(hash);
+	u32 way = slb_table_way(hash);
 	struct slb_flow6 *set;
 	u32 i, mask;
 
@@ -289,14 +255,13 @@ slb_flow_lookup6(const struct slb_table *t, const struct slb_key6 *key, u32 hash
 	return NULL;
 }
 
-struct slb_tally *slb_flow_tally(const struct slb_table *t,
-				 const struct slb_flow *flow);
-struct slb_extra *slb_flow_extra(const struct slb_table *t,
-				 const struct slb_flow *flow);
-u32 slb_flow_hash(const struct slb_flow *flow, u32 seed);
+struct slb_flow_stats *slb_table_stats(const struct slb_table *t,
+				       const struct slb_flow *flow);
+struct slb_extra *slb_table_extra(const struct slb_table *t,
+				  const struct slb_flow *flow);
 
-void *slb_slots_alloc(struct mem_cgroup *payer, u32 size, u32 flows);
-void slb_slots_free(void *slot, u32 size, u32 flows);
+void *slb_table_slots_alloc(struct mem_cgroup *payer, u32 size, u32 flows);
+void slb_table_slots_free(void *slot, u32 size, u32 flows);
 int slb_table_init(struct slb_table *t, struct mem_cgroup *payer, u32 size,
 		   u32 flows);
 void slb_table_exit(struct slb_table *t);
@@ -304,8 +269,8 @@ u32 slb_table_want(const struct slb_table *t, u32 max);
 void slb_table_resize(struct slb_table *t, void *slot, u32 flows);
 struct slb_flow *slb_table_move(struct slb_table *t, u32 seed);
 void *slb_table_moved(struct slb_table *t);
-struct slb_flow *slb_flow_place(struct slb_table *t, u32 hash,
-				unsigned long now);
-void slb_flow_free(struct slb_table *t, struct slb_flow *flow);
+struct slb_flow *slb_table_place(struct slb_table *t, u32 hash,
+				 unsigned long now);
+void slb_table_free(struct slb_table *t, struct slb_flow *flow);
 
 #endif /* _SLB_TABLE_H */

@@ -96,7 +96,7 @@ static void slb_meta_observe(struct slb_net *sn, struct slb_proof *p,
 	p->act.mtu = min_t(u32, mtu, U16_MAX);
 
 	p->mark = skb->mark;
-	p->extra.tally.mark = w->mark;
+	p->extra.stats.mark = w->mark;
 	if (out && !w->pkt.v6 &&
 	    READ_ONCE(sn->net->ipv4.sysctl_ip_fwd_update_priority)) {
 		priority = rt_tos2priority(((const struct iphdr *)w->head)->tos);
@@ -130,7 +130,7 @@ static bool slb_class_observe(struct slb_proof *p, const u8 *seen, u8 tos,
 		p->extra.how |= SLB_EXTRA_TOS;
 	}
 	if (seen_ttl != ttl) {
-		p->extra.ttl_in = slb_hop_limit(p->w->head, p->w->pkt.v6);
+		p->extra.ttl_in = slb_rewrite_hop_limit(p->w->head, p->w->pkt.v6);
 		p->extra.ttl_out = seen_ttl;
 		p->extra.how |= SLB_EXTRA_TTL;
 	}
@@ -164,7 +164,7 @@ static bool slb_nat4_observe(struct slb_proof *p, const u8 *seen)
 
 	if (iph->version != 4 || iph->ihl != 5)
 		return false;
-	slb_action_init4(&act, key, iph->saddr, iph->daddr, ports[0], ports[1]);
+	slb_rewrite_init4(&act, key, iph->saddr, iph->daddr, ports[0], ports[1]);
 	if (act.saddr != key->saddr || act.daddr != key->daddr ||
 	    act.sport != key->sport || act.dport != key->dport)
 		p->flags |= SLB_FLOW_NAT;
@@ -198,8 +198,8 @@ static bool slb_nat6_observe(struct slb_proof *p, const u8 *seen)
 
 	if (iph->version != 6)
 		return false;
-	slb_action_init6(act, key, &iph->saddr, &iph->daddr, ports[0],
-			 ports[1]);
+	slb_rewrite_init6(act, key, &iph->saddr, &iph->daddr, ports[0],
+			  ports[1]);
 	if (!ipv6_addr_equal(&act->saddr.in6, &key->saddr) ||
 	    !ipv6_addr_equal(&act->daddr.in6, &key->daddr) ||
 	    act->sport != key->sport || act->dport != key->dport)

@@ -81,8 +81,8 @@ static void slb_flow_write(const struct slb_cpu_data *d, struct slb_flow *flow,
 		f6->ct = p->ct;
 		f6->routes = p->w->routes;
 		f6->mark = p->mark;
-		extra = slb_flow_extra(&d->wide, flow);
-		extra->tally.mark = p->extra.tally.mark;
+		extra = slb_table_extra(&d->wide, flow);
+		extra->stats.mark = p->extra.stats.mark;
 		extra->inner = p->extra.inner;
 		extra->priority = p->extra.priority;
 		extra->tos = p->extra.tos;
@@ -103,7 +103,7 @@ static void slb_flow_write(const struct slb_cpu_data *d, struct slb_flow *flow,
 	flow->tos = p->w->pkt.tos;
 	flow->ecn = p->w->pkt.ecn;
 	flow->last = now;
-	flow->proved = slb_ticks(now);
+	flow->proved = slb_flow_ticks(now);
 }
 
 /* A place for a new flow, with its key. */
@@ -122,14 +122,14 @@ static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
 		*reason = SLB_SKIP_TABLE;
 		return NULL;
 	}
-	flow = slb_flow_place(t, pkt->hash, now);
+	flow = slb_table_place(t, pkt->hash, now);
 	if (!flow) {
 		*reason = SLB_SKIP_FULL;
 		return NULL;
 	}
 	if (flow->dst)
 		slb_flow_end(sn, d, flow, SLB_EVICTED);
-	else if (t->used > t->crowd && slb_table_size(t) < slb_flows)
+	else if (t->used > t->grow_at && slb_table_size(t) < slb_flows)
 		slb_sweep_grow(this_cpu_ptr(sn->cpu));
 	if (!wide)
 		slb_flow4(flow)->key = pkt->key4;
@@ -138,7 +138,7 @@ static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
 	else
 		slb_key4_map(&pkt->key4, &slb_flow6(flow)->key);
 	flow->conn = p->cp;
-	*slb_flow_tally(t, flow) = (struct slb_tally){
+	*slb_table_stats(t, flow) = (struct slb_flow_stats){
 		.born = ktime_get_seconds(),
 	};
 	return flow;

@@ -33,7 +33,7 @@ static bool slb_flow_tracked(const struct slb_cpu_data *d,
 
 static bool slb_extra_equal(const struct slb_extra *a, const struct slb_extra *b)
 {
-	return a->tally.mark == b->tally.mark && a->how == b->how &&
+	return a->stats.mark == b->stats.mark && a->how == b->how &&
 	       a->inner == b->inner &&
 	       a->priority == b->priority && a->tos == b->tos &&
 	       a->ttl_in == b->ttl_in && a->ttl_out == b->ttl_out;
@@ -69,7 +69,7 @@ bool slb_flow_equal(const struct slb_cpu_data *d, const struct slb_flow *flow,
 	f6 = slb_flow6(flow);
 	return f6->ct == p->ct && f6->mark == p->mark &&
 	       (!(p->flags & SLB_FLOW_EXTRA) ||
-		slb_extra_equal(slb_flow_extra(&d->wide, flow), &p->extra));
+		slb_extra_equal(slb_table_extra(&d->wide, flow), &p->extra));
 }
 
 /**

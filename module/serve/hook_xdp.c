@@ -94,9 +94,9 @@ static __always_inline bool slb_xdp_csum_unfit(const struct slb_net *sn,
 static noinline bool slb_xdp_extra_fit(const struct slb_cpu_data *d,
 				       const struct slb_flow *flow)
 {
-	const struct slb_extra *extra = slb_flow_extra(&d->wide, flow);
+	const struct slb_extra *extra = slb_table_extra(&d->wide, flow);
 
-	return !extra->tally.mark && !extra->how &&
+	return !extra->stats.mark && !extra->how &&
 	       !slb_inner_check(extra);
 }
 
@@ -200,10 +200,10 @@ slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
 	slb_pkt_hash(d, &pkt);
 	if (v6) {
 		if (d->wide.used)
-			flow = slb_flow_lookup6(&d->wide, &pkt.key6, pkt.hash);
+			flow = slb_table_lookup6(&d->wide, &pkt.key6, pkt.hash);
 	} else {
 		if (d->narrow.used)
-			flow = slb_flow_lookup4(&d->narrow, &pkt.key4, pkt.hash);
+			flow = slb_table_lookup4(&d->narrow, &pkt.key4, pkt.hash);
 		if (!flow && d->wide.used)
 			flow = slb_xdp_find_mapped(d, pkt);
 	}

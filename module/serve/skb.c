@@ -65,10 +65,10 @@ static noinline enum slb_reason slb_extra_check(const struct slb_extra *extra,
 						const struct sk_buff *skb,
 						const struct slb_pkt *pkt)
 {
-	if (skb->mark != extra->tally.mark)
+	if (skb->mark != extra->stats.mark)
 		return SLB_MISS_MARK;
 	if (extra->how & SLB_EXTRA_TTL &&
-	    slb_hop_limit(skb_network_header(skb), pkt->v6) != extra->ttl_in)
+	    slb_rewrite_hop_limit(skb_network_header(skb), pkt->v6) != extra->ttl_in)
 		return SLB_MISS_TTL;
 	return slb_inner_check(extra);
 }
@@ -87,7 +87,7 @@ static enum slb_reason slb_check(struct slb_net *sn,
 	if (reason)
 		return reason;
 	if (flow->flags & SLB_FLOW_EXTRA) {
-		reason = slb_extra_check(slb_flow_extra(&d->wide, flow), skb, pkt);
+		reason = slb_extra_check(slb_table_extra(&d->wide, flow), skb, pkt);
 		if (reason)
 			return reason;
 	} else if (skb->mark) {
@@ -311,7 +311,7 @@ enum slb_reason slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	if (flags & SLB_FLOW_WIDE)
 		skb->mark = slb_flow6(flow)->mark;
 	if (unlikely(flags & SLB_FLOW_EXTRA))
-		slb_extra_apply(slb_flow_extra(&d->wide, flow), skb);
+		slb_extra_apply(slb_table_extra(&d->wide, flow), skb);
 	slb_skb_track(skb, flow, READ_ONCE(d->tracked[pkt->v6]));
 
 	slb_flow_served(sn, d, flow, len, now);

@@ -47,7 +47,7 @@ struct slb_tables {
 static void slb_tables_add(struct slb_tables *sum, const struct slb_table *t,
 			   bool wide)
 {
-	u32 bytes = t->size + slb_tally_size(t->size);
+	u32 bytes = t->size + slb_table_stats_size(t->size);
 	u64 size;
 
 	if (!slb_table_ready(t))

@@ -138,7 +138,7 @@ static void slb_list_flow(struct slb_list *l, const struct slb_table *t,
 			  struct slb_flow *flow)
 {
 	struct slb_listed *f = &l->flow[l->n++];
-	const struct slb_tally *tally = slb_flow_tally(t, flow);
+	const struct slb_flow_stats *stats = slb_table_stats(t, flow);
 	const struct ip_vs_conn *cp = flow->conn;
 	const struct net_device *dev;
 	u32 iif;
@@ -154,9 +154,9 @@ static void slb_list_flow(struct slb_list *l, const struct slb_table *t,
 	f->v6 = cp->daf == AF_INET6;
 	f->method = slb_method_name(cp);
 	f->flags = flow->flags;
-	f->age = (u32)ktime_get_seconds() - tally->born;
+	f->age = (u32)ktime_get_seconds() - stats->born;
 	f->idle = jiffies_to_msecs(slb_flow_idle(flow, jiffies));
-	f->packets = tally->packets + flow->packets;
+	f->packets = stats->packets + flow->packets;
 }
 
 /* Copies flows of the set at the position, from its slot on, and moves the position
@@ -170,7 +170,7 @@ static void slb_list_set(struct slb_list *l, const struct slb_table *t, u32 seed
 	struct slb_flow *flow;
 
 	for (; way < SLB_WAYS; way++, l->pos++) {
-		flow = slb_set_at(t, set, way);
+		flow = slb_table_set_at(t, set, way);
 		if (flow->dst &&
 		    (!t->old || (slb_flow_hash(flow, seed) & mask) == hash))
 			slb_list_flow(l, t, flow);

@@ -79,7 +79,7 @@ struct slb_flow *slb_flow_find_mapped(const struct slb_cpu_data *d,
 	struct slb_key6 mapped;
 
 	slb_key4_map(&pkt->key4, &mapped);
-	return slb_flow_lookup6(&d->wide, &mapped, pkt->hash);
+	return slb_table_lookup6(&d->wide, &mapped, pkt->hash);
 }
 
 /* The address that IPVS knows the packets of a flow by: their destination, or in the
@@ -131,7 +131,7 @@ void slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 								  &d->narrow;
 
 	if (flow->packets) {
-		slb_flow_tally(t, flow)->packets += flow->packets;
+		slb_table_stats(t, flow)->packets += flow->packets;
 		slb_service_add(&d->services, flow->conn, SLB_HIT,
 				flow->packets);
 		if (slb_flow_inner(d, flow))
@@ -162,7 +162,7 @@ static struct ip_vs_conn *slb_flow_drop(struct slb_net *sn,
 		slb_ct_hand_over(inner);
 	nf_ct_put(ct);
 	nf_ct_put(inner);
-	slb_flow_free(wide ? &d->wide : &d->narrow, flow);
+	slb_table_free(wide ? &d->wide : &d->narrow, flow);
 	slb_conn_unpin(cp);
 	return cp;
 }

@@ -30,7 +30,7 @@
  * struct slb_hint - what is remembered of a key, by its hash
  * @seen: fingerprint of a UDP key of which one packet was seen
  * @shun: fingerprint of a key that could not be learned
- * @when: when that was, in slb_ticks()
+ * @when: when that was, in slb_flow_ticks()
  * @reason: and why not, enum slb_reason
  *
  * Hints may be wrong, for keys with the same hash or after ticks have wrapped:
@@ -163,9 +163,9 @@ static __always_inline bool slb_flow_leased(const struct slb_net *sn,
 					    const struct slb_flow *flow,
 					    unsigned long now)
 {
-	u16 lease = slb_ticks((unsigned long)READ_ONCE(sn->lease) * HZ);
+	u16 lease = slb_flow_ticks((unsigned long)READ_ONCE(sn->lease) * HZ);
 
-	return (u16)(slb_ticks(now) - flow->proved) < lease;
+	return (u16)(slb_flow_ticks(now) - flow->proved) < lease;
 }
 
 /**
@@ -230,10 +230,10 @@ static inline struct slb_flow *slb_flow_find(const struct slb_cpu_data *d,
 	struct slb_flow *flow = NULL;
 
 	if (pkt->v6)
-		return d->wide.used ? slb_flow_lookup6(&d->wide, &pkt->key6,
-						       pkt->hash) : NULL;
+		return d->wide.used ? slb_table_lookup6(&d->wide, &pkt->key6,
+							pkt->hash) : NULL;
 	if (d->narrow.used)
-		flow = slb_flow_lookup4(&d->narrow, &pkt->key4, pkt->hash);
+		flow = slb_table_lookup4(&d->narrow, &pkt->key4, pkt->hash);
 	if (flow || !d->wide.used)
 		return flow;
 	return slb_flow_find_mapped(d, pkt);
@@ -252,7 +252,7 @@ static inline struct nf_conn *slb_flow_inner(const struct slb_cpu_data *d,
 {
 	if (!(flow->flags & SLB_FLOW_EXTRA))
 		return NULL;
-	return slb_flow_extra(&d->wide, flow)->inner;
+	return slb_table_extra(&d->wide, flow)->inner;
 }
 
 struct slb_flow *slb_flow_answers(const struct slb_cpu_data *d,

@@ -91,7 +91,7 @@ static inline bool slb_hint_shunned(struct slb_cpu_data *d, u32 hash,
 	const struct slb_hint *hint = slb_hint(d, hash, &print);
 
 	if (hint->shun != print ||
-	    (u16)(slb_ticks(now) - hint->when) >= slb_ticks(SLB_SHUN))
+	    (u16)(slb_flow_ticks(now) - hint->when) >= slb_flow_ticks(SLB_SHUN))
 		return false;
 	*reason = hint->reason;
 	return true;
@@ -113,7 +113,7 @@ static inline void slb_hint_shun(struct slb_cpu_data *d, u32 hash,
 	struct slb_hint *hint = slb_hint(d, hash, &print);
 
 	hint->shun = print;
-	hint->when = slb_ticks(now);
+	hint->when = slb_flow_ticks(now);
 	hint->reason = reason;
 }
 

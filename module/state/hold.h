@@ -7,7 +7,7 @@
  * when it is done or enough have come together. That is over when this run of the
  * receive softirq is. So a key is held from when XDP lets a packet of it by, or the slow path
  * makes it a flow, until the next run. Where there are no runs (threaded NAPI) it is for one
- * or two of slb_ticks(), or less. Keys share bits: one held for another's sake only goes the
+ * or two of slb_flow_ticks(), or less. Keys share bits: one held for another's sake only goes the
  * slower way.
  *
  * Not longer, for a packet that is held up holds those behind it, and one that lasts into the
@@ -29,7 +29,7 @@
 /**
  * struct slb_order - the keys that are held
  * @run: in which run of the softirq
- * @tick: since when, in slb_ticks()
+ * @tick: since when, in slb_flow_ticks()
  * @held: by hash
  *
  * All: this CPU, BH off.
@@ -77,7 +77,7 @@ static inline bool slb_order_held_at(const struct slb_order *o, u32 hash,
  */
 static inline void slb_order_hold(struct slb_order *o, u32 hash)
 {
-	slb_order_hold_at(o, hash, slb_order_run(), slb_ticks(jiffies));
+	slb_order_hold_at(o, hash, slb_order_run(), slb_flow_ticks(jiffies));
 }
 
 /**
@@ -89,7 +89,7 @@ static inline void slb_order_hold(struct slb_order *o, u32 hash)
  */
 static inline bool slb_order_held(const struct slb_order *o, u32 hash)
 {
-	return slb_order_held_at(o, hash, slb_order_run(), slb_ticks(jiffies));
+	return slb_order_held_at(o, hash, slb_order_run(), slb_flow_ticks(jiffies));
 }
 
 #endif /* _SLB_HOLD_H */

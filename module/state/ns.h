@@ -18,7 +18,7 @@ struct ctl_table;
 struct ctl_table_header;
 struct mem_cgroup;
 
-/* A lease in seconds; the longest is well below what slb_ticks() can tell. */
+/* A lease in seconds; the longest is well below what slb_flow_ticks() can tell. */
 #define SLB_LEASE_DEFAULT	10
 #define SLB_LEASE_MAX		600
 

@@ -57,7 +57,7 @@ bool slb_resize_begin(struct slb_cpu *c, struct slb_table *t)
 	if (t->old || flows == slb_table_size(t) ||
 	    time_before64(get_jiffies_64(), c->resize))
 		return true;
-	slots = slb_slots_alloc(c->sn->payer, t->size, flows);
+	slots = slb_table_slots_alloc(c->sn->payer, t->size, flows);
 	if (!slots) {
 		c->resize = get_jiffies_64() + SLB_RETRY;
 		return true;
@@ -73,7 +73,7 @@ bool slb_resize_begin(struct slb_cpu *c, struct slb_table *t)
 	}
 	if (here)
 		slb_sweep_leave(c, since);
-	slb_slots_free(slots, t->size, flows);
+	slb_table_slots_free(slots, t->size, flows);
 	return here;
 }
 
@@ -107,7 +107,7 @@ bool slb_resize_move(struct slb_cpu *c, struct slb_table *t)
 		rcu_read_unlock();
 		slb_sweep_leave(c, since);
 	}
-	slb_slots_free(old, t->size, slb_table_old_size(t));
+	slb_table_slots_free(old, t->size, slb_table_old_size(t));
 	return true;
 }
 
@@ -141,6 +141,6 @@ bool slb_resize_rest(struct slb_cpu *c)
 	c->rests = !rested;
 	slb_sweep_leave(c, since);
 	for (i = 0; i < ARRAY_SIZE(t); i++)
-		slb_slots_free(slot[i], t[i]->size, slb_table_size(t[i]));
+		slb_table_slots_free(slot[i], t[i]->size, slb_table_size(t[i]));
 	return !rested;
 }

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Keys and actions of flows of either size. */
+#include <linux/jhash.h>
+#include <net/ipv6.h>
+
+#include "flow/flow.h"
+
+/**
+ * slb_key6_hash() - hash a key of IPv6 packets
+ * @key: the key; not a mapped one, which goes by the hash of what it maps
+ * @seed: of the CPU
+ *
+ * Context: any.
+ * Return: all 32 bits count.
+ */
+u32 slb_key6_hash(const struct slb_key6 *key, u32 seed)
+{
+	return jhash2((const u32 *)key, sizeof(*key) / sizeof(u32), seed);
+}
+
+/**
+ * slb_key4_map() - the key of a wide flow for IPv4 packets
+ * @key: the key of the packets
+ * @mapped: what is found in the table of wide flows
+ *
+ * Context: any.
+ */
+void slb_key4_map(const struct slb_key4 *key, struct slb_key6 *mapped)
+{
+	ipv6_addr_set_v4mapped(key->saddr, &mapped->saddr);
+	ipv6_addr_set_v4mapped(key->daddr, &mapped->daddr);
+	mapped->ports = key->ports;
+	mapped->iif_proto = key->iif_proto | SLB_KEY_MAPPED;
+}
+
+/**
+ * slb_flow_key() - the key of a flow, whatever its size
+ * @flow: the flow
+ * @key: a copy of its key, mapped if it is an IPv4 flow
+ *
+ * Context: the flow is the caller's.
+ */
+void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key)
+{
+	if (flow->flags & SLB_FLOW_WIDE)
+		*key = slb_flow6(flow)->key;
+	else
+		slb_key4_map(&slb_flow4(flow)->key, key);
+}
+
+/**
+ * slb_flow_action() - the action of a flow of either size
+ * @flow: a flow
+ * @act: set to it; what a narrow one has not is 0
+ *
+ * Context: any, the flow is the caller's.
+ */
+void slb_flow_action(const struct slb_flow *flow, struct slb_action6 *act)
+{
+	const struct slb_action4 *act4;
+
+	if (flow->flags & SLB_FLOW_WIDE) {
+		*act = slb_flow6(flow)->act;
+		return;
+	}
+	act4 = &slb_flow4(flow)->act;
+	*act = (struct slb_action6){
+		.saddr.ip = act4->saddr,
+		.daddr.ip = act4->daddr,
+		.sport = act4->sport,
+		.dport = act4->dport,
+		.csum = act4->csum,
+		.mtu = act4->mtu,
+	};
+}
+
+/**
+ * slb_flow_hash() - the hash of a flow's key
+ * @flow: a flow
+ * @seed: of the CPU
+ *
+ * Context: the flow is the caller's.
+ * Return: what it was placed by.
+ */
+u32 slb_flow_hash(const struct slb_flow *flow, u32 seed)
+{
+	const struct slb_key6 *key6;
+	struct slb_key4 key4;
+
+	if (!(flow->flags & SLB_FLOW_WIDE))
+		return slb_key4_hash(&slb_flow4(flow)->key, seed);
+	key6 = &slb_flow6(flow)->key;
+	if (!(key6->iif_proto & SLB_KEY_MAPPED))
+		return slb_key6_hash(key6, seed);
+	key4.saddr = key6->saddr.s6_addr32[3];
+	key4.daddr = key6->daddr.s6_addr32[3];
+	key4.ports = key6->ports;
+	key4.iif_proto = key6->iif_proto & ~SLB_KEY_MAPPED;
+	return slb_key4_hash(&key4, seed);
+}
