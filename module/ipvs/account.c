@@ -5,7 +5,7 @@
  *
  *  operation                       | locking
  * ---------------------------------+------------------------------------------
- *  slb_flow_account                | RCU, BH off, the flow is the caller's
+ *  slb_account                | RCU, BH off, the flow is the caller's
  */
 #include <linux/timer.h>
 
@@ -19,7 +19,7 @@
  * and comes later than those that they served. A timer that is due is how IPVS ends a
  * connection.
  */
-static void slb_conn_touch(struct ip_vs_conn *cp, unsigned long last)
+static void slb_account_timer(struct ip_vs_conn *cp, unsigned long last)
 {
 	unsigned long timeout = 0, expires;
 
@@ -41,7 +41,7 @@ static void slb_conn_touch(struct ip_vs_conn *cp, unsigned long last)
 		mod_timer(&cp->timer, jiffies + READ_ONCE(cp->timeout));
 }
 
-static void slb_stats_in(struct ip_vs_stats *stats, u32 packets, u32 bytes)
+static void slb_account_in(struct ip_vs_stats *stats, u32 packets, u32 bytes)
 {
 	struct ip_vs_cpu_stats *s = this_cpu_ptr(stats->cpustats);
 
@@ -51,7 +51,7 @@ static void slb_stats_in(struct ip_vs_stats *stats, u32 packets, u32 bytes)
 	u64_stats_update_end(&s->syncp);
 }
 
-static void slb_stats_out(struct ip_vs_stats *stats, u32 packets, u32 bytes)
+static void slb_account_out(struct ip_vs_stats *stats, u32 packets, u32 bytes)
 {
 	struct ip_vs_cpu_stats *s = this_cpu_ptr(stats->cpustats);
 
@@ -62,7 +62,7 @@ static void slb_stats_out(struct ip_vs_stats *stats, u32 packets, u32 bytes)
 }
 
 /**
- * slb_flow_account() - tell IPVS what a flow has served
+ * slb_account() - tell IPVS what a flow has served
  * @flow: the flow
  * @now: jiffies
  *
@@ -73,7 +73,7 @@ static void slb_stats_out(struct ip_vs_stats *stats, u32 packets, u32 bytes)
  *
  * Context: RCU, BH off, the flow is the caller's.
  */
-void slb_flow_account(struct slb_flow *flow, unsigned long now)
+void slb_account(struct slb_flow *flow, unsigned long now)
 {
 	void (*add)(struct ip_vs_stats *stats, u32 packets, u32 bytes);
 	struct ip_vs_conn *cp = flow->conn;
@@ -86,7 +86,7 @@ void slb_flow_account(struct slb_flow *flow, unsigned long now)
 	flow->ahead = 0;
 	if (!flow->packets)
 		return;
-	add = flow->flags & SLB_FLOW_OUT ? slb_stats_out : slb_stats_in;
+	add = flow->flags & SLB_FLOW_OUT ? slb_account_out : slb_account_in;
 	add(&dest->stats, flow->packets, flow->bytes);
 	svc = rcu_dereference(dest->svc);
 	if (svc)
@@ -96,5 +96,5 @@ void slb_flow_account(struct slb_flow *flow, unsigned long now)
 		slb_ct_account(flow, now);
 	flow->packets = 0;
 	flow->bytes = 0;
-	slb_conn_touch(cp, now - slb_flow_idle(flow, now));
+	slb_account_timer(cp, now - slb_flow_idle(flow, now));
 }

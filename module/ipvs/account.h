@@ -5,6 +5,6 @@
 
 #include "flow/flow.h"
 
-void slb_flow_account(struct slb_flow *flow, unsigned long now);
+void slb_account(struct slb_flow *flow, unsigned long now);
 
 #endif /* _SLB_ACCOUNT_H */

@@ -210,7 +210,7 @@ int slb_conn_timeout(const struct ip_vs_conn *cp)
 	u16 proto = cp->protocol;
 
 	pd = ip_vs_proto_data_get(cp->ipvs, proto);
-	return pd ? READ_ONCE(pd->timeout_table[slb_state_settled(proto)]) :
+	return pd ? READ_ONCE(pd->timeout_table[slb_conn_settled_state(proto)]) :
 		    READ_ONCE(cp->timeout);
 }
 

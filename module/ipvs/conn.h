@@ -29,10 +29,10 @@ enum slb_scope {
 #define SLB_TIMEOUT_MIN	(5 * SLB_SWEEP)
 
 /**
- * slb_state_settled() - the state of connections that flows serve
+ * slb_conn_settled_state() - the state of connections that flows serve
  * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
  */
-static inline u16 slb_state_settled(u8 proto)
+static inline u16 slb_conn_settled_state(u8 proto)
 {
 	return proto == IPPROTO_TCP ? IP_VS_TCP_S_ESTABLISHED :
 	       proto == IPPROTO_UDP ? IP_VS_UDP_S_NORMAL :
@@ -54,7 +54,7 @@ static inline u16 slb_state_settled(u8 proto)
  */
 static inline bool slb_conn_settled(const struct ip_vs_conn *cp, u8 proto)
 {
-	return READ_ONCE(cp->state) == slb_state_settled(proto);
+	return READ_ONCE(cp->state) == slb_conn_settled_state(proto);
 }
 
 int slb_conn_timeout(const struct ip_vs_conn *cp);
@@ -101,13 +101,13 @@ static inline u32 slb_conn_method(const struct ip_vs_conn *cp)
 }
 
 /**
- * slb_addr_equal() - is this an address of the connection's?
+ * slb_conn_addr_equal() - is this an address of the connection's?
  * @af: AF_INET or AF_INET6
  * @a: an address
  * @b: of the connection
  */
-static inline bool slb_addr_equal(u16 af, const union slb_addr *a,
-				  const union nf_inet_addr *b)
+static inline bool slb_conn_addr_equal(u16 af, const union slb_addr *a,
+				       const union nf_inet_addr *b)
 {
 	return af == AF_INET6 ? ipv6_addr_equal(&a->in6, &b->in6) :
 				a->ip == b->ip;

@@ -166,8 +166,8 @@ bool slb_ct_explains(const struct nf_conn *ct, enum ip_conntrack_dir dir,
 {
 	const struct nf_conntrack_tuple *t = &ct->tuplehash[!dir].tuple;
 
-	return slb_addr_equal(af, &act->saddr, &t->dst.u3) &&
-	       slb_addr_equal(af, &act->daddr, &t->src.u3) &&
+	return slb_conn_addr_equal(af, &act->saddr, &t->dst.u3) &&
+	       slb_conn_addr_equal(af, &act->daddr, &t->src.u3) &&
 	       act->sport == t->dst.u.all && act->dport == t->src.u.all;
 }
 
@@ -347,11 +347,11 @@ void slb_ct_account(struct slb_flow *flow, unsigned long now)
 {
 	u32 last = nfct_time_stamp - slb_flow_idle(flow, now);
 	struct nf_conn *ct = slb_flow6(flow)->ct;
-	struct slb_encap e = { .hlen = 0 };
+	struct slb_tunnel e = { .hlen = 0 };
 
 	/* of a tunnel it counts the outer packets */
 	if (flow->flags & SLB_FLOW_TUNNEL)
-		slb_encap_init(&e, flow->conn, false);
+		slb_tunnel_init(&e, flow->conn, false);
 	nf_ct_acct_add(ct, slb_ct_dir(flow), flow->packets,
 		       flow->bytes + flow->packets * e.hlen);
 	slb_ct_touch(ct, last);

@@ -30,22 +30,22 @@
 #define SLB_GUE_OPT_LEN	(GUE_LEN_PRIV + GUE_PLEN_REMCSUM)
 static_assert(SLB_GUE_OPT_LEN == SLB_REMCSUM_LEN);
 
-static u8 slb_outer_len(const struct slb_encap *e)
+static u8 slb_tunnel_outer_len(const struct slb_tunnel *e)
 {
 	return e->outer6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 }
 
-static u8 slb_gre_len(const struct slb_encap *e)
+static u8 slb_tunnel_gre_len(const struct slb_tunnel *e)
 {
 	return sizeof(struct gre_base_hdr) + (e->csum ? sizeof(__be32) : 0);
 }
 
-static u8 slb_gue_len(const struct slb_encap *e)
+static u8 slb_tunnel_gue_len(const struct slb_tunnel *e)
 {
 	return sizeof(struct guehdr) + (e->remcsum ? SLB_GUE_OPT_LEN : 0);
 }
 
-static u8 slb_outer_proto(const struct slb_encap *e)
+static u8 slb_tunnel_outer_proto(const struct slb_tunnel *e)
 {
 	switch (e->type) {
 	case IP_VS_CONN_F_TUNNEL_TYPE_GUE:
@@ -58,15 +58,15 @@ static u8 slb_outer_proto(const struct slb_encap *e)
 }
 
 /**
- * slb_encap_init() - read what a connection's tunnel is like now
+ * slb_tunnel_init() - read what a connection's tunnel is like now
  * @e: the tunnel
  * @cp: the connection, pinned, forwarded by tunnelling
  * @partial: the packet's transport checksum is offloaded
  *
  * Context: RCU.
  */
-void slb_encap_init(struct slb_encap *e, const struct ip_vs_conn *cp,
-		    bool partial)
+void slb_tunnel_init(struct slb_tunnel *e, const struct ip_vs_conn *cp,
+		     bool partial)
 {
 	const struct ip_vs_dest *dest = cp->dest;
 	u16 flags = READ_ONCE(dest->tun_flags);
@@ -78,21 +78,21 @@ void slb_encap_init(struct slb_encap *e, const struct ip_vs_conn *cp,
 	e->df = !e->outer6 && !e->inner6 && sysctl_pmtu_disc(cp->ipvs);
 	e->csum = flags & IP_VS_TUNNEL_ENCAP_FLAG_CSUM;
 	e->remcsum = false;
-	e->hlen = slb_outer_len(e);
+	e->hlen = slb_tunnel_outer_len(e);
 	if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GUE) {
 		if (flags & IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM) {
 			e->csum = true;
 			e->remcsum = partial;
 		}
-		e->hlen += sizeof(struct udphdr) + slb_gue_len(e);
+		e->hlen += sizeof(struct udphdr) + slb_tunnel_gue_len(e);
 	} else if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GRE) {
-		e->hlen += slb_gre_len(e);
+		e->hlen += slb_tunnel_gre_len(e);
 	}
 }
 
 /* What the outer header takes from the inner one. */
-static void slb_inner_read(const struct slb_encap *e, const void *inner,
-			   u8 *tos, u8 *ttl, __be16 *df)
+static void slb_tunnel_inner_read(const struct slb_tunnel *e, const void *inner,
+				  u8 *tos, u8 *ttl, __be16 *df)
 {
 	const struct ipv6hdr *ip6h = inner;
 	const struct iphdr *iph = inner;
@@ -113,8 +113,8 @@ static void slb_inner_read(const struct slb_encap *e, const void *inner,
 /* The headers between the two IP headers: checksums and lengths apart, which
  * are another for each packet.
  */
-static bool slb_shim_seen(const struct slb_encap *e, const void *shim,
-			  __be16 sport)
+static bool slb_tunnel_shim_seen(const struct slb_tunnel *e, const void *shim,
+				 __be16 sport)
 {
 	const struct gre_base_hdr *greh = shim;
 	const struct udphdr *uh = shim;
@@ -138,7 +138,7 @@ static bool slb_shim_seen(const struct slb_encap *e, const void *shim,
 }
 
 /**
- * slb_encap_seen() - is this what the tunnel makes of a packet?
+ * slb_tunnel_seen() - is this what the tunnel makes of a packet?
  * @e: the tunnel
  * @data: a packet as it leaves, from its outer header; @e->hlen bytes and an
  *	IPv4 or IPv6 header can be read
@@ -146,57 +146,57 @@ static bool slb_shim_seen(const struct slb_encap *e, const void *shim,
  * @saddr: set to its outer source address
  * @daddr: set to its outer destination address
  *
- * The type of service and the time to live are left to slb_encap_class().
+ * The type of service and the time to live are left to slb_tunnel_class().
  *
  * Context: any.
- * Return: false if slb_encap_push() would have written something else.
+ * Return: false if slb_tunnel_push() would have written something else.
  */
-bool slb_encap_seen(const struct slb_encap *e, const void *data, __be16 sport,
-		    union slb_addr *saddr, union slb_addr *daddr)
+bool slb_tunnel_seen(const struct slb_tunnel *e, const void *data, __be16 sport,
+		     union slb_addr *saddr, union slb_addr *daddr)
 {
 	const struct ipv6hdr *ip6h = data;
 	const struct iphdr *iph = data;
 	u8 tos, ttl;
 	__be16 df;
 
-	slb_inner_read(e, data + e->hlen, &tos, &ttl, &df);
+	slb_tunnel_inner_read(e, data + e->hlen, &tos, &ttl, &df);
 	memset(saddr, 0, sizeof(*saddr));
 	memset(daddr, 0, sizeof(*daddr));
 	if (e->outer6) {
 		saddr->in6 = ip6h->saddr;
 		daddr->in6 = ip6h->daddr;
 		if (ip6h->version != 6 || ip6_flowlabel(ip6h) ||
-		    ip6h->nexthdr != slb_outer_proto(e))
+		    ip6h->nexthdr != slb_tunnel_outer_proto(e))
 			return false;
 	} else {
 		saddr->ip = iph->saddr;
 		daddr->ip = iph->daddr;
 		if (iph->version != 4 || iph->ihl != 5 ||
-		    iph->protocol != slb_outer_proto(e) || iph->frag_off != df)
+		    iph->protocol != slb_tunnel_outer_proto(e) || iph->frag_off != df)
 			return false;
 	}
-	return slb_shim_seen(e, data + slb_outer_len(e), sport);
+	return slb_tunnel_shim_seen(e, data + slb_tunnel_outer_len(e), sport);
 }
 
 /**
- * slb_encap_class() - compute the type of service and time to live of an outer header
+ * slb_tunnel_class() - compute the type of service and time to live of an outer header
  * @e: the tunnel
- * @data: a packet as it leaves, from its outer header; as for slb_encap_seen()
+ * @data: a packet as it leaves, from its outer header; as for slb_tunnel_seen()
  * @tos: set to the type of service or traffic class of the outer header
  * @ttl: set to its time to live
  *
  * Context: any.
  */
-void slb_encap_class(const struct slb_encap *e, const void *data, u8 *tos,
-		     u8 *ttl)
+void slb_tunnel_class(const struct slb_tunnel *e, const void *data, u8 *tos,
+		      u8 *ttl)
 {
 	__be16 df;
 
-	slb_inner_read(e, data + e->hlen, tos, ttl, &df);
+	slb_tunnel_inner_read(e, data + e->hlen, tos, ttl, &df);
 }
 
 /**
- * slb_encap_fits() - can this packet be tunnelled at all?
+ * slb_tunnel_fits() - can this packet be tunnelled at all?
  * @e: the tunnel
  * @len: its length, from its IP header, in bytes
  * @mtu: longest packet that the way out takes, outer headers and all
@@ -205,14 +205,14 @@ void slb_encap_class(const struct slb_encap *e, const void *data, u8 *tos,
  * Return: false if IPVS drops it, or writes a length that does not fit. How
  *	much longer than @mtu it may be is not asked.
  */
-bool slb_encap_fits(const struct slb_encap *e, u32 len, u32 mtu)
+bool slb_tunnel_fits(const struct slb_tunnel *e, u32 len, u32 mtu)
 {
 	/* the least that __ip_vs_get_out_rt() and its sibling take */
 	return mtu >= e->hlen + (e->outer6 ? IPV6_MIN_MTU : 68) &&
 	       len + e->hlen <= IP_MAX_MTU;
 }
 
-static int slb_gso_type(const struct slb_encap *e)
+static int slb_tunnel_gso_type(const struct slb_tunnel *e)
 {
 	int type = e->outer6 ? SKB_GSO_IPXIP6 : SKB_GSO_IPXIP4;
 
@@ -230,7 +230,7 @@ static int slb_gso_type(const struct slb_encap *e)
 }
 
 /* Without a checksum, but with room for it. */
-static void slb_gre_write(const struct slb_encap *e, struct gre_base_hdr *greh)
+static void slb_tunnel_gre_write(const struct slb_tunnel *e, struct gre_base_hdr *greh)
 {
 	greh->flags = e->csum ? GRE_CSUM : 0;
 	greh->protocol = htons(e->inner6 ? ETH_P_IPV6 : ETH_P_IP);
@@ -239,11 +239,11 @@ static void slb_gre_write(const struct slb_encap *e, struct gre_base_hdr *greh)
 }
 
 /* Without its optional part. */
-static void slb_gue_write(const struct slb_encap *e, struct guehdr *gueh)
+static void slb_tunnel_gue_write(const struct slb_tunnel *e, struct guehdr *gueh)
 {
 	gueh->control = 0;
 	gueh->version = 0;
-	gueh->hlen = (slb_gue_len(e) - sizeof(*gueh)) >> 2;
+	gueh->hlen = (slb_tunnel_gue_len(e) - sizeof(*gueh)) >> 2;
 	gueh->flags = 0;
 	gueh->proto_ctype = e->inner6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
 }
@@ -251,10 +251,10 @@ static void slb_gue_write(const struct slb_encap *e, struct guehdr *gueh)
 /* The outer header; identification and checksum of IPv4 apart. @len is that of the
  * whole packet.
  */
-static void slb_outer_write(const struct slb_encap *e, void *outer, u32 len,
-			    const union slb_addr *saddr,
-			    const union slb_addr *daddr,
-			    u8 tos, u8 ttl, __be16 df)
+static void slb_tunnel_outer_write(const struct slb_tunnel *e, void *outer, u32 len,
+				   const union slb_addr *saddr,
+				   const union slb_addr *daddr,
+				   u8 tos, u8 ttl, __be16 df)
 {
 	struct ipv6hdr *ip6h = outer;
 	struct iphdr *iph = outer;
@@ -262,7 +262,7 @@ static void slb_outer_write(const struct slb_encap *e, void *outer, u32 len,
 	if (e->outer6) {
 		ip6_flow_hdr(ip6h, tos, 0);
 		ip6h->payload_len = htons(len - sizeof(*ip6h));
-		ip6h->nexthdr = slb_outer_proto(e);
+		ip6h->nexthdr = slb_tunnel_outer_proto(e);
 		ip6h->hop_limit = ttl;
 		ip6h->saddr = saddr->in6;
 		ip6h->daddr = daddr->in6;
@@ -274,16 +274,16 @@ static void slb_outer_write(const struct slb_encap *e, void *outer, u32 len,
 	iph->tot_len = htons(len);
 	iph->frag_off = df;
 	iph->ttl = ttl;
-	iph->protocol = slb_outer_proto(e);
+	iph->protocol = slb_tunnel_outer_proto(e);
 	iph->saddr = saddr->ip;
 	iph->daddr = daddr->ip;
 }
 
-static void slb_gre_push(const struct slb_encap *e, struct sk_buff *skb)
+static void slb_tunnel_gre_push(const struct slb_tunnel *e, struct sk_buff *skb)
 {
-	struct gre_base_hdr *greh = skb_push(skb, slb_gre_len(e));
+	struct gre_base_hdr *greh = skb_push(skb, slb_tunnel_gre_len(e));
 
-	slb_gre_write(e, greh);
+	slb_tunnel_gre_write(e, greh);
 	skb_set_inner_protocol(skb, greh->protocol);
 	skb_reset_transport_header(skb);
 	/* whoever splits the packet computes one for each part */
@@ -301,7 +301,7 @@ static void slb_gre_push(const struct slb_encap *e, struct sk_buff *skb)
 /* GUE's remote checksum offload: where the inner checksum is, and what it
  * covers. The other end completes it.
  */
-static void slb_remcsum_push(struct sk_buff *skb, void *opt)
+static void slb_tunnel_remcsum_push(struct sk_buff *skb, void *opt)
 {
 	u16 start = skb_checksum_start_offset(skb) - (SLB_GUE_OPT_LEN +
 						      sizeof(struct guehdr));
@@ -316,18 +316,18 @@ static void slb_remcsum_push(struct sk_buff *skb, void *opt)
 	}
 }
 
-static void slb_gue_push(const struct slb_encap *e, struct net *net,
-			 struct sk_buff *skb, const union slb_addr *saddr,
-			 const union slb_addr *daddr)
+static void slb_tunnel_gue_push(const struct slb_tunnel *e, struct net *net,
+				struct sk_buff *skb, const union slb_addr *saddr,
+				const union slb_addr *daddr)
 {
 	__be16 sport = udp_flow_src_port(net, skb, 0, 0, false);
-	struct guehdr *gueh = skb_push(skb, slb_gue_len(e));
+	struct guehdr *gueh = skb_push(skb, slb_tunnel_gue_len(e));
 	struct udphdr *uh;
 
-	slb_gue_write(e, gueh);
+	slb_tunnel_gue_write(e, gueh);
 	if (e->remcsum) {
 		gueh->flags = GUE_FLAG_PRIV;
-		slb_remcsum_push(skb, gueh + 1);
+		slb_tunnel_remcsum_push(skb, gueh + 1);
 	}
 
 	uh = skb_push(skb, sizeof(*uh));
@@ -343,16 +343,16 @@ static void slb_gue_push(const struct slb_encap *e, struct net *net,
 		udp_set_csum(!e->csum, skb, saddr->ip, daddr->ip, skb->len);
 }
 
-static void slb_outer_push(const struct slb_encap *e, struct net *net,
-			   struct sk_buff *skb,
-			   const union slb_addr *saddr,
-			   const union slb_addr *daddr,
-			   u8 tos, u8 ttl, __be16 df)
+static void slb_tunnel_outer_push(const struct slb_tunnel *e, struct net *net,
+				  struct sk_buff *skb,
+				  const union slb_addr *saddr,
+				  const union slb_addr *daddr,
+				  u8 tos, u8 ttl, __be16 df)
 {
-	void *outer = skb_push(skb, slb_outer_len(e));
+	void *outer = skb_push(skb, slb_tunnel_outer_len(e));
 
 	skb_reset_network_header(skb);
-	slb_outer_write(e, outer, skb->len, saddr, daddr, tos, ttl, df);
+	slb_tunnel_outer_write(e, outer, skb->len, saddr, daddr, tos, ttl, df);
 	if (e->outer6) {
 		skb->protocol = htons(ETH_P_IPV6);
 		return;
@@ -363,8 +363,8 @@ static void slb_outer_push(const struct slb_encap *e, struct net *net,
 }
 
 /**
- * slb_encap_push() - put a packet into its tunnel
- * @e: the tunnel; slb_encap_fits() the packet
+ * slb_tunnel_push() - put a packet into its tunnel
+ * @e: the tunnel; slb_tunnel_fits() the packet
  * @net: the namespace
  * @skb: the packet, its time to live decremented; @e->hlen bytes of headroom;
  *	if it is GSO its header is not shared with a clone
@@ -376,30 +376,30 @@ static void slb_outer_push(const struct slb_encap *e, struct net *net,
  *
  * Context: RCU.
  */
-void slb_encap_push(const struct slb_encap *e, struct net *net,
-		    struct sk_buff *skb, const union slb_addr *saddr,
-		    const union slb_addr *daddr)
+void slb_tunnel_push(const struct slb_tunnel *e, struct net *net,
+		     struct sk_buff *skb, const union slb_addr *saddr,
+		     const union slb_addr *daddr)
 {
 	u8 tos, ttl;
 	__be16 df;
 
-	slb_inner_read(e, skb->data, &tos, &ttl, &df);
+	slb_tunnel_inner_read(e, skb->data, &tos, &ttl, &df);
 	/* fails only where a GSO packet's header is shared */
-	iptunnel_handle_offloads(skb, slb_gso_type(e));
+	iptunnel_handle_offloads(skb, slb_tunnel_gso_type(e));
 	skb->transport_header = skb->network_header;
 	skb_set_inner_ipproto(skb, e->inner6 ? IPPROTO_IPV6 : IPPROTO_IPIP);
 	skb_set_inner_mac_header(skb, skb_inner_network_offset(skb));
 
 	if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GUE)
-		slb_gue_push(e, net, skb, saddr, daddr);
+		slb_tunnel_gue_push(e, net, skb, saddr, daddr);
 	else if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GRE)
-		slb_gre_push(e, skb);
-	slb_outer_push(e, net, skb, saddr, daddr, tos, ttl, df);
+		slb_tunnel_gre_push(e, skb);
+	slb_tunnel_outer_push(e, net, skb, saddr, daddr, tos, ttl, df);
 }
 
-static __sum16 slb_udp_csum(const struct slb_encap *e, const void *shim, u32 len,
-			    const union slb_addr *saddr,
-			    const union slb_addr *daddr)
+static __sum16 slb_tunnel_udp_csum(const struct slb_tunnel *e, const void *shim, u32 len,
+				   const union slb_addr *saddr,
+				   const union slb_addr *daddr)
 {
 	__wsum sum = csum_partial(shim, len, 0);
 	__sum16 csum;
@@ -414,7 +414,7 @@ static __sum16 slb_udp_csum(const struct slb_encap *e, const void *shim, u32 len
 }
 
 /**
- * slb_encap_write() - put a packet that is plain bytes into its tunnel
+ * slb_tunnel_write() - put a packet that is plain bytes into its tunnel
  * @e: the tunnel, initialized for a packet without checksum offload
  * @net: the namespace
  * @inner: the packet, its time to live decremented; @e->hlen bytes before it are
@@ -424,16 +424,16 @@ static __sum16 slb_udp_csum(const struct slb_encap *e, const void *shim, u32 len
  * @daddr: outer destination address
  * @sport: source port of GUE
  *
- * What slb_encap_push() leaves to the device is computed here: checksums of GRE and
+ * What slb_tunnel_push() leaves to the device is computed here: checksums of GRE and
  * of GUE's UDP.
  *
  * Context: RCU.
  */
-void slb_encap_write(const struct slb_encap *e, struct net *net, void *inner,
-		     u32 len, const union slb_addr *saddr,
-		     const union slb_addr *daddr, __be16 sport)
+void slb_tunnel_write(const struct slb_tunnel *e, struct net *net, void *inner,
+		      u32 len, const union slb_addr *saddr,
+		      const union slb_addr *daddr, __be16 sport)
 {
-	u32 shim_len = e->hlen - slb_outer_len(e);
+	u32 shim_len = e->hlen - slb_tunnel_outer_len(e);
 	void *shim = inner - shim_len;
 	void *outer = inner - e->hlen;
 	struct iphdr *iph = outer;
@@ -442,18 +442,18 @@ void slb_encap_write(const struct slb_encap *e, struct net *net, void *inner,
 	u8 tos, ttl;
 	__be16 df;
 
-	slb_inner_read(e, inner, &tos, &ttl, &df);
+	slb_tunnel_inner_read(e, inner, &tos, &ttl, &df);
 	if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GUE) {
 		uh->source = sport;
 		uh->dest = e->port;
 		uh->len = htons(len + shim_len);
 		uh->check = 0;
-		slb_gue_write(e, (struct guehdr *)(uh + 1));
+		slb_tunnel_gue_write(e, (struct guehdr *)(uh + 1));
 		if (e->csum)
-			uh->check = slb_udp_csum(e, uh, len + shim_len, saddr,
-						 daddr);
+			uh->check = slb_tunnel_udp_csum(e, uh, len + shim_len, saddr,
+							daddr);
 	} else if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GRE) {
-		slb_gre_write(e, shim);
+		slb_tunnel_gre_write(e, shim);
 		if (e->csum) {
 			csum = csum_fold(csum_partial(shim, len + shim_len, 0));
 			/* as skb_checksum_help() */
@@ -461,7 +461,7 @@ void slb_encap_write(const struct slb_encap *e, struct net *net, void *inner,
 				csum ? csum : CSUM_MANGLED_0;
 		}
 	}
-	slb_outer_write(e, outer, len + e->hlen, saddr, daddr, tos, ttl, df);
+	slb_tunnel_outer_write(e, outer, len + e->hlen, saddr, daddr, tos, ttl, df);
 	if (e->outer6)
 		return;
 	/* as ip_select_ident() */

@@ -10,13 +10,13 @@
 #include "flow/flow.h"
 
 /* The longest: IPv6, UDP, GUE with remote checksum offload. */
-#define SLB_ENCAP_MAX	60
+#define SLB_TUNNEL_MAX	60
 
 /* Length of GUE's option for remote checksum offload, in bytes. */
 #define SLB_REMCSUM_LEN	8
 
 /**
- * struct slb_encap - a tunnel, for one packet
+ * struct slb_tunnel - a tunnel, for one packet
  * @type: IP_VS_CONN_F_TUNNEL_TYPE_*
  * @csum: GRE or UDP with a checksum
  * @remcsum: GUE leaves the inner checksum to the other end
@@ -26,7 +26,7 @@
  * @port: destination port of GUE
  * @hlen: bytes of all headers put before the packet
  */
-struct slb_encap {
+struct slb_tunnel {
 	u8	type;
 	bool	csum;
 	bool	remcsum;
@@ -37,18 +37,18 @@ struct slb_encap {
 	u8	hlen;
 };
 
-void slb_encap_init(struct slb_encap *e, const struct ip_vs_conn *cp,
-		    bool partial);
-bool slb_encap_seen(const struct slb_encap *e, const void *data, __be16 sport,
-		    union slb_addr *saddr, union slb_addr *daddr);
-void slb_encap_class(const struct slb_encap *e, const void *data, u8 *tos,
-		     u8 *ttl);
-bool slb_encap_fits(const struct slb_encap *e, u32 len, u32 mtu);
-void slb_encap_push(const struct slb_encap *e, struct net *net,
-		    struct sk_buff *skb, const union slb_addr *saddr,
-		    const union slb_addr *daddr);
-void slb_encap_write(const struct slb_encap *e, struct net *net, void *inner,
-		     u32 len, const union slb_addr *saddr,
-		     const union slb_addr *daddr, __be16 sport);
+void slb_tunnel_init(struct slb_tunnel *e, const struct ip_vs_conn *cp,
+		     bool partial);
+bool slb_tunnel_seen(const struct slb_tunnel *e, const void *data, __be16 sport,
+		     union slb_addr *saddr, union slb_addr *daddr);
+void slb_tunnel_class(const struct slb_tunnel *e, const void *data, u8 *tos,
+		      u8 *ttl);
+bool slb_tunnel_fits(const struct slb_tunnel *e, u32 len, u32 mtu);
+void slb_tunnel_push(const struct slb_tunnel *e, struct net *net,
+		     struct sk_buff *skb, const union slb_addr *saddr,
+		     const union slb_addr *daddr);
+void slb_tunnel_write(const struct slb_tunnel *e, struct net *net, void *inner,
+		      u32 len, const union slb_addr *saddr,
+		      const union slb_addr *daddr, __be16 sport);
 
 #endif /* _SLB_TUNNEL_H */

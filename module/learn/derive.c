@@ -243,22 +243,22 @@ static bool slb_nat_observe(struct slb_proof *p, struct sk_buff *skb)
 static bool slb_tunnel_observe(struct slb_net *sn, struct slb_proof *p,
 			       struct sk_buff *skb)
 {
-	u8 buf[SLB_ENCAP_MAX + SLB_HEAD_LEN], want[SLB_HEAD_LEN];
+	u8 buf[SLB_TUNNEL_MAX + SLB_HEAD_LEN], want[SLB_HEAD_LEN];
 	const struct slb_watch *w = p->w;
-	struct slb_encap e;
+	struct slb_tunnel e;
 	const u8 *seen;
 	u8 tos, ttl;
 
-	slb_encap_init(&e, p->cp, w->partial);
+	slb_tunnel_init(&e, p->cp, w->partial);
 	if (skb_inner_network_offset(skb) != e.hlen)
 		return false;
 	seen = skb_header_pointer(skb, 0, e.hlen + w->pkt.hlen, buf);
 	/* the hash of the skb is still that of the inner packet */
 	p->act.sport = udp_flow_src_port(sn->net, skb, 0, 0, false);
-	if (!seen || !slb_encap_seen(&e, seen, p->act.sport, &p->act.saddr,
-				     &p->act.daddr))
+	if (!seen || !slb_tunnel_seen(&e, seen, p->act.sport, &p->act.saddr,
+				      &p->act.daddr))
 		return false;
-	slb_encap_class(&e, seen, &tos, &ttl);
+	slb_tunnel_class(&e, seen, &tos, &ttl);
 	if (!slb_class_observe(p, seen, tos, ttl))
 		return false;
 	memcpy(want, w->head, w->pkt.hlen);
@@ -380,7 +380,7 @@ static bool slb_proof_fit(struct slb_net *sn, struct slb_proof *p)
 
 	switch (slb_conn_method(cp)) {
 	case IP_VS_CONN_F_TUNNEL:
-		return !out && slb_addr_equal(cp->daf, &p->act.daddr,
+		return !out && slb_conn_addr_equal(cp->daf, &p->act.daddr,
 						&cp->daddr);
 	case IP_VS_CONN_F_DROUTE:
 		return !out && !(p->flags & SLB_FLOW_NAT);
@@ -389,9 +389,9 @@ static bool slb_proof_fit(struct slb_net *sn, struct slb_proof *p)
 	if (!slb_peer_fit(p))
 		return false;
 	if (out)
-		return slb_addr_equal(cp->af, &p->act.saddr, &cp->vaddr) &&
+		return slb_conn_addr_equal(cp->af, &p->act.saddr, &cp->vaddr) &&
 		       p->act.sport == cp->vport;
-	return slb_addr_equal(cp->af, &p->act.daddr, &cp->daddr) &&
+	return slb_conn_addr_equal(cp->af, &p->act.daddr, &cp->daddr) &&
 	       p->act.dport == cp->dport;
 }
 

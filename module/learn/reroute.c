@@ -196,7 +196,7 @@ static struct dst_entry *slb_server_dst(const struct slb_flow *flow)
 		return NULL;
 	slb_flow_action(flow, &act);
 	if (flow->flags & SLB_FLOW_TUNNEL &&
-	    !slb_addr_equal(af, &act.saddr, &dd->dst_saddr))
+	    !slb_conn_addr_equal(af, &act.saddr, &dd->dst_saddr))
 		return NULL;
 	return dst_hold_safe(dst) ? dst : NULL;
 }

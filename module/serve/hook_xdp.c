@@ -57,16 +57,16 @@ static __always_inline void slb_frame_nat(const struct slb_flow *flow, void *ip,
 /* Apart, so that others need no room for two addresses. */
 static noinline void slb_frame_tunnel(const struct slb_net *sn,
 				      const struct slb_flow *flow,
-				      const struct slb_encap *e, void *ip,
+				      const struct slb_tunnel *e, void *ip,
 				      u32 len, bool v6)
 {
 	union slb_addr saddr __uninitialized, daddr __uninitialized;
 
 	slb_flow_rewrite(flow, ip, v6, 0);
 	slb_flow_outer(flow, &saddr, &daddr);
-	slb_encap_write(e, sn->net, ip, len, &saddr, &daddr,
-			flow->flags & SLB_FLOW_WIDE ?
-			slb_flow6(flow)->act.sport : slb_flow4(flow)->act.sport);
+	slb_tunnel_write(e, sn->net, ip, len, &saddr, &daddr,
+			 flow->flags & SLB_FLOW_WIDE ?
+			 slb_flow6(flow)->act.sport : slb_flow4(flow)->act.sport);
 }
 
 /* noinline: keeps the packet in registers where its checksum is not asked for. */
@@ -105,7 +105,7 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	      const struct slb_frame *f, const struct slb_pkt *pkt, bool v6,
 	      int *to)
 {
-	struct slb_encap e __uninitialized;
+	struct slb_tunnel e __uninitialized;
 	struct slb_way way __uninitialized;
 	struct dst_entry *dst = flow->dst;
 	const u8 flags = flow->flags;
@@ -123,8 +123,8 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 		return SLB_XDP_CSUM;
 	mtu = slb_flow_mtu(flow);
 	if (flags & SLB_FLOW_TUNNEL) {
-		slb_encap_init(&e, flow->conn, false);
-		if (!slb_encap_fits(&e, len, mtu))
+		slb_tunnel_init(&e, flow->conn, false);
+		if (!slb_tunnel_fits(&e, len, mtu))
 			return SLB_XDP_MTU;
 		hlen = e.hlen;
 	}

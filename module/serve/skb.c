@@ -172,15 +172,15 @@ static void slb_nat(const struct slb_flow *flow, struct sk_buff *skb,
 		skb->priority = rt_tos2priority(ip_hdr(skb)->tos);
 }
 
-static void slb_tunnel(const struct slb_flow *flow, struct net *net,
-		       struct sk_buff *skb, const struct slb_pkt *pkt,
-		       const struct slb_encap *e)
+static void slb_skb_tunnel(const struct slb_flow *flow, struct net *net,
+			   struct sk_buff *skb, const struct slb_pkt *pkt,
+			   const struct slb_tunnel *e)
 {
 	union slb_addr saddr, daddr;
 
 	slb_flow_rewrite(flow, skb->data, pkt->v6, 0);
 	slb_flow_outer(flow, &saddr, &daddr);
-	slb_encap_push(e, net, skb, &saddr, &daddr);
+	slb_tunnel_push(e, net, skb, &saddr, &daddr);
 	if (unlikely(e->remcsum) && flow->flags & SLB_FLOW_WIDE &&
 	    slb_flow6(flow)->ct)
 		slb_ct_account_bytes(flow, SLB_REMCSUM_LEN);
@@ -265,7 +265,7 @@ enum slb_reason slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 			  const struct slb_pkt *pkt)
 {
 	bool partial = skb->ip_summed == CHECKSUM_PARTIAL;
-	struct slb_encap e = { .hlen = 0 };
+	struct slb_tunnel e = { .hlen = 0 };
 	unsigned long now = jiffies;
 	struct neighbour *neigh;
 	struct dst_entry *dst;
@@ -282,8 +282,8 @@ enum slb_reason slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	dst = flow->dst;
 	mtu = slb_flow_mtu(flow);
 	if (flags & SLB_FLOW_TUNNEL) {
-		slb_encap_init(&e, flow->conn, partial);
-		if (!slb_encap_fits(&e, skb->len, mtu) ||
+		slb_tunnel_init(&e, flow->conn, partial);
+		if (!slb_tunnel_fits(&e, skb->len, mtu) ||
 		    (e.remcsum && skb_checksum_start_offset(skb) < 0))
 			return SLB_MISS_MTU;
 	}
@@ -305,7 +305,7 @@ enum slb_reason slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	if (unlikely(slb_skb_bridged(skb)))
 		slb_bridge_pass(sn->net, skb, pkt->v6);
 	if (flags & SLB_FLOW_TUNNEL)
-		slb_tunnel(flow, sn->net, skb, pkt, &e);
+		slb_skb_tunnel(flow, sn->net, skb, pkt, &e);
 	else
 		slb_nat(flow, skb, pkt, partial);
 	if (flags & SLB_FLOW_WIDE)

@@ -137,7 +137,7 @@ void slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
 		if (slb_flow_inner(d, flow))
 			slb_ct_account_inner(slb_flow_inner(d, flow), flow, now);
 	}
-	slb_flow_account(flow, now);
+	slb_account(flow, now);
 }
 
 /* Let go of all that a flow holds. Its connection may be freed when the grace period is over. */
