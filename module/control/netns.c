@@ -24,7 +24,7 @@
 #include "state/ns.h"
 #include "state/sweep.h"
 
-unsigned int slb_net_id __read_mostly;
+unsigned int slb_ns_id __read_mostly;
 
 static DEFINE_MUTEX(slb_nets_mutex);
 static LIST_HEAD(slb_nets);
@@ -34,21 +34,21 @@ static const struct task_struct *slb_net_loader;
 
 static int slb_net_init_one(struct net *net)
 {
-	struct slb_net *sn = slb_net(net);
+	struct slb_ns *ns = slb_ns(net);
 	int err;
 
-	sn->net = net;
+	ns->net = net;
 	/* who loads the module has not created the namespaces that there are */
 	if (current != READ_ONCE(slb_net_loader))
-		sn->payer = slb_memory_payer();
-	sn->scope = slb_scope;
-	sn->lease = SLB_LEASE_DEFAULT;
-	slb_nf_init(sn);
-	err = slb_sweep_net_init(sn);
+		ns->payer = slb_memory_payer();
+	ns->scope = slb_scope;
+	ns->lease = SLB_LEASE_DEFAULT;
+	slb_nf_init(ns);
+	err = slb_sweep_net_init(ns);
 	if (err)
 		goto err_payer;
 	mutex_lock(&slb_nets_mutex);
-	list_add_tail(&sn->list, &slb_nets);
+	list_add_tail(&ns->list, &slb_nets);
 	mutex_unlock(&slb_nets_mutex);
 	err = slb_stats_init(net);
 	if (err)
@@ -62,16 +62,16 @@ static int slb_net_init_one(struct net *net)
 	err = slb_why_init(net);
 	if (err)
 		goto err_list;
-	err = slb_sysctl_init(sn);
+	err = slb_sysctl_init(ns);
 	if (err)
 		goto err_why;
-	err = slb_scope_init(sn);
+	err = slb_scope_init(ns);
 	if (err)
 		goto err_sysctl;
 	return 0;
 
 err_sysctl:
-	slb_sysctl_exit(sn);
+	slb_sysctl_exit(ns);
 err_why:
 	slb_why_exit(net);
 err_list:
@@ -82,52 +82,52 @@ err_stats:
 	slb_stats_exit(net);
 err_sweep:
 	mutex_lock(&slb_nets_mutex);
-	list_del(&sn->list);
+	list_del(&ns->list);
 	mutex_unlock(&slb_nets_mutex);
-	slb_sweep_net_exit(sn);
+	slb_sweep_net_exit(ns);
 err_payer:
-	slb_memory_payer_put(sn->payer);
+	slb_memory_payer_put(ns->payer);
 	return err;
 }
 
 static void slb_net_pre_exit(struct net *net)
 {
-	struct slb_net *sn = slb_net(net);
+	struct slb_ns *ns = slb_ns(net);
 
-	slb_sysctl_exit(sn);
-	slb_scope_exit(sn);
+	slb_sysctl_exit(ns);
+	slb_scope_exit(ns);
 }
 
 static void slb_net_exit_one(struct net *net)
 {
-	struct slb_net *sn = slb_net(net);
+	struct slb_ns *ns = slb_ns(net);
 
 	slb_why_exit(net);
 	slb_list_exit(net);
 	slb_show_exit(net);
 	slb_stats_exit(net);
 	mutex_lock(&slb_nets_mutex);
-	list_del(&sn->list);
+	list_del(&ns->list);
 	mutex_unlock(&slb_nets_mutex);
-	slb_sweep_net_exit(sn);
-	slb_memory_payer_put(sn->payer);
+	slb_sweep_net_exit(ns);
+	slb_memory_payer_put(ns->payer);
 }
 
 static struct pernet_operations slb_net_ops = {
 	.init		= slb_net_init_one,
 	.pre_exit	= slb_net_pre_exit,
 	.exit		= slb_net_exit_one,
-	.id		= &slb_net_id,
-	.size		= sizeof(struct slb_net),
+	.id		= &slb_ns_id,
+	.size		= sizeof(struct slb_ns),
 };
 
 static int slb_cpu_dead(unsigned int cpu)
 {
-	struct slb_net *sn;
+	struct slb_ns *ns;
 
 	mutex_lock(&slb_nets_mutex);
-	list_for_each_entry(sn, &slb_nets, list)
-		slb_sweep_dead(sn, cpu);
+	list_for_each_entry(ns, &slb_nets, list)
+		slb_sweep_dead(ns, cpu);
 	mutex_unlock(&slb_nets_mutex);
 	return 0;
 }

@@ -24,27 +24,27 @@
 DEFINE_MUTEX(slb_mutex);
 
 /* Register or unregister the hooks as scope and services want it. */
-static int slb_scope_hook(struct slb_net *sn, int scope, int services)
+static int slb_scope_hook(struct slb_ns *ns, int scope, int services)
 {
-	bool want = !sn->dead && (scope == SLB_SCOPE_ALL ||
+	bool want = !ns->dead && (scope == SLB_SCOPE_ALL ||
 				  (scope == SLB_SCOPE_SHADOW && services));
 	int err = 0;
 
 	lockdep_assert_held(&slb_mutex);
-	if (want == sn->hooked)
+	if (want == ns->hooked)
 		return 0;
 	if (want)
-		err = slb_nf_register(sn);
+		err = slb_nf_register(ns);
 	else
-		slb_nf_unregister(sn);
+		slb_nf_unregister(ns);
 	if (!err)
-		WRITE_ONCE(sn->hooked, want);
+		WRITE_ONCE(ns->hooked, want);
 	return err;
 }
 
 /**
  * slb_scope_set() - choose which services are served by flows
- * @sn: the namespace
+ * @ns: the namespace
  * @scope: enum slb_scope
  *
  * When this returns, no packet is served by a flow of a service that is out of
@@ -53,20 +53,20 @@ static int slb_scope_hook(struct slb_net *sn, int scope, int services)
  * Context: process, slb_mutex.
  * Return: 0, or what nf_register_net_hooks() returns; then nothing changed.
  */
-int slb_scope_set(struct slb_net *sn, int scope)
+int slb_scope_set(struct slb_ns *ns, int scope)
 {
 	int err;
 
 	lockdep_assert_held(&slb_mutex);
-	if (scope == sn->scope)
+	if (scope == ns->scope)
 		return 0;
-	err = slb_scope_hook(sn, scope, sn->services);
+	err = slb_scope_hook(ns, scope, ns->services);
 	if (err)
 		return err;
-	WRITE_ONCE(sn->scope, scope);
+	WRITE_ONCE(ns->scope, scope);
 	/* hooks that have read the old scope */
 	synchronize_rcu();
-	slb_sweep_drop(sn);
+	slb_sweep_drop(ns);
 	return 0;
 }
 
@@ -75,13 +75,13 @@ int slb_scope_set(struct slb_net *sn, int scope)
  */
 static int slb_scope_service_add(struct net *net)
 {
-	struct slb_net *sn = slb_net(net);
+	struct slb_ns *ns = slb_ns(net);
 	int err;
 
 	mutex_lock(&slb_mutex);
-	err = slb_scope_hook(sn, sn->scope, sn->services + 1);
+	err = slb_scope_hook(ns, ns->scope, ns->services + 1);
 	if (!err)
-		sn->services++;
+		ns->services++;
 	mutex_unlock(&slb_mutex);
 	return err;
 }
@@ -91,11 +91,11 @@ static int slb_scope_service_add(struct net *net)
  */
 static void slb_scope_service_del(struct net *net)
 {
-	struct slb_net *sn = slb_net(net);
+	struct slb_ns *ns = slb_ns(net);
 
 	mutex_lock(&slb_mutex);
-	sn->services--;
-	slb_scope_hook(sn, sn->scope, sn->services);
+	ns->services--;
+	slb_scope_hook(ns, ns->scope, ns->services);
 	mutex_unlock(&slb_mutex);
 }
 
@@ -106,31 +106,31 @@ const struct slb_sched_watcher slb_scope_watcher = {
 
 /**
  * slb_scope_init() - register the hooks of a new namespace, if its scope wants them
- * @sn: the namespace
+ * @ns: the namespace
  *
  * Context: process, takes slb_mutex.
  * Return: 0, or what nf_register_net_hooks() returns.
  */
-int slb_scope_init(struct slb_net *sn)
+int slb_scope_init(struct slb_ns *ns)
 {
 	int err;
 
 	mutex_lock(&slb_mutex);
-	err = slb_scope_hook(sn, sn->scope, 0);
+	err = slb_scope_hook(ns, ns->scope, 0);
 	mutex_unlock(&slb_mutex);
 	return err;
 }
 
 /**
  * slb_scope_exit() - unregister the hooks of a namespace for good
- * @sn: the namespace
+ * @ns: the namespace
  *
  * Context: process, takes slb_mutex.
  */
-void slb_scope_exit(struct slb_net *sn)
+void slb_scope_exit(struct slb_ns *ns)
 {
 	mutex_lock(&slb_mutex);
-	sn->dead = true;
-	slb_scope_hook(sn, sn->scope, sn->services);
+	ns->dead = true;
+	slb_scope_hook(ns, ns->scope, ns->services);
 	mutex_unlock(&slb_mutex);
 }

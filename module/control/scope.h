@@ -3,12 +3,12 @@
 #ifndef _SLB_SCOPE_H
 #define _SLB_SCOPE_H
 
-struct slb_net;
+struct slb_ns;
 struct slb_sched_watcher;
 
-int slb_scope_init(struct slb_net *sn);
-void slb_scope_exit(struct slb_net *sn);
-int slb_scope_set(struct slb_net *sn, int scope);
+int slb_scope_init(struct slb_ns *ns);
+void slb_scope_exit(struct slb_ns *ns);
+int slb_scope_set(struct slb_ns *ns, int scope);
 
 extern const struct slb_sched_watcher slb_scope_watcher;
 

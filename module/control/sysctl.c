@@ -22,10 +22,10 @@ static const int slb_lease_max = SLB_LEASE_MAX;
 static int slb_sysctl_scope(slb_ctl_table *table, int write, void *buffer,
 			    size_t *lenp, loff_t *ppos)
 {
-	struct slb_net *sn = table->extra2;
+	struct slb_ns *ns = table->extra2;
 	struct ctl_table scope = {
 		.procname	= table->procname,
-		.data		= &sn->scope_new,
+		.data		= &ns->scope_new,
 		.maxlen		= sizeof(int),
 		.mode		= table->mode,
 		.extra1		= SYSCTL_ZERO,
@@ -34,10 +34,10 @@ static int slb_sysctl_scope(slb_ctl_table *table, int write, void *buffer,
 	int err;
 
 	mutex_lock(&slb_mutex);
-	sn->scope_new = sn->scope;
+	ns->scope_new = ns->scope;
 	err = proc_dointvec_minmax(&scope, write, buffer, lenp, ppos);
 	if (!err && write)
-		err = slb_scope_set(sn, sn->scope_new);
+		err = slb_scope_set(ns, ns->scope_new);
 	mutex_unlock(&slb_mutex);
 	return err;
 }
@@ -70,25 +70,25 @@ static const struct ctl_table slb_sysctl_table[] = {
 
 /**
  * slb_sysctl_init() - show the knobs of a namespace
- * @sn: the namespace
+ * @ns: the namespace
  *
  * Context: process.
  * Return: 0, or -ENOMEM.
  */
-int slb_sysctl_init(struct slb_net *sn)
+int slb_sysctl_init(struct slb_ns *ns)
 {
-	sn->table = kmemdup(slb_sysctl_table, sizeof(slb_sysctl_table),
-			    GFP_KERNEL | slb_memory_account(sn->payer));
-	if (!sn->table)
+	ns->table = kmemdup(slb_sysctl_table, sizeof(slb_sysctl_table),
+			    GFP_KERNEL | slb_memory_account(ns->payer));
+	if (!ns->table)
 		return -ENOMEM;
-	sn->table[0].data = &sn->scope;
-	sn->table[0].extra2 = sn;
-	sn->table[1].data = &sn->lease;
-	sn->table[2].data = &sn->verify;
-	sn->sysctl = register_net_sysctl_sz(sn->net, "net/shadowlb", sn->table,
+	ns->table[0].data = &ns->scope;
+	ns->table[0].extra2 = ns;
+	ns->table[1].data = &ns->lease;
+	ns->table[2].data = &ns->verify;
+	ns->sysctl = register_net_sysctl_sz(ns->net, "net/shadowlb", ns->table,
 					    ARRAY_SIZE(slb_sysctl_table) - 1);
-	if (!sn->sysctl) {
-		kfree(sn->table);
+	if (!ns->sysctl) {
+		kfree(ns->table);
 		return -ENOMEM;
 	}
 	return 0;
@@ -96,12 +96,12 @@ int slb_sysctl_init(struct slb_net *sn)
 
 /**
  * slb_sysctl_exit() - take them back
- * @sn: the namespace
+ * @ns: the namespace
  *
  * Context: process; waits for reads and writes under way.
  */
-void slb_sysctl_exit(struct slb_net *sn)
+void slb_sysctl_exit(struct slb_ns *ns)
 {
-	unregister_net_sysctl_table(sn->sysctl);
-	kfree(sn->table);
+	unregister_net_sysctl_table(ns->sysctl);
+	kfree(ns->table);
 }

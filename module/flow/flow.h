@@ -165,7 +165,7 @@ enum slb_flow_flags {
  * @packets: packets served and not yet accounted
  * @ecn: a bit for each ECN codepoint of packets that proved the flow: rules that write
  *	the whole byte treat them in different ways
- * @ahead: packets that are in the connection's count already, see sync.c
+ * @reserved: packets that are in the connection's count already, see sync.c
  * @last: when a packet was last served or proved, lower half of jiffies
  * @proved: when the slow path was last observed, in slb_flow_ticks()
  * @flags: enum slb_flow_flags
@@ -181,7 +181,7 @@ struct slb_flow {
 	u32			bytes;
 	u32			packets : 20;
 	u32			ecn : 4;
-	u32			ahead : 8;
+	u32			reserved : 8;
 	u32			last;
 	u16			proved;
 	u8			flags;
@@ -206,7 +206,7 @@ struct slb_flow4 {
  * @act: what to do
  * @ct: the conntrack entry of its connection or tunnel, if there is one; a
  *	reference is held
- * @routes: the number of all routes, slb_routes(), when the flow was proved
+ * @routes: the number of all routes, slb_ns_routes(), when the flow was proved
  * @mark: the packet mark that packets leave with
  * @flow: the rest
  */
@@ -279,8 +279,8 @@ struct slb_extra {
  */
 #define SLB_BYTES_MAX	(20u << 19)
 
-/* Of struct slb_flow's @ahead. */
-#define SLB_AHEAD_MAX	255u
+/* Of struct slb_flow's @reserved. */
+#define SLB_RESERVED_MAX	255u
 
 /* Ticks of struct slb_flow's @proved: 1/32 to 1/16 of a second, so that 16
  * bits last for more than half an hour; a lease is at most a third of that.

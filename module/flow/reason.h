@@ -28,7 +28,7 @@
 	EVENT(VERIFIED, verified, "packets compared by net.shadowlb.verify")		\
 	EVENT(DIFFERS, differs, "of these, those with another outcome than the flow's")	\
 	TEACH(NONE, none, "no flow for this packet")					\
-	MISS(FOREIGN, foreign, "neither address belongs to an IPVS service")		\
+	MISS(UNRELATED, unrelated, "neither address belongs to an IPVS service")		\
 	MISS(PROTO, proto, "neither TCP nor UDP nor SCTP")				\
 	MISS(SHORT, short, "shorter than its headers")					\
 	MISS(OPTIONS, options, "IP options or extension headers")			\
@@ -64,7 +64,7 @@
 /* XDP left the frame to the hook. */
 #define SLB_XDP_REASONS(EVENT, XDP)							\
 	EVENT(XDP_HITS, xdp_hits, "frames served by a flow; counted as hits, too")	\
-	XDP(FOREIGN, foreign, "neither address belongs to an IPVS service")		\
+	XDP(UNRELATED, unrelated, "neither address belongs to an IPVS service")		\
 	XDP(OTHER, other, "nothing that has a flow")					\
 	XDP(NONE, none, "no flow for this frame")					\
 	XDP(FLOW, flow, "a flow that is not for this frame, or must be proved again")	\

@@ -81,9 +81,9 @@ void slb_account(struct slb_flow *flow, unsigned long now)
 	struct ip_vs_service *svc;
 
 	/* less than was added before, if there are fewer */
-	if (!(flow->flags & SLB_FLOW_OUT) && flow->packets != flow->ahead)
-		atomic_add((int)flow->packets - (int)flow->ahead, &cp->in_pkts);
-	flow->ahead = 0;
+	if (!(flow->flags & SLB_FLOW_OUT) && flow->packets != flow->reserved)
+		atomic_add((int)flow->packets - (int)flow->reserved, &cp->in_pkts);
+	flow->reserved = 0;
 	if (!flow->packets)
 		return;
 	add = flow->flags & SLB_FLOW_OUT ? slb_account_out : slb_account_in;

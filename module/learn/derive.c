@@ -61,7 +61,7 @@ static bool slb_route_fit(const struct dst_entry *dst)
  * function of their own. A packet that leaves by the device it came by may make the
  * kernel send a redirect: so does then the one that proves the flow again.
  */
-static bool slb_egress_fit(struct slb_net *sn, const struct slb_proof *p,
+static bool slb_egress_fit(struct slb_ns *ns, const struct slb_proof *p,
 			   const struct sk_buff *skb,
 			   const struct net_device *dev)
 {
@@ -69,10 +69,10 @@ static bool slb_egress_fit(struct slb_net *sn, const struct slb_proof *p,
 
 	/* what is forwarded all the same (by force_forwarding) is left alone */
 	if (p->flags & SLB_FLOW_OUT && p->w->pkt.v6 &&
-	    !READ_ONCE(sn->net->ipv6.devconf_all->forwarding))
+	    !READ_ONCE(ns->net->ipv6.devconf_all->forwarding))
 		return false;
 	if (!dst || dst->dev != dev || dst->lwtstate || dst_xfrm(dst) ||
-	    skb_sec_path(skb) || !net_eq(dev_net(dev), sn->net) ||
+	    skb_sec_path(skb) || !net_eq(dev_net(dev), ns->net) ||
 	    !slb_route_fit(dst))
 		return false;
 	return p->flags & SLB_FLOW_TUNNEL || slb_cb_fit(skb, p->w->pkt.v6);
@@ -81,10 +81,10 @@ static bool slb_egress_fit(struct slb_net *sn, const struct slb_proof *p,
 /* What a flow says of a packet besides its headers: the longest, the marks and
  * the priority, which a rule may have set.
  */
-static void slb_meta_observe(struct slb_net *sn, struct slb_proof *p,
+static void slb_meta_observe(struct slb_ns *ns, struct slb_proof *p,
 			     const struct sk_buff *skb)
 {
-	const struct slb_watch *w = p->w;
+	const struct slb_record *w = p->w;
 	u32 priority = w->priority, mtu = dst_mtu(p->dst);
 	bool out = p->flags & SLB_FLOW_OUT;
 
@@ -98,7 +98,7 @@ static void slb_meta_observe(struct slb_net *sn, struct slb_proof *p,
 	p->mark = skb->mark;
 	p->extra.stats.mark = w->mark;
 	if (out && !w->pkt.v6 &&
-	    READ_ONCE(sn->net->ipv4.sysctl_ip_fwd_update_priority)) {
+	    READ_ONCE(ns->net->ipv4.sysctl_ip_fwd_update_priority)) {
 		priority = rt_tos2priority(((const struct iphdr *)w->head)->tos);
 		p->flags |= SLB_FLOW_PRIO;
 	}
@@ -140,7 +140,7 @@ static bool slb_class_observe(struct slb_proof *p, const u8 *seen, u8 tos,
 /* SCTP's checksum is of the ports too, but of another kind, see skb.c: not
  * compared where they change.
  */
-static bool slb_head_equal(const struct slb_watch *w, u8 *want, const u8 *seen,
+static bool slb_head_equal(const struct slb_record *w, u8 *want, const u8 *seen,
 			   bool nat)
 {
 	u32 csum = w->pkt.hlen - sizeof(struct sctphdr) +
@@ -153,7 +153,7 @@ static bool slb_head_equal(const struct slb_watch *w, u8 *want, const u8 *seen,
 
 static bool slb_nat4_observe(struct slb_proof *p, const u8 *seen)
 {
-	const struct slb_watch *w = p->w;
+	const struct slb_record *w = p->w;
 	const struct slb_key4 *key = &w->pkt.key4;
 	const struct iphdr *iph = (const struct iphdr *)seen;
 	const __be16 *ports = (const __be16 *)(iph + 1);
@@ -187,7 +187,7 @@ static bool slb_nat4_observe(struct slb_proof *p, const u8 *seen)
 
 static bool slb_nat6_observe(struct slb_proof *p, const u8 *seen)
 {
-	const struct slb_watch *w = p->w;
+	const struct slb_record *w = p->w;
 	const struct slb_key6 *key = &w->pkt.key6;
 	const struct ipv6hdr *iph = (const struct ipv6hdr *)seen;
 	const __be16 *ports = (const __be16 *)(iph + 1);
@@ -222,7 +222,7 @@ static bool slb_nat6_observe(struct slb_proof *p, const u8 *seen)
  */
 static bool slb_nat_observe(struct slb_proof *p, struct sk_buff *skb)
 {
-	const struct slb_watch *w = p->w;
+	const struct slb_record *w = p->w;
 	u8 buf[SLB_HEAD_LEN];
 	const u8 *seen;
 
@@ -232,7 +232,7 @@ static bool slb_nat_observe(struct slb_proof *p, struct sk_buff *skb)
 		return false;
 	if (!(w->pkt.v6 ? slb_nat6_observe(p, seen) :
 			  slb_nat4_observe(p, seen)) ||
-	    slb_watch_rest(skb, w->pkt.hlen) != w->rest)
+	    slb_inflight_rest(skb, w->pkt.hlen) != w->rest)
 		return false;
 	return !(p->flags & SLB_FLOW_NAT) || !w->pkt.nocsum || w->partial;
 }
@@ -240,11 +240,11 @@ static bool slb_nat_observe(struct slb_proof *p, struct sk_buff *skb)
 /* The same for a tunnel: what is inside has its time to live decremented, and
  * around it is what IPVS puts there.
  */
-static bool slb_tunnel_observe(struct slb_net *sn, struct slb_proof *p,
+static bool slb_tunnel_observe(struct slb_ns *ns, struct slb_proof *p,
 			       struct sk_buff *skb)
 {
 	u8 buf[SLB_TUNNEL_MAX + SLB_HEAD_LEN], want[SLB_HEAD_LEN];
-	const struct slb_watch *w = p->w;
+	const struct slb_record *w = p->w;
 	struct slb_tunnel e;
 	const u8 *seen;
 	u8 tos, ttl;
@@ -254,7 +254,7 @@ static bool slb_tunnel_observe(struct slb_net *sn, struct slb_proof *p,
 		return false;
 	seen = skb_header_pointer(skb, 0, e.hlen + w->pkt.hlen, buf);
 	/* the hash of the skb is still that of the inner packet */
-	p->act.sport = udp_flow_src_port(sn->net, skb, 0, 0, false);
+	p->act.sport = udp_flow_src_port(ns->net, skb, 0, 0, false);
 	if (!seen || !slb_tunnel_seen(&e, seen, p->act.sport, &p->act.saddr,
 				      &p->act.daddr))
 		return false;
@@ -267,7 +267,7 @@ static bool slb_tunnel_observe(struct slb_net *sn, struct slb_proof *p,
 	else
 		slb_rewrite_ipv4(want, NULL, 0);
 	return !memcmp(want, seen + e.hlen, w->pkt.hlen) &&
-	       slb_watch_rest(skb, e.hlen + w->pkt.hlen) == w->rest;
+	       slb_inflight_rest(skb, e.hlen + w->pkt.hlen) == w->rest;
 }
 
 /* Does the other end of the connection stay as it is, or become what conntrack
@@ -300,7 +300,7 @@ static bool slb_peer_fit(const struct slb_proof *p)
  * one, and conntrack calls them invalid that it has not seen the answer to their SYN. It
  * takes data chunks of SCTP for no beginning, but other chunks that a flow serves.
  */
-static bool slb_ct_inner(struct slb_net *sn, struct slb_proof *p)
+static bool slb_ct_inner(struct slb_ns *ns, struct slb_proof *p)
 {
 	enum ip_conntrack_dir dir;
 	struct nf_conn *ct;
@@ -309,7 +309,7 @@ static bool slb_ct_inner(struct slb_net *sn, struct slb_proof *p)
 		return false;
 	if (p->w->untracked)
 		return true;
-	ct = slb_ct_find(sn->net, &p->w->pkt, &dir);
+	ct = slb_ct_find(ns->net, &p->w->pkt, &dir);
 	if (!ct)
 		return true;
 	p->extra.inner = ct;
@@ -324,7 +324,7 @@ static bool slb_ct_inner(struct slb_net *sn, struct slb_proof *p)
  * sees no packets, or has nothing but "invalid" to say of them, there is no entry
  * to look after.
  */
-static bool slb_ct_observe(struct slb_net *sn, struct slb_proof *p,
+static bool slb_ct_observe(struct slb_ns *ns, struct slb_proof *p,
 			   const struct sk_buff *skb)
 {
 	bool nfct = p->cp->flags & IP_VS_CONN_F_NFCT;
@@ -332,7 +332,7 @@ static bool slb_ct_observe(struct slb_net *sn, struct slb_proof *p,
 	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 
 	if (p->flags & SLB_FLOW_TUNNEL) {
-		if (nfct && !slb_ct_inner(sn, p))
+		if (nfct && !slb_ct_inner(ns, p))
 			return false;
 		if (!ct)
 			return true;
@@ -346,10 +346,10 @@ static bool slb_ct_observe(struct slb_net *sn, struct slb_proof *p,
 			return false;
 		/* found invalid, and so not translated as others will be? */
 		if (!ct && slb_conn_method(p->cp) != IP_VS_CONN_F_MASQ)
-			return slb_ct_inner(sn, p);
+			return slb_ct_inner(ns, p);
 		if (!ct)
 			return !p->tracked &&
-			       !slb_ct_known(sn->net, &p->w->pkt);
+			       !slb_ct_known(ns->net, &p->w->pkt);
 	}
 	if (nf_ct_is_template(ct) || !slb_ct_fit(ct) || !slb_ct_lasts(ct))
 		return false;
@@ -361,7 +361,7 @@ static bool slb_ct_observe(struct slb_net *sn, struct slb_proof *p,
 }
 
 /* Is the difference what this connection stands for? */
-static bool slb_proof_fit(struct slb_net *sn, struct slb_proof *p)
+static bool slb_proof_fit(struct slb_ns *ns, struct slb_proof *p)
 {
 	const struct ip_vs_conn *cp = p->cp;
 	bool out = p->flags & SLB_FLOW_OUT;
@@ -372,7 +372,7 @@ static bool slb_proof_fit(struct slb_net *sn, struct slb_proof *p)
 	 */
 	if (out || (p->ct && slb_conn_method(cp) == IP_VS_CONN_F_MASQ)) {
 		if (p->dst->ops->family == AF_INET6 &&
-		    slb_routes(sn->net) != p->w->routes)
+		    slb_ns_routes(ns->net) != p->w->routes)
 			return false;
 	} else if (!slb_conn_via(cp, p->dst)) {
 		return false;
@@ -397,7 +397,7 @@ static bool slb_proof_fit(struct slb_net *sn, struct slb_proof *p)
 
 /**
  * slb_prove() - is there an action that explains a packet?
- * @sn: the namespace
+ * @ns: the namespace
  * @p: what is known of the packet: @w, @cp, @dst, and SLB_FLOW_OUT of @flags;
  *	the rest is filled in
  * @skb: the packet as it leaves
@@ -409,10 +409,10 @@ static bool slb_proof_fit(struct slb_net *sn, struct slb_proof *p)
  * Context: RCU, BH off.
  * Return: 0, or the reason why a flow must not be made.
  */
-enum slb_reason slb_prove(struct slb_net *sn, struct slb_proof *p,
+enum slb_reason slb_prove(struct slb_ns *ns, struct slb_proof *p,
 			  struct sk_buff *skb, const struct net_device *dev)
 {
-	enum slb_reason reason = slb_conn_fit(p->cp, READ_ONCE(sn->scope));
+	enum slb_reason reason = slb_conn_fit(p->cp, READ_ONCE(ns->scope));
 	bool seen;
 
 	if (reason)
@@ -422,16 +422,16 @@ enum slb_reason slb_prove(struct slb_net *sn, struct slb_proof *p,
 	/* the bridge took it for another of its ports, or for a device of one of its VLANs */
 	if (p->w->bridge && p->w->bridge != skb->skb_iif)
 		return SLB_SKIP_CHANGED;
-	if (!slb_egress_fit(sn, p, skb, dev))
+	if (!slb_egress_fit(ns, p, skb, dev))
 		return SLB_SKIP_EGRESS;
-	if (!slb_ct_observe(sn, p, skb))
+	if (!slb_ct_observe(ns, p, skb))
 		return SLB_SKIP_CONNTRACK;
-	seen = p->flags & SLB_FLOW_TUNNEL ? slb_tunnel_observe(sn, p, skb) :
+	seen = p->flags & SLB_FLOW_TUNNEL ? slb_tunnel_observe(ns, p, skb) :
 					    slb_nat_observe(p, skb);
 	if (!seen)
 		return SLB_SKIP_CHANGED;
-	slb_meta_observe(sn, p, skb);
-	if (!slb_proof_fit(sn, p))
+	slb_meta_observe(ns, p, skb);
+	if (!slb_proof_fit(ns, p))
 		return SLB_SKIP_CHANGED;
 	if (p->flags & SLB_FLOW_EXTRA || p->w->pkt.v6 || p->mark || p->ct ||
 	    p->dst->ops->family == AF_INET6)

@@ -22,7 +22,7 @@
  * @flags: enum slb_flow_flags
  */
 struct slb_proof {
-	const struct slb_watch	*w;
+	const struct slb_record	*w;
 	struct ip_vs_conn	*cp;
 	bool			tracked;
 	struct nf_conn		*ct;
@@ -33,7 +33,7 @@ struct slb_proof {
 	u8			flags;
 };
 
-enum slb_reason slb_prove(struct slb_net *sn, struct slb_proof *p,
+enum slb_reason slb_prove(struct slb_ns *ns, struct slb_proof *p,
 			  struct sk_buff *skb, const struct net_device *dev);
 
 #endif /* _SLB_DERIVE_H */

@@ -23,8 +23,8 @@
 #include "learn/learn.h"
 #include "learn/outdate.h"
 #include "learn/verify.h"
-#include "state/hints.h"
 #include "state/sweep.h"
+#include "state/valid.h"
 
 /* Is this packet's conntrack entry only being made? conntrack confirms it after our hook.
  * Nothing can be said of such an entry yet, of the next packet's it can.
@@ -39,8 +39,8 @@ static bool slb_ct_begins(const struct sk_buff *skb)
 
 /**
  * slb_note() - note a packet that goes into the slow path
- * @sn: the namespace
- * @d: this CPU's data
+ * @ns: the namespace
+ * @cpu: this CPU's data
  * @skb: the packet
  * @pkt: what the parser found in it, and its hash, if it has a key
  * @pair: its addresses
@@ -48,27 +48,27 @@ static bool slb_ct_begins(const struct sk_buff *skb)
  *
  * Context: BH off.
  */
-void slb_note(struct slb_net *sn, struct slb_cpu_data *d, struct sk_buff *skb,
-	      const struct slb_pkt *pkt, struct slb_pair pair,
+void slb_note(struct slb_ns *ns, struct slb_cpu_state *cpu, struct sk_buff *skb,
+	      const struct slb_pkt *pkt, struct slb_addr_pair pair,
 	      enum slb_reason reason)
 {
-	bool teaches = slb_reason_teaches(reason) &&
-		       !slb_hint_shunned(d, pkt->hash, jiffies, &reason);
-	struct slb_watch *w;
+	bool learnable = slb_reason_teaches(reason) &&
+		       !slb_hint_failed(&cpu->hints, pkt->hash, jiffies, &reason);
+	struct slb_record *w;
 
-	slb_peers_note(&d->peers, pair,
-		       slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
-	w = slb_watch_add(&d->watch, sn->net, skb, pkt, pair, reason, teaches);
+	slb_addrs_count(&cpu->addrs, pair,
+			slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
+	w = slb_inflight_add(&cpu->inflight, ns->net, skb, pkt, pair, reason, learnable);
 	/* most that have no flow yet are single questions, or nothing that IPVS has */
-	if (!teaches ||
-	    (reason == SLB_MISS_NONE && !slb_hint_seen(d, pkt->hash)))
+	if (!learnable ||
+	    (reason == SLB_MISS_NONE && !slb_hint_draw(&cpu->hints, pkt->hash)))
 		return;
-	w->rest = slb_watch_rest(skb, pkt->hlen);
+	w->rest = slb_inflight_rest(skb, pkt->hlen);
 	w->whole = true;
 }
 
 /* Write what was proved into a flow of the size that it needs. */
-static void slb_flow_write(const struct slb_cpu_data *d, struct slb_flow *flow,
+static void slb_flow_write(const struct slb_cpu_state *cpu, struct slb_flow *flow,
 			   const struct slb_proof *p, unsigned long now)
 {
 	struct slb_action4 *act4;
@@ -81,7 +81,7 @@ static void slb_flow_write(const struct slb_cpu_data *d, struct slb_flow *flow,
 		f6->ct = p->ct;
 		f6->routes = p->w->routes;
 		f6->mark = p->mark;
-		extra = slb_table_extra(&d->wide, flow);
+		extra = slb_table_extra(&cpu->wide, flow);
 		extra->stats.mark = p->extra.stats.mark;
 		extra->inner = p->extra.inner;
 		extra->priority = p->extra.priority;
@@ -107,17 +107,17 @@ static void slb_flow_write(const struct slb_cpu_data *d, struct slb_flow *flow,
 }
 
 /* A place for a new flow, with its key. */
-static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
+static struct slb_flow *slb_flow_new(struct slb_ns *ns, struct slb_cpu_state *cpu,
 				     const struct slb_proof *p,
 				     unsigned long now, enum slb_reason *reason)
 {
 	bool wide = p->flags & SLB_FLOW_WIDE;
-	struct slb_table *t = wide ? &d->wide : &d->narrow;
+	struct slb_table *t = wide ? &cpu->wide : &cpu->narrow;
 	const struct slb_pkt *pkt = &p->w->pkt;
 	struct slb_flow *flow;
 
 	if (!slb_table_ready(t)) {
-		slb_sweep_kick(this_cpu_ptr(sn->cpu),
+		slb_sweep_kick(this_cpu_ptr(ns->cpu),
 			       wide ? SLB_WANT_WIDE : SLB_WANT_NARROW);
 		*reason = SLB_SKIP_TABLE;
 		return NULL;
@@ -128,9 +128,9 @@ static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
 		return NULL;
 	}
 	if (flow->dst)
-		slb_flow_end(sn, d, flow, SLB_EVICTED);
+		slb_cpu_end(ns, cpu, flow, SLB_EVICTED);
 	else if (t->used > t->grow_at && slb_table_size(t) < slb_flows)
-		slb_sweep_grow(this_cpu_ptr(sn->cpu));
+		slb_sweep_grow(this_cpu_ptr(ns->cpu));
 	if (!wide)
 		slb_flow4(flow)->key = pkt->key4;
 	else if (pkt->v6)
@@ -148,12 +148,12 @@ static struct slb_flow *slb_flow_new(struct slb_net *sn, struct slb_cpu_data *d,
  * conntrack entry, to which its packets must not be counted, is to be learned
  * anew.
  */
-static bool slb_flow_same(const struct slb_cpu_data *d,
+static bool slb_flow_same(const struct slb_cpu_state *cpu,
 			  const struct slb_flow *flow,
 			  const struct slb_proof *p)
 {
 	if ((flow->flags ^ p->flags) & SLB_FLOW_WIDE ||
-	    slb_flow_inner(d, flow) != p->extra.inner)
+	    slb_cpu_inner(cpu, flow) != p->extra.inner)
 		return false;
 	return !(flow->flags & SLB_FLOW_WIDE) || slb_flow6(flow)->ct == p->ct;
 }
@@ -161,11 +161,11 @@ static bool slb_flow_same(const struct slb_cpu_data *d,
 /* The slow path proved the flow that there is. During a lease an ECN codepoint may join those
  * that were proved; the lease counts from the first.
  */
-static void slb_flow_renew(const struct slb_net *sn, const struct slb_cpu_data *d,
+static void slb_flow_renew(const struct slb_ns *ns, const struct slb_cpu_state *cpu,
 			   struct slb_flow *flow, const struct slb_proof *p,
 			   unsigned long now)
 {
-	bool joins = slb_flow_leased(sn, flow, now) && slb_flow_equal(d, flow, p) &&
+	bool joins = slb_valid_lease(ns, flow, now) && slb_flow_equal(cpu, flow, p) &&
 		     flow->tos == p->w->pkt.tos;
 	u8 ecn = flow->ecn;
 	u16 proved = flow->proved;
@@ -173,15 +173,15 @@ static void slb_flow_renew(const struct slb_net *sn, const struct slb_cpu_data *
 	dst_release(flow->dst);
 	if (flow->flags & SLB_FLOW_WIDE)
 		nf_ct_put(slb_flow6(flow)->ct);
-	nf_ct_put(slb_flow_inner(d, flow));
-	slb_flow_write(d, flow, p, now);
+	nf_ct_put(slb_cpu_inner(cpu, flow));
+	slb_flow_write(cpu, flow, p, now);
 	if (joins) {
 		flow->ecn |= ecn;
 		flow->proved = proved;
 	}
 }
 
-static struct ip_vs_conn *slb_learn_pin(struct slb_net *sn,
+static struct ip_vs_conn *slb_learn_pin(struct slb_ns *ns,
 					const struct slb_pkt *pkt,
 					const struct sk_buff *skb, bool *out)
 {
@@ -193,7 +193,7 @@ static struct ip_vs_conn *slb_learn_pin(struct slb_net *sn,
 		struct iphdr	ip;
 		__be16		ports[2];
 	} buf4, *head4;
-	struct netns_ipvs *ipvs = net_ipvs(sn->net);
+	struct netns_ipvs *ipvs = net_ipvs(ns->net);
 	union slb_addr daddr = {};
 
 	if (pkt->v6 && ipv6_hdr(skb)->version == 6) {
@@ -217,10 +217,10 @@ static struct ip_vs_conn *slb_learn_pin(struct slb_net *sn,
 /* To the service of the connection: why a packet of it went slow. What had a flow has
  * a reason of its own, what had none one why no flow was made before, or now.
  */
-static void slb_learn_count(struct slb_cpu_data *d, const struct slb_watch *w,
+static void slb_learn_count(struct slb_cpu_state *cpu, const struct slb_record *w,
 			    const struct ip_vs_conn *cp, enum slb_reason reason)
 {
-	slb_service_add(&d->services, cp,
+	slb_service_add(&cpu->services, cp,
 			w->reason == SLB_MISS_NONE ? reason : w->reason, 1);
 }
 
@@ -228,40 +228,40 @@ static void slb_learn_count(struct slb_cpu_data *d, const struct slb_watch *w,
  * when no service is known that the packet could be of, and not for each
  * packet of a connection that flows do not serve.
  */
-static void slb_unlearned_count(struct slb_net *sn, struct slb_cpu_data *d,
-				const struct slb_watch *w, struct sk_buff *skb,
+static void slb_unlearned_count(struct slb_ns *ns, struct slb_cpu_state *cpu,
+				const struct slb_record *w, struct sk_buff *skb,
 				enum slb_reason reason)
 {
 	struct ip_vs_conn *cp = NULL;
 	bool out, walk;
 
 	if (w->pkt.has_key &&
-	    slb_service_add_known(&d->services, w, skb, reason))
+	    slb_service_add_known(&cpu->services, w, skb, reason))
 		return;
 	/* of single questions there are many; of TCP and SCTP few wait for another packet */
 	walk = reason < SLB_SKIP_SCOPE || (reason == SLB_SKIP_UNSETTLED &&
 					   w->pkt.proto != IPPROTO_UDP);
 	if (w->pkt.has_key && walk)
-		cp = slb_learn_pin(sn, &w->pkt, skb, &out);
+		cp = slb_learn_pin(ns, &w->pkt, skb, &out);
 	if (cp) {
-		slb_service_add(&d->services, cp, reason, 1);
+		slb_service_add(&cpu->services, cp, reason, 1);
 		slb_conn_unpin(cp);
 	} else {
-		slb_service_add_other(&d->services, reason);
+		slb_service_add_other(&cpu->services, reason);
 	}
 }
 
 /* Is the connection of a flow the one that IPVS finds for the packet? It may have put
  * another one in its place, without a packet that this CPU saw.
  */
-static bool slb_learn_found(struct slb_net *sn, const struct slb_pkt *pkt,
+static bool slb_learn_found(struct slb_ns *ns, const struct slb_pkt *pkt,
 			    const struct sk_buff *skb,
 			    const struct slb_flow *flow)
 {
 	struct ip_vs_conn *cp;
 	bool out;
 
-	cp = slb_learn_pin(sn, pkt, skb, &out);
+	cp = slb_learn_pin(ns, pkt, skb, &out);
 	if (cp)
 		slb_conn_unpin(cp);
 	return cp == flow->conn;
@@ -270,22 +270,22 @@ static bool slb_learn_found(struct slb_net *sn, const struct slb_pkt *pkt,
 /* Learn a flow from the packet, or renew the one there is. A flow that cannot
  * be proved is ended: what it stands for is not what the slow path does.
  */
-static enum slb_reason slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
-				 const struct slb_watch *w, struct sk_buff *skb,
+static enum slb_reason slb_learn(struct slb_ns *ns, struct slb_cpu_state *cpu,
+				 const struct slb_record *w, struct sk_buff *skb,
 				 const struct net_device *dev)
 {
-	struct slb_flow *flow = slb_flow_find(d, &w->pkt);
+	struct slb_flow *flow = slb_cpu_find(cpu, &w->pkt);
 	struct slb_proof p = {
 		.w = w,
 		.dst = skb_dst(skb),
-		.tracked = READ_ONCE(d->tracked[w->pkt.v6]),
+		.tracked = READ_ONCE(cpu->tracked[w->pkt.v6]),
 	};
 	unsigned long now = jiffies;
 	enum slb_reason reason;
 	bool out;
 
 	if (!flow)
-		slb_hint_see(d, w->pkt.hash);
+		slb_hint_add(&cpu->hints, w->pkt.hash);
 	reason = SLB_SKIP_UNSETTLED;
 	if (!w->whole || (!flow && slb_ct_begins(skb)))
 		goto err_count;
@@ -293,24 +293,24 @@ static enum slb_reason slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		p.cp = flow->conn;
 		out = flow->flags & SLB_FLOW_OUT;
 		reason = SLB_SKIP_CHANGED;
-		if (!slb_learn_found(sn, &w->pkt, skb, flow))
+		if (!slb_learn_found(ns, &w->pkt, skb, flow))
 			goto err_unpin;
 	} else {
 		reason = SLB_SKIP_KIND;
-		p.cp = slb_learn_pin(sn, &w->pkt, skb, &out);
+		p.cp = slb_learn_pin(ns, &w->pkt, skb, &out);
 		if (!p.cp) {
-			slb_hint_shun(d, w->pkt.hash, now, reason);
+			slb_hint_fail(&cpu->hints, w->pkt.hash, now, reason);
 			goto err_count;
 		}
 	}
 	p.flags = out ? SLB_FLOW_OUT : 0;
-	reason = slb_prove(sn, &p, skb, dev);
-	if (!reason && flow && !slb_flow_same(d, flow, &p))
+	reason = slb_prove(ns, &p, skb, dev);
+	if (!reason && flow && !slb_flow_same(cpu, flow, &p))
 		reason = SLB_SKIP_CHANGED;
-	if (flow && w->reason == SLB_MISS_VERIFY && !slb_verify(sn, d, flow, &p, reason))
+	if (flow && w->reason == SLB_MISS_VERIFY && !slb_verify(ns, cpu, flow, &p, reason))
 		reason = SLB_SKIP_CHANGED;
 	if (p.extra.inner)
-		WRITE_ONCE(d->tracked[w->pkt.v6], true);
+		WRITE_ONCE(cpu->tracked[w->pkt.v6], true);
 	if (reason)
 		goto err_unpin;
 	if (!dst_hold_safe(p.dst)) {
@@ -318,23 +318,23 @@ static enum slb_reason slb_learn(struct slb_net *sn, struct slb_cpu_data *d,
 		goto err_unpin;
 	}
 	if (flow) {
-		slb_flow_renew(sn, d, flow, &p, now);
-		slb_order_hold(&d->order, w->pkt.hash);
-		slb_learn_count(d, w, p.cp, SLB_RENEWED);
+		slb_flow_renew(ns, cpu, flow, &p, now);
+		slb_hold_set(&cpu->hold, w->pkt.hash);
+		slb_learn_count(cpu, w, p.cp, SLB_RENEWED);
 		return SLB_RENEWED;
 	}
-	flow = slb_flow_new(sn, d, &p, now, &reason);
+	flow = slb_flow_new(ns, cpu, &p, now, &reason);
 	if (!flow)
 		goto err_release;
-	slb_flow_write(d, flow, &p, now);
-	slb_flow_begin(d, flow);
-	slb_order_hold(&d->order, w->pkt.hash);
+	slb_flow_write(cpu, flow, &p, now);
+	slb_cpu_begin(cpu, flow);
+	slb_hold_set(&cpu->hold, w->pkt.hash);
 	if (p.ct)
 		slb_ct_hand_over(p.ct);
 	if (p.extra.inner)
 		slb_ct_hand_over(p.extra.inner);
 	trace_slb_learn(flow, &p.act, p.dst->ops->family == AF_INET6);
-	slb_learn_count(d, w, p.cp, SLB_LEARNED);
+	slb_learn_count(cpu, w, p.cp, SLB_LEARNED);
 	return SLB_LEARNED;
 
 err_release:
@@ -343,16 +343,16 @@ err_unpin:
 	nf_ct_put(p.ct);
 	nf_ct_put(p.extra.inner);
 	if (reason != SLB_SKIP_UNSETTLED && reason != SLB_SKIP_TABLE)
-		slb_hint_shun(d, w->pkt.hash, now, reason);
-	slb_learn_count(d, w, p.cp, reason);
+		slb_hint_fail(&cpu->hints, w->pkt.hash, now, reason);
+	slb_learn_count(cpu, w, p.cp, reason);
 	if (flow)
-		slb_flow_end(sn, d, flow, reason);
+		slb_cpu_end(ns, cpu, flow, reason);
 	else
 		slb_conn_unpin(p.cp);
 	return reason;
 
 err_count:
-	slb_unlearned_count(sn, d, w, skb, reason);
+	slb_unlearned_count(ns, cpu, w, skb, reason);
 	return reason;
 }
 
@@ -376,68 +376,68 @@ static bool slb_source_changed(const struct slb_pkt *pkt,
 /* IPVS has had this packet, and will have others like it: those to the same address,
  * or, where only the source was changed, those from the same real server.
  */
-static void slb_claim(struct slb_peers *ps, const struct slb_watch *w,
+static void slb_claim(struct slb_addrs *ps, const struct slb_record *w,
 		      const struct sk_buff *skb)
 {
 	bool out = slb_source_changed(&w->pkt, skb);
 
-	slb_peer_claim(&ps->at[out ? w->pair.from : w->pair.to]);
+	slb_addr_use_claim(&ps->at[out ? w->pair.from : w->pair.to]);
 }
 
 /**
  * slb_observe() - look at a packet at the end of the slow path
- * @sn: the namespace
+ * @ns: the namespace
  * @skb: the packet, which IPVS has handled
  * @dev: the device it is about to leave by
  *
  * Context: RCU, the last hook of POST_ROUTING.
  */
-void slb_observe(struct slb_net *sn, struct sk_buff *skb,
+void slb_observe(struct slb_ns *ns, struct sk_buff *skb,
 		 const struct net_device *dev)
 {
-	const void *by = slb_watch_by();
-	struct slb_cpu_data *d;
-	struct slb_watch *w;
-	struct slb_cpu *c;
+	const void *by = slb_inflight_by();
+	struct slb_cpu_state *cpu;
+	struct slb_record *w;
+	struct slb_ns_cpu *c;
 
 	local_bh_disable();
-	c = this_cpu_ptr(sn->cpu);
-	/* pairs with slb_cpu_alloc() */
-	d = smp_load_acquire(&c->data);
-	if (!d) {
-		slb_count(sn, SLB_SKIP_TABLE);
+	c = this_cpu_ptr(ns->cpu);
+	/* pairs with slb_sweep_alloc() */
+	cpu = smp_load_acquire(&c->data);
+	if (!cpu) {
+		slb_ns_count(ns, SLB_SKIP_TABLE);
 		slb_sweep_kick(c, 0);
 		goto out;
 	}
-	w = slb_watch_take(&d->watch, skb);
+	w = slb_inflight_take(&cpu->inflight, skb);
 	if (!w) {
 		/* it was let by, did not come by, or is not recognised */
-		slb_service_add_other(&d->services,
-				      slb_peers_missed(&d->peers, skb) ?
-				      SLB_MISS_FOREIGN : SLB_MISS_NONE);
+		slb_service_add_other(&cpu->services,
+				      slb_addrs_take_missed(&cpu->addrs, skb) ?
+				      SLB_MISS_UNRELATED : SLB_MISS_NONE);
 		goto out;
 	}
-	slb_claim(&d->peers, w, skb);
+	slb_claim(&cpu->addrs, w, skb);
 	/* packets of connections that have a flow are not the first */
 	if (w->reason == SLB_MISS_NONE || !slb_reason_teaches(w->reason))
-		slb_outdate(sn, d, &w->pkt, skb, dev);
-	if (!w->teaches) {
+		slb_outdate(ns, cpu, &w->pkt, skb, dev);
+	if (!w->learnable) {
 		if (w->pkt.has_key)
-			slb_hint_see(d, w->pkt.hash);
-		slb_unlearned_count(sn, d, w, skb, w->reason);
+			slb_hint_add(&cpu->hints, w->pkt.hash);
+		slb_unlearned_count(ns, cpu, w, skb, w->reason);
 		goto out;
 	}
 	/* user space had it in between: what it does to the next one, it alone knows */
 	if (w->by != by) {
-		slb_unlearned_count(sn, d, w, skb, SLB_SKIP_CHANGED);
-		slb_count(sn, SLB_SKIP_CHANGED);
+		slb_unlearned_count(ns, cpu, w, skb, SLB_SKIP_CHANGED);
+		slb_ns_count(ns, SLB_SKIP_CHANGED);
 		goto out;
 	}
 	/* what IPVS has taken out of conntrack is marked as untracked */
 	if (skb_get_nfct(skb))
-		WRITE_ONCE(d->tracked[w->pkt.v6], true);
-	slb_count(sn, slb_learn(sn, d, w, skb, dev));
-	if (d->narrow.used || d->wide.used)
+		WRITE_ONCE(cpu->tracked[w->pkt.v6], true);
+	slb_ns_count(ns, slb_learn(ns, cpu, w, skb, dev));
+	if (cpu->narrow.used || cpu->wide.used)
 		slb_sweep_arm(c);
 out:
 	local_bh_enable();

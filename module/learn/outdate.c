@@ -59,22 +59,22 @@ static bool slb_conn_virtual(const struct ip_vs_conn *cp,
 
 /**
  * slb_outdate() - end the flow of an older connection's answers
- * @sn: the namespace
- * @d: this CPU's data
+ * @ns: the namespace
+ * @cpu: this CPU's data
  * @pkt: a packet as it came
  * @skb: the same as it leaves, handled by IPVS
  * @dev: the device it leaves by
  *
  * Context: RCU, BH off.
  */
-void slb_outdate(struct slb_net *sn, struct slb_cpu_data *d,
+void slb_outdate(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		 const struct slb_pkt *pkt, const struct sk_buff *skb,
 		 const struct net_device *dev)
 {
 	struct slb_pkt left;
 	struct slb_flow *flow;
 
-	if (!pkt->has_key || (!d->narrow.used && !d->wide.used) ||
+	if (!pkt->has_key || (!cpu->narrow.used && !cpu->wide.used) ||
 	    (pkt->v6 ? ipv6_hdr(skb)->version != 6 ||
 		       ipv6_addr_equal(&ipv6_hdr(skb)->daddr,
 				       &pkt->key6.daddr) :
@@ -82,8 +82,8 @@ void slb_outdate(struct slb_net *sn, struct slb_cpu_data *d,
 		       ip_hdr(skb)->daddr == pkt->key4.daddr) ||
 	    !slb_left_key(&left, pkt, skb))
 		return;
-	flow = slb_flow_answers(d, &left, dev);
+	flow = slb_cpu_find_answers(cpu, &left, dev);
 	if (flow && flow->flags & SLB_FLOW_OUT &&
 	    !slb_conn_virtual(flow->conn, pkt))
-		slb_flow_end(sn, d, flow, SLB_MISS_STATE);
+		slb_cpu_end(ns, cpu, flow, SLB_MISS_STATE);
 }

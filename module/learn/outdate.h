@@ -5,11 +5,11 @@
 
 struct net_device;
 struct sk_buff;
-struct slb_cpu_data;
-struct slb_net;
+struct slb_cpu_state;
+struct slb_ns;
 struct slb_pkt;
 
-void slb_outdate(struct slb_net *sn, struct slb_cpu_data *d,
+void slb_outdate(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		 const struct slb_pkt *pkt, const struct sk_buff *skb,
 		 const struct net_device *dev);
 

@@ -32,6 +32,7 @@
 
 #include "learn/reroute.h"
 #include "state/inflight.h"
+#include "state/valid.h"
 
 /**
  * slb_dst_equal() - true if two routes lead to the same next hop
@@ -219,32 +220,32 @@ static struct dst_entry *slb_route_anew(struct net *net,
 
 /**
  * slb_reroute() - ask for the route of a flow anew
- * @sn: the namespace
- * @flow: a flow whose route slb_flow_routed() refuses
+ * @ns: the namespace
+ * @flow: a flow whose route slb_valid_route() refuses
  * @skb: a packet of the flow, as it came, without a route
  *
  * Context: RCU, BH off, the flow is the caller's.
  * Return: true if the flow has a valid route again, to the same next hop and
  *	with the same MTU. Otherwise the flow is as it was.
  */
-bool slb_reroute(const struct slb_net *sn, struct slb_flow *flow,
+bool slb_reroute(const struct slb_ns *ns, struct slb_flow *flow,
 		 struct sk_buff *skb)
 {
 	struct dst_entry *dst, *old = flow->dst;
-	u32 routes = slb_routes(sn->net);
+	u32 routes = slb_ns_routes(ns->net);
 	bool same;
 
-	if (!slb_reroute_fit(sn->net, flow, skb))
+	if (!slb_reroute_fit(ns->net, flow, skb))
 		return false;
 	/* pairs with the kernel's: it changes routes first, then the number */
 	smp_rmb();
-	dst = slb_route_anew(sn->net, flow, skb);
+	dst = slb_route_anew(ns->net, flow, skb);
 	skb_dst_drop(skb);
 	if (!dst)
 		return false;
 	/* two lookups: of the same state */
 	smp_rmb();
-	same = slb_routes(sn->net) == routes && slb_dst_equal(old, dst) &&
+	same = slb_ns_routes(ns->net) == routes && slb_dst_equal(old, dst) &&
 	       dst->output == old->output &&
 	       dst_mtu(dst) == dst_mtu(old) && !dst->lwtstate && !dst_xfrm(dst);
 	if (!same) {

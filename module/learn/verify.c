@@ -18,12 +18,13 @@
 #include "learn/reroute.h"
 #include "learn/verify.h"
 #include "state/cpu.h"
+#include "state/valid.h"
 
 /* Are its conntrack entries such that flows may serve, if it has any? */
-static bool slb_flow_tracked(const struct slb_cpu_data *d,
+static bool slb_flow_tracked(const struct slb_cpu_state *cpu,
 			     const struct slb_flow *flow)
 {
-	const struct nf_conn *inner = slb_flow_inner(d, flow);
+	const struct nf_conn *inner = slb_cpu_inner(cpu, flow);
 
 	if (inner && !slb_ct_inner_fit(inner))
 		return false;
@@ -41,7 +42,7 @@ static bool slb_extra_equal(const struct slb_extra *a, const struct slb_extra *b
 
 /**
  * slb_flow_equal() - true if a flow does what the slow path did
- * @d: the data of the CPU that owns the flow
+ * @cpu: the data of the CPU that owns the flow
  * @flow: the flow
  * @p: what was found out about a packet of it, which could be proved
  *
@@ -50,7 +51,7 @@ static bool slb_extra_equal(const struct slb_extra *a, const struct slb_extra *b
  *
  * Context: RCU, the flow is the caller's.
  */
-bool slb_flow_equal(const struct slb_cpu_data *d, const struct slb_flow *flow,
+bool slb_flow_equal(const struct slb_cpu_state *cpu, const struct slb_flow *flow,
 		    const struct slb_proof *p)
 {
 	struct slb_action6 act;
@@ -69,13 +70,13 @@ bool slb_flow_equal(const struct slb_cpu_data *d, const struct slb_flow *flow,
 	f6 = slb_flow6(flow);
 	return f6->ct == p->ct && f6->mark == p->mark &&
 	       (!(p->flags & SLB_FLOW_EXTRA) ||
-		slb_extra_equal(slb_table_extra(&d->wide, flow), &p->extra));
+		slb_extra_equal(slb_table_extra(&cpu->wide, flow), &p->extra));
 }
 
 /**
  * slb_verify() - compare a flow with what the slow path did
- * @sn: the namespace
- * @d: the data of the CPU that owns the flow
+ * @ns: the namespace
+ * @cpu: the data of the CPU that owns the flow
  * @flow: the flow of a packet that it could have served
  * @p: what was found out about the packet
  * @reason: what slb_prove() said of it
@@ -83,7 +84,7 @@ bool slb_flow_equal(const struct slb_cpu_data *d, const struct slb_flow *flow,
  * Context: RCU, BH off, the flow is the caller's.
  * Return: false if they differ.
  */
-bool slb_verify(struct slb_net *sn, const struct slb_cpu_data *d,
+bool slb_verify(struct slb_ns *ns, const struct slb_cpu_state *cpu,
 		const struct slb_flow *flow, const struct slb_proof *p,
 		enum slb_reason reason)
 {
@@ -98,12 +99,12 @@ bool slb_verify(struct slb_net *sn, const struct slb_cpu_data *d,
 		return true;
 	}
 	/* routes have changed since, or conntrack has seen the end of it */
-	if (!slb_flow_routed(sn, flow) || !slb_flow_tracked(d, flow))
+	if (!slb_valid_route(ns, flow) || !slb_flow_tracked(cpu, flow))
 		return true;
-	slb_count(sn, SLB_VERIFIED);
-	if (!reason && slb_flow_equal(d, flow, p))
+	slb_ns_count(ns, SLB_VERIFIED);
+	if (!reason && slb_flow_equal(cpu, flow, p))
 		return true;
-	slb_count(sn, SLB_DIFFERS);
+	slb_ns_count(ns, SLB_DIFFERS);
 	trace_slb_differ(flow, &p->act, p->dst, p->mark, p->flags, reason);
 	return false;
 }

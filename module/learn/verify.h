@@ -10,50 +10,50 @@
 
 /**
  * slb_verify_due() - shall the slow path have this packet?
- * @sn: the namespace
+ * @ns: the namespace
  *
  * By chance, as flows have no room to count for this, and a count that they
  * shared would choose the same of them again and again where they take turns.
  *
  * Context: any.
  */
-static inline bool slb_verify_due(const struct slb_net *sn)
+static inline bool slb_verify_due(const struct slb_ns *ns)
 {
-	u32 n = READ_ONCE(sn->verify);
+	u32 n = READ_ONCE(ns->verify);
 
 	return unlikely(n) && reciprocal_scale(get_random_u32(), n) == 0;
 }
 
 /**
  * slb_verify_ask() - let the hook verify a packet that XDP lets by for that
- * @d: this CPU's data
+ * @cpu: this CPU's data
  * @hash: of the packet's key
  *
  * Context: BH off.
  */
-static inline void slb_verify_ask(struct slb_cpu_data *d, u32 hash)
+static inline void slb_verify_ask(struct slb_cpu_state *cpu, u32 hash)
 {
-	d->asked = BIT_ULL(32) | hash;
+	cpu->verify_key = BIT_ULL(32) | hash;
 }
 
 /**
  * slb_verify_asked() - has XDP let this packet by to be verified?
- * @d: this CPU's data
+ * @cpu: this CPU's data
  * @hash: of the packet's key
  *
  * Context: BH off.
  */
-static inline bool slb_verify_asked(struct slb_cpu_data *d, u32 hash)
+static inline bool slb_verify_asked(struct slb_cpu_state *cpu, u32 hash)
 {
-	if (likely(d->asked != (BIT_ULL(32) | hash)))
+	if (likely(cpu->verify_key != (BIT_ULL(32) | hash)))
 		return false;
-	d->asked = 0;
+	cpu->verify_key = 0;
 	return true;
 }
 
-bool slb_flow_equal(const struct slb_cpu_data *d, const struct slb_flow *flow,
+bool slb_flow_equal(const struct slb_cpu_state *cpu, const struct slb_flow *flow,
 		    const struct slb_proof *p);
-bool slb_verify(struct slb_net *sn, const struct slb_cpu_data *d,
+bool slb_verify(struct slb_ns *ns, const struct slb_cpu_state *cpu,
 		const struct slb_flow *flow, const struct slb_proof *p,
 		enum slb_reason reason);
 

@@ -35,7 +35,7 @@
 #include "flow/reason.h"
 #include "serve/gate.h"
 
-struct slb_net;
+struct slb_ns;
 
 /**
  * struct slb_frame - a frame, as it came

@@ -17,6 +17,7 @@
 #include "flow/rewrite.h"
 #include "ipvs/conntrack.h"
 #include "state/cpu.h"
+#include "state/valid.h"
 
 /**
  * slb_dev_mute6() - has IPv6 been switched off on this device?
@@ -35,7 +36,7 @@ static inline bool slb_dev_mute6(const struct net_device *dev)
 
 /**
  * slb_flow_check() - may this flow be used now?
- * @sn: the namespace
+ * @ns: the namespace
  * @flow: the flow
  * @pkt: a packet of it
  * @now: jiffies
@@ -47,7 +48,7 @@ static inline bool slb_dev_mute6(const struct net_device *dev)
  * Return: 0, or why the packet must go slow.
  */
 static __always_inline enum slb_reason
-slb_flow_check(const struct slb_net *sn, const struct slb_flow *flow,
+slb_flow_check(const struct slb_ns *ns, const struct slb_flow *flow,
 	       const struct slb_pkt *pkt, unsigned long now)
 {
 	const struct ip_vs_conn *cp = flow->conn;
@@ -57,11 +58,11 @@ slb_flow_check(const struct slb_net *sn, const struct slb_flow *flow,
 		return SLB_MISS_STATE;
 	if (!slb_dest_available(cp->dest))
 		return SLB_MISS_SERVER;
-	if (flow->flags & SLB_FLOW_SUSPENDED || !slb_flow_leased(sn, flow, now))
+	if (flow->flags & SLB_FLOW_SUSPENDED || !slb_valid_lease(ns, flow, now))
 		return SLB_MISS_LEASE;
 	if (flow->tos != pkt->tos || !(flow->ecn & pkt->ecn))
 		return SLB_MISS_TOS;
-	if (!slb_flow_routed(sn, flow))
+	if (!slb_valid_route(ns, flow))
 		return SLB_MISS_ROUTE;
 	ct = flow->flags & SLB_FLOW_WIDE ? slb_flow6(flow)->ct : NULL;
 	if (ct && !slb_ct_alive(ct))
@@ -211,28 +212,28 @@ static inline void slb_flow_outer(const struct slb_flow *flow,
 
 /**
  * slb_flow_served() - count a packet that a flow serves
- * @sn: the namespace
- * @d: this CPU's data
+ * @ns: the namespace
+ * @cpu: this CPU's data
  * @flow: the flow
  * @len: of the packet as it came, from its IP header, in bytes
  * @now: jiffies
  *
  * Context: BH off, the flow is the caller's.
  */
-static inline void slb_flow_served(struct slb_net *sn, struct slb_cpu_data *d,
+static inline void slb_flow_served(struct slb_ns *ns, struct slb_cpu_state *cpu,
 				   struct slb_flow *flow, u32 len,
 				   unsigned long now)
 {
 	/* bits of packets and bytes could wrap between two sweeps */
 	if (unlikely(flow->bytes > SLB_BYTES_MAX))
-		slb_flow_settle(d, flow, now);
+		slb_cpu_settle(cpu, flow, now);
 	flow->packets++;
 	flow->bytes += len;
 	flow->last = now;
-	slb_count(sn, SLB_HIT);
+	slb_ns_count(ns, SLB_HIT);
 }
 
-enum slb_reason slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
+enum slb_reason slb_serve(struct slb_ns *ns, struct slb_cpu_state *cpu,
 			  struct slb_flow *flow, struct sk_buff *skb,
 			  const struct slb_pkt *pkt);
 

@@ -104,34 +104,34 @@ static enum slb_reason slb_skb_check(struct sk_buff *skb, u32 iif, bool v6,
 }
 
 /* The packet goes slow: what becomes of its flow? */
-static void slb_flow_miss(struct slb_net *sn, struct slb_cpu_data *d,
+static void slb_flow_miss(struct slb_ns *ns, struct slb_cpu_state *cpu,
 			  struct slb_flow *flow, const struct slb_pkt *pkt,
 			  enum slb_reason reason)
 {
 	if (pkt->ends || reason == SLB_MISS_STATE ||
 	    !slb_dest_available(flow->conn->dest)) {
-		slb_flow_end_both(sn, d, flow, reason);
+		slb_cpu_end_both(ns, cpu, flow, reason);
 		return;
 	}
 	/* IPVS is about to count it */
-	if (flow->ahead)
-		slb_flow_settle(d, flow, jiffies);
+	if (flow->reserved)
+		slb_cpu_settle(cpu, flow, jiffies);
 	flow->flags |= SLB_FLOW_SUSPENDED;
 }
 
 static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 				       const struct nf_hook_state *state)
 {
-	struct slb_net *sn = priv;
+	struct slb_ns *ns = priv;
 	bool v6 = state->pf == NFPROTO_IPV6;
-	struct slb_cpu_data *d;
+	struct slb_cpu_state *cpu;
 	struct slb_flow *flow = NULL;
-	struct slb_pair pair = slb_pair(skb_network_header(skb), v6);
+	struct slb_addr_pair pair = slb_addr_pair(skb_network_header(skb), v6);
 	/* not cleared for each packet: valid is what @has_key says */
 	struct slb_pkt pkt __uninitialized;
 	enum slb_reason reason;
 
-	if (READ_ONCE(sn->scope) == SLB_SCOPE_OFF)
+	if (READ_ONCE(ns->scope) == SLB_SCOPE_OFF)
 		return NF_ACCEPT;
 	/* it comes again, as a packet of its VRF, when rules and taps of that
 	 * have seen it
@@ -139,27 +139,27 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	if (netif_is_l3_slave(state->in))
 		return NF_ACCEPT;
 	if (unlikely(!in_softirq())) {
-		slb_count(sn, SLB_MISS_META);
+		slb_ns_count(ns, SLB_MISS_META);
 		return NF_ACCEPT;
 	}
-	/* pairs with slb_cpu_alloc() */
-	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
-	if (d && slb_peers_foreign(&d->peers, pair)) {
-		d->peers.let_by = true;
-		slb_count(sn, SLB_MISS_FOREIGN);
-		trace_slb_miss(skb, SLB_MISS_FOREIGN);
+	/* pairs with slb_sweep_alloc() */
+	cpu = smp_load_acquire(&this_cpu_ptr(ns->cpu)->data);
+	if (cpu && slb_addrs_unrelated(&cpu->addrs, pair)) {
+		cpu->addrs.passed = true;
+		slb_ns_count(ns, SLB_MISS_UNRELATED);
+		trace_slb_miss(skb, SLB_MISS_UNRELATED);
 		return NF_ACCEPT;
 	}
 	reason = slb_skb_check(skb, slb_skb_iif(skb, state->in), v6, &pkt);
-	if (d && pkt.has_key) {
-		slb_pkt_hash(d, &pkt);
-		flow = slb_flow_find(d, &pkt);
+	if (cpu && pkt.has_key) {
+		slb_cpu_hash(cpu, &pkt);
+		flow = slb_cpu_find(cpu, &pkt);
 	}
 
-	if (flow && slb_keyless_recent(d, skb_network_header(skb), v6))
+	if (flow && slb_keyless_recent(&cpu->keyless, skb_network_header(skb), v6))
 		reason = SLB_MISS_FRAGMENT;
 	if (flow && !reason) {
-		reason = slb_serve(sn, d, flow, skb, &pkt);
+		reason = slb_serve(ns, cpu, flow, skb, &pkt);
 		if (!reason)
 			return NF_STOLEN;
 	} else if (!reason) {
@@ -167,12 +167,12 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	}
 
 	if (flow)
-		slb_flow_miss(sn, d, flow, &pkt, reason);
-	else if (d && slb_pkt_keyless(&pkt, reason))
-		slb_keyless_note(d, skb_network_header(skb), v6);
-	if (d)
-		slb_note(sn, d, skb, &pkt, pair, reason);
-	slb_count(sn, reason);
+		slb_flow_miss(ns, cpu, flow, &pkt, reason);
+	else if (cpu && slb_pkt_keyless(&pkt, reason))
+		slb_keyless_record(&cpu->keyless, skb_network_header(skb), v6);
+	if (cpu)
+		slb_note(ns, cpu, skb, &pkt, pair, reason);
+	slb_ns_count(ns, reason);
 	trace_slb_miss(skb, reason);
 	return NF_ACCEPT;
 }
@@ -180,26 +180,26 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 static unsigned int slb_nf_forward(void *priv, struct sk_buff *skb,
 				   const struct nf_hook_state *state)
 {
-	struct slb_net *sn = priv;
-	struct slb_cpu_data *d;
+	struct slb_ns *ns = priv;
+	struct slb_cpu_state *cpu;
 
 	if (unlikely(!in_softirq()))
 		return NF_ACCEPT;
-	/* pairs with slb_cpu_alloc() */
-	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
-	if (d)
-		slb_watch_forward(&d->watch, skb,
-				  state->pf == NFPROTO_IPV6);
+	/* pairs with slb_sweep_alloc() */
+	cpu = smp_load_acquire(&this_cpu_ptr(ns->cpu)->data);
+	if (cpu)
+		slb_inflight_forward(&cpu->inflight, skb,
+				     state->pf == NFPROTO_IPV6);
 	return NF_ACCEPT;
 }
 
 static unsigned int slb_nf_post_routing(void *priv, struct sk_buff *skb,
 					const struct nf_hook_state *state)
 {
-	struct slb_net *sn = priv;
+	struct slb_ns *ns = priv;
 
-	if (skb->ipvs_property && READ_ONCE(sn->scope) != SLB_SCOPE_OFF)
-		slb_observe(sn, skb, state->out);
+	if (skb->ipvs_property && READ_ONCE(ns->scope) != SLB_SCOPE_OFF)
+		slb_observe(ns, skb, state->out);
 	return NF_ACCEPT;
 }
 
@@ -249,46 +249,46 @@ static const struct nf_hook_ops slb_nf_ops[SLB_NF_HOOKS] = {
 
 /**
  * slb_nf_init() - prepare the hooks of a namespace
- * @sn: the namespace
+ * @ns: the namespace
  *
  * They are its own, so that each is told which namespace it is of.
  *
  * Context: process.
  */
-void slb_nf_init(struct slb_net *sn)
+void slb_nf_init(struct slb_ns *ns)
 {
 	int i;
 
 	for (i = 0; i < SLB_NF_HOOKS; i++) {
-		sn->nf_ops[i] = slb_nf_ops[i];
-		sn->nf_ops[i].priv = sn;
+		ns->nf_ops[i] = slb_nf_ops[i];
+		ns->nf_ops[i].priv = ns;
 	}
 }
 
 /**
  * slb_nf_register() - let the packets of a namespace meet the flow table
- * @sn: the namespace
+ * @ns: the namespace
  *
  * Context: process.
  * Return: 0, or what nf_register_net_hooks() returns.
  */
-int slb_nf_register(struct slb_net *sn)
+int slb_nf_register(struct slb_ns *ns)
 {
-	return nf_register_net_hooks(sn->net, sn->nf_ops, SLB_NF_HOOKS);
+	return nf_register_net_hooks(ns->net, ns->nf_ops, SLB_NF_HOOKS);
 }
 
 /**
  * slb_nf_unregister() - stop it
- * @sn: the namespace
+ * @ns: the namespace
  *
  * A hook may still be running on another CPU until a grace period has passed, and
- * the list of hooks be read, which points to @sn: it is freed after one.
+ * the list of hooks be read, which points to @ns: it is freed after one.
  *
  * Context: process.
  */
-void slb_nf_unregister(struct slb_net *sn)
+void slb_nf_unregister(struct slb_ns *ns)
 {
-	nf_unregister_net_hooks(sn->net, sn->nf_ops, SLB_NF_HOOKS);
+	nf_unregister_net_hooks(ns->net, ns->nf_ops, SLB_NF_HOOKS);
 }
 
 /**

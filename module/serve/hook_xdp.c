@@ -55,7 +55,7 @@ static __always_inline void slb_frame_nat(const struct slb_flow *flow, void *ip,
 }
 
 /* Apart, so that others need no room for two addresses. */
-static noinline void slb_frame_tunnel(const struct slb_net *sn,
+static noinline void slb_frame_tunnel(const struct slb_ns *ns,
 				      const struct slb_flow *flow,
 				      const struct slb_tunnel *e, void *ip,
 				      u32 len, bool v6)
@@ -64,7 +64,7 @@ static noinline void slb_frame_tunnel(const struct slb_net *sn,
 
 	slb_flow_rewrite(flow, ip, v6, 0);
 	slb_flow_outer(flow, &saddr, &daddr);
-	slb_tunnel_write(e, sn->net, ip, len, &saddr, &daddr,
+	slb_tunnel_write(e, ns->net, ip, len, &saddr, &daddr,
 			 flow->flags & SLB_FLOW_WIDE ?
 			 slb_flow6(flow)->act.sport : slb_flow4(flow)->act.sport);
 }
@@ -76,8 +76,8 @@ static noinline bool slb_xdp_csum_wrong(const void *ip, struct slb_pkt pkt)
 }
 
 /* Is a checksum still to be completed, or, where conntrack would ask, wrong? */
-static __always_inline bool slb_xdp_csum_unfit(const struct slb_net *sn,
-					       const struct slb_cpu_data *d,
+static __always_inline bool slb_xdp_csum_unfit(const struct slb_ns *ns,
+					       const struct slb_cpu_state *cpu,
 					       const struct slb_frame *f,
 					       const struct slb_pkt *pkt, bool v6)
 {
@@ -85,23 +85,23 @@ static __always_inline bool slb_xdp_csum_unfit(const struct slb_net *sn,
 		return true;
 	if (slb_csum_nested(f->xdp, pkt))
 		return pkt->nocsum || slb_xdp_csum_wrong(f->ip, *pkt);
-	return unlikely(READ_ONCE(d->tracked[v6])) &&
-	       READ_ONCE(sn->net->ct.sysctl_checksum) &&
+	return unlikely(READ_ONCE(cpu->tracked[v6])) &&
+	       READ_ONCE(ns->net->ct.sysctl_checksum) &&
 	       slb_xdp_csum_wrong(f->ip, *pkt);
 }
 
 /* noinline: few flows ask for more. A mark or a priority is nothing that a frame has. */
-static noinline bool slb_xdp_extra_fit(const struct slb_cpu_data *d,
+static noinline bool slb_xdp_extra_fit(const struct slb_cpu_state *cpu,
 				       const struct slb_flow *flow)
 {
-	const struct slb_extra *extra = slb_table_extra(&d->wide, flow);
+	const struct slb_extra *extra = slb_table_extra(&cpu->wide, flow);
 
 	return !extra->stats.mark && !extra->how &&
 	       !slb_inner_check(extra);
 }
 
 static __always_inline enum slb_reason
-slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
+slb_xdp_serve(struct slb_ns *ns, struct slb_cpu_state *cpu, struct slb_flow *flow,
 	      const struct slb_frame *f, const struct slb_pkt *pkt, bool v6,
 	      int *to)
 {
@@ -115,11 +115,11 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	void *ip = f->ip;
 	u32 hlen = 0;
 
-	if (slb_flow_check(sn, flow, pkt, now) ||
+	if (slb_flow_check(ns, flow, pkt, now) ||
 	    (flags & SLB_FLOW_NAT && pkt->nocsum) ||
-	    (unlikely(flags & SLB_FLOW_EXTRA) && !slb_xdp_extra_fit(d, flow)))
+	    (unlikely(flags & SLB_FLOW_EXTRA) && !slb_xdp_extra_fit(cpu, flow)))
 		return SLB_XDP_FLOW;
-	if (slb_xdp_csum_unfit(sn, d, f, pkt, v6))
+	if (slb_xdp_csum_unfit(ns, cpu, f, pkt, v6))
 		return SLB_XDP_CSUM;
 	mtu = slb_flow_mtu(flow);
 	if (flags & SLB_FLOW_TUNNEL) {
@@ -137,10 +137,10 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	if (ip - f->xdp->data_hard_start <
 	    hlen + VLAN_ETH_HLEN + sizeof(struct xdp_frame))
 		return SLB_XDP_ROOM;
-	if (slb_sync_due(sn, d, flow, now))
+	if (slb_sync_due(ns, cpu, flow, now))
 		return SLB_XDP_FLOW;
-	if (slb_verify_due(sn)) {
-		slb_verify_ask(d, pkt->hash);
+	if (slb_verify_due(ns)) {
+		slb_verify_ask(cpu, pkt->hash);
 		return SLB_XDP_FLOW;
 	}
 
@@ -148,33 +148,33 @@ slb_xdp_serve(struct slb_net *sn, struct slb_cpu_data *d, struct slb_flow *flow,
 	if (trace_slb_hit_enabled())
 		trace_slb_hit(flow, len);
 	/* with what came behind the packet */
-	slb_snmp_in(sn->net, f->dev, (u32)(f->xdp->data_end - ip), 1, v6,
+	slb_snmp_in(ns->net, f->dev, (u32)(f->xdp->data_end - ip), 1, v6,
 		    v6 ? ipv6_get_dsfield(ip) : ((const struct iphdr *)ip)->tos);
 	if (flags & SLB_FLOW_TUNNEL)
-		slb_frame_tunnel(sn, flow, &e, ip, len, v6);
+		slb_frame_tunnel(ns, flow, &e, ip, len, v6);
 	else
 		slb_frame_nat(flow, ip, pkt, v6);
 	ip -= hlen;
 	slb_frame_close(f->xdp, &way, ip, len + hlen,
 			htons(dst->ops->family == AF_INET6 ? ETH_P_IPV6 :
 							     ETH_P_IP));
-	slb_snmp_out(sn->net, dst, len + hlen, flags & SLB_FLOW_OUT,
+	slb_snmp_out(ns->net, dst, len + hlen, flags & SLB_FLOW_OUT,
 		     flags & SLB_FLOW_TUNNEL);
-	slb_flow_served(sn, d, flow, len, now);
+	slb_flow_served(ns, cpu, flow, len, now);
 	*to = way.dev == f->xdp->rxq->dev ? SLB_XDP_BACK : way.dev->ifindex;
 	return 0;
 }
 
 /* In the table of wide flows, for an IPv4 packet. */
-static noinline struct slb_flow *slb_xdp_find_mapped(const struct slb_cpu_data *d,
+static noinline struct slb_flow *slb_xdp_find_mapped(const struct slb_cpu_state *cpu,
 						     struct slb_pkt pkt)
 {
-	return slb_flow_find_mapped(d, &pkt);
+	return slb_cpu_find_mapped(cpu, &pkt);
 }
 
 /* A packet of either family: for each of them code of its own. */
 static __always_inline enum slb_reason
-slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
+slb_xdp_packet(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	       const struct slb_frame *f, bool v6, int *to)
 {
 	u32 avail = f->xdp->data_end - f->ip, iif = f->dev->ifindex;
@@ -184,8 +184,8 @@ slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
 
 	if (unlikely(f->ip + slb_iphlen(v6) > f->xdp->data_end))
 		return SLB_XDP_OTHER;
-	if (slb_peers_foreign(&d->peers, slb_pair(f->ip, v6)))
-		return SLB_XDP_FOREIGN;
+	if (slb_addrs_unrelated(&cpu->addrs, slb_addr_pair(f->ip, v6)))
+		return SLB_XDP_UNRELATED;
 	/* ipv6_rcv() drops it */
 	if (v6 && unlikely(slb_dev_mute6(f->dev)))
 		return SLB_XDP_OTHER;
@@ -193,19 +193,19 @@ slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
 		   slb_parse_ipv4(f->ip, avail, iif, &pkt);
 	if (!pkt.has_key) {
 		if (slb_pkt_keyless(&pkt, reason))
-			slb_keyless_note(d, f->ip, v6);
+			slb_keyless_record(&cpu->keyless, f->ip, v6);
 		return SLB_XDP_OTHER;
 	}
 	pkt.v6 = v6;
-	slb_pkt_hash(d, &pkt);
+	slb_cpu_hash(cpu, &pkt);
 	if (v6) {
-		if (d->wide.used)
-			flow = slb_table_lookup6(&d->wide, &pkt.key6, pkt.hash);
+		if (cpu->wide.used)
+			flow = slb_table_lookup6(&cpu->wide, &pkt.key6, pkt.hash);
 	} else {
-		if (d->narrow.used)
-			flow = slb_table_lookup4(&d->narrow, &pkt.key4, pkt.hash);
-		if (!flow && d->wide.used)
-			flow = slb_xdp_find_mapped(d, pkt);
+		if (cpu->narrow.used)
+			flow = slb_table_lookup4(&cpu->narrow, &pkt.key4, pkt.hash);
+		if (!flow && cpu->wide.used)
+			flow = slb_xdp_find_mapped(cpu, pkt);
 	}
 	if (!flow)
 		return SLB_XDP_NONE;
@@ -213,18 +213,18 @@ slb_xdp_packet(struct slb_net *sn, struct slb_cpu_data *d,
 		reason = SLB_XDP_FRAGS;
 	else if (reason || !slb_frame_whole(f, &pkt, v6))
 		reason = SLB_XDP_FLOW;
-	else if (slb_order_held(&d->order, pkt.hash) ||
-		 slb_keyless_recent(d, f->ip, v6))
+	else if (slb_hold_test(&cpu->hold, pkt.hash) ||
+		 slb_keyless_recent(&cpu->keyless, f->ip, v6))
 		reason = SLB_XDP_ORDER;
 	else
-		reason = slb_xdp_serve(sn, d, flow, f, &pkt, v6, to);
+		reason = slb_xdp_serve(ns, cpu, flow, f, &pkt, v6, to);
 	if (unlikely(reason))
-		slb_order_hold(&d->order, pkt.hash);
+		slb_hold_set(&cpu->hold, pkt.hash);
 	return reason;
 }
 
 static __always_inline enum slb_reason
-slb_xdp_meet(struct slb_net *sn, struct slb_cpu_data *d, struct xdp_buff *xdp,
+slb_xdp_meet(struct slb_ns *ns, struct slb_cpu_state *cpu, struct xdp_buff *xdp,
 	     int *to)
 {
 	struct slb_frame f __uninitialized;
@@ -234,9 +234,9 @@ slb_xdp_meet(struct slb_net *sn, struct slb_cpu_data *d, struct xdp_buff *xdp,
 	if (unlikely(reason))
 		return reason;
 	if (f.proto == htons(ETH_P_IP))
-		return slb_xdp_packet(sn, d, &f, false, to);
+		return slb_xdp_packet(ns, cpu, &f, false, to);
 	if (f.proto == htons(ETH_P_IPV6))
-		return slb_xdp_packet(sn, d, &f, true, to);
+		return slb_xdp_packet(ns, cpu, &f, true, to);
 	return SLB_XDP_OTHER;
 }
 
@@ -253,22 +253,22 @@ __bpf_kfunc_start_defs();
 __bpf_kfunc int slb_xdp(struct xdp_md *ctx)
 {
 	struct xdp_buff *xdp = (struct xdp_buff *)ctx;
-	struct slb_cpu_data *d;
+	struct slb_cpu_state *cpu;
 	int to = SLB_XDP_UP;
-	struct slb_net *sn;
+	struct slb_ns *ns;
 
 	if (unlikely(!in_softirq())) {
-		slb_count(slb_net(dev_net(xdp->rxq->dev)), SLB_XDP_OTHER);
+		slb_ns_count(slb_ns(dev_net(xdp->rxq->dev)), SLB_XDP_OTHER);
 		return to;
 	}
 	/* BHs are off, which is within RCU: only lockdep has to be told */
 	rcu_lock_acquire(&rcu_lock_map);
-	sn = slb_net_rcu(dev_net(xdp->rxq->dev));
-	if (!READ_ONCE(sn->hooked) || READ_ONCE(sn->scope) == SLB_SCOPE_OFF)
+	ns = slb_ns_rcu(dev_net(xdp->rxq->dev));
+	if (!READ_ONCE(ns->hooked) || READ_ONCE(ns->scope) == SLB_SCOPE_OFF)
 		goto out;
-	/* pairs with slb_cpu_alloc() */
-	d = smp_load_acquire(&this_cpu_ptr(sn->cpu)->data);
-	slb_count(sn, d ? slb_xdp_meet(sn, d, xdp, &to) ?: SLB_XDP_HITS :
+	/* pairs with slb_sweep_alloc() */
+	cpu = smp_load_acquire(&this_cpu_ptr(ns->cpu)->data);
+	slb_ns_count(ns, cpu ? slb_xdp_meet(ns, cpu, xdp, &to) ?: SLB_XDP_HITS :
 			  SLB_XDP_NONE);
 out:
 	rcu_lock_release(&rcu_lock_map);

@@ -74,20 +74,20 @@ static noinline enum slb_reason slb_extra_check(const struct slb_extra *extra,
 }
 
 /* May this flow be used now, for this packet? */
-static enum slb_reason slb_check(struct slb_net *sn,
-				 const struct slb_cpu_data *d,
+static enum slb_reason slb_check(struct slb_ns *ns,
+				 const struct slb_cpu_state *cpu,
 				 struct slb_flow *flow,
 				 struct sk_buff *skb,
 				 const struct slb_pkt *pkt, unsigned long now)
 {
-	enum slb_reason reason = slb_flow_check(sn, flow, pkt, now);
+	enum slb_reason reason = slb_flow_check(ns, flow, pkt, now);
 
-	if (unlikely(reason == SLB_MISS_ROUTE) && slb_reroute(sn, flow, skb))
-		reason = slb_flow_check(sn, flow, pkt, now);
+	if (unlikely(reason == SLB_MISS_ROUTE) && slb_reroute(ns, flow, skb))
+		reason = slb_flow_check(ns, flow, pkt, now);
 	if (reason)
 		return reason;
 	if (flow->flags & SLB_FLOW_EXTRA) {
-		reason = slb_extra_check(slb_table_extra(&d->wide, flow), skb, pkt);
+		reason = slb_extra_check(slb_table_extra(&cpu->wide, flow), skb, pkt);
 		if (reason)
 			return reason;
 	} else if (skb->mark) {
@@ -95,10 +95,10 @@ static enum slb_reason slb_check(struct slb_net *sn,
 	}
 	/* "notrack" in raw: not this one. In a tunnel it is said of the packet inside */
 	if (flow->flags & SLB_FLOW_WIDE && skb_get_nfct(skb) &&
-	    (flow->flags & SLB_FLOW_TUNNEL ? slb_flow_inner(d, flow) :
+	    (flow->flags & SLB_FLOW_TUNNEL ? slb_cpu_inner(cpu, flow) :
 					     slb_flow6(flow)->ct))
 		return SLB_MISS_META;
-	if (READ_ONCE(d->tracked[pkt->v6]) && slb_csum_wrong(sn->net, skb, pkt))
+	if (READ_ONCE(cpu->tracked[pkt->v6]) && slb_csum_wrong(ns->net, skb, pkt))
 		return SLB_MISS_CSUM;
 	return 0;
 }
@@ -250,8 +250,8 @@ static void slb_skb_send(struct sk_buff *skb, struct net *net,
 
 /**
  * slb_serve() - serve a packet by its flow
- * @sn: the namespace
- * @d: this CPU's data
+ * @ns: the namespace
+ * @cpu: this CPU's data
  * @flow: the flow
  * @skb: the packet
  * @pkt: what the parser, which had no reason against it, found in it
@@ -260,7 +260,7 @@ static void slb_skb_send(struct sk_buff *skb, struct net *net,
  * Return: 0 if the packet is gone, or why it must go slow; then it is as
  *	it was, but that its data may have moved.
  */
-enum slb_reason slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
+enum slb_reason slb_serve(struct slb_ns *ns, struct slb_cpu_state *cpu,
 			  struct slb_flow *flow, struct sk_buff *skb,
 			  const struct slb_pkt *pkt)
 {
@@ -276,7 +276,7 @@ enum slb_reason slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 
 	if (flags & SLB_FLOW_NAT && pkt->nocsum && !partial)
 		return SLB_MISS_CSUM;
-	reason = slb_check(sn, d, flow, skb, pkt, now);
+	reason = slb_check(ns, cpu, flow, skb, pkt, now);
 	if (reason)
 		return reason;
 	dst = flow->dst;
@@ -292,10 +292,10 @@ enum slb_reason slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	neigh = slb_flow_neigh(flow);
 	if (!neigh)
 		return SLB_MISS_NEIGH;
-	if (slb_sync_due(sn, d, flow, now))
+	if (slb_sync_due(ns, cpu, flow, now))
 		return SLB_MISS_SYNC;
-	if (unlikely(READ_ONCE(sn->verify)) &&
-	    (slb_verify_due(sn) || slb_verify_asked(d, pkt->hash)))
+	if (unlikely(READ_ONCE(ns->verify)) &&
+	    (slb_verify_due(ns) || slb_verify_asked(cpu, pkt->hash)))
 		return SLB_MISS_VERIFY;
 	if (slb_skb_prepare(skb, pkt->hlen, e.hlen, dst->dev))
 		return SLB_MISS_NOMEM;
@@ -303,18 +303,18 @@ enum slb_reason slb_serve(struct slb_net *sn, struct slb_cpu_data *d,
 	/* from here on nothing fails; the packet's data may have moved */
 	trace_slb_hit(flow, len);
 	if (unlikely(slb_skb_bridged(skb)))
-		slb_bridge_pass(sn->net, skb, pkt->v6);
+		slb_bridge_pass(ns->net, skb, pkt->v6);
 	if (flags & SLB_FLOW_TUNNEL)
-		slb_skb_tunnel(flow, sn->net, skb, pkt, &e);
+		slb_skb_tunnel(flow, ns->net, skb, pkt, &e);
 	else
 		slb_nat(flow, skb, pkt, partial);
 	if (flags & SLB_FLOW_WIDE)
 		skb->mark = slb_flow6(flow)->mark;
 	if (unlikely(flags & SLB_FLOW_EXTRA))
-		slb_extra_apply(slb_table_extra(&d->wide, flow), skb);
-	slb_skb_track(skb, flow, READ_ONCE(d->tracked[pkt->v6]));
+		slb_extra_apply(slb_table_extra(&cpu->wide, flow), skb);
+	slb_skb_track(skb, flow, READ_ONCE(cpu->tracked[pkt->v6]));
 
-	slb_flow_served(sn, d, flow, len, now);
-	slb_skb_send(skb, sn->net, dst, neigh, flags);
+	slb_flow_served(ns, cpu, flow, len, now);
+	slb_skb_send(skb, ns->net, dst, neigh, flags);
 	return 0;
 }

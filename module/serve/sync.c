@@ -61,35 +61,35 @@ static u32 slb_sync_left(struct netns_ipvs *ipvs, int count)
 }
 
 /* Add to the connection's count of packets what the flow may serve next. */
-static bool slb_sync_reserve(struct slb_cpu_data *d, struct slb_flow *flow,
+static bool slb_sync_reserve(struct slb_cpu_state *cpu, struct slb_flow *flow,
 			     unsigned long now)
 {
 	struct ip_vs_conn *cp = flow->conn;
 	int count;
 	u32 n;
 
-	slb_flow_settle(d, flow, now);
+	slb_cpu_settle(cpu, flow, now);
 	count = atomic_read(&cp->in_pkts);
 	do {
 		n = DIV_ROUND_UP((u32)slb_sync_left(cp->ipvs, count), 2);
-		n = min(n, SLB_AHEAD_MAX);
+		n = min(n, SLB_RESERVED_MAX);
 		if (!n)
 			return false;
 	} while (!atomic_try_cmpxchg(&cp->in_pkts, &count, count + n));
-	flow->ahead = n;
+	flow->reserved = n;
 	return true;
 }
 
 /**
  * slb_sync_owed() - slb_sync_due() where this director sends sync messages
- * @d: this CPU's data
+ * @cpu: this CPU's data
  * @flow: the flow, of requests
  * @now: jiffies
  *
  * Context: RCU, BH off, the flow is the caller's.
  * Return: true if the packet must go slow.
  */
-bool slb_sync_owed(struct slb_cpu_data *d, struct slb_flow *flow,
+bool slb_sync_owed(struct slb_cpu_state *cpu, struct slb_flow *flow,
 		   unsigned long now)
 {
 	const struct ip_vs_conn *cp = flow->conn;
@@ -100,6 +100,6 @@ bool slb_sync_owed(struct slb_cpu_data *d, struct slb_flow *flow,
 	if (!sysctl_sync_period(cp->ipvs) &&
 	    sysctl_sync_refresh_period(cp->ipvs))
 		return slb_sync_stale(cp, now);
-	return flow->packets >= flow->ahead &&
-	       !slb_sync_reserve(d, flow, now);
+	return flow->packets >= flow->reserved &&
+	       !slb_sync_reserve(cpu, flow, now);
 }

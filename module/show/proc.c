@@ -34,14 +34,14 @@
  * @used: flows in use, likewise
  * @bytes: memory allocated
  * @swept: how long the last sweep took, in us; of all the longest
- * @held: for how long it kept BHs off, in ns; likewise
+ * @bh_off: longest time that kept BHs disabled, in ns
  */
 struct slb_tables {
 	u64	size[2];
 	u64	used[2];
 	u64	bytes;
 	u32	swept;
-	u32	held;
+	u32	bh_off;
 };
 
 static void slb_tables_add(struct slb_tables *sum, const struct slb_table *t,
@@ -63,36 +63,36 @@ static void slb_tables_add(struct slb_tables *sum, const struct slb_table *t,
 
 static void slb_tables_show(struct seq_file *seq, const struct slb_tables *t)
 {
-	seq_printf(seq, " %10llu %10llu %10llu %10llu %12llu %8u %8u\n",
+	seq_printf(seq, " %10llu %10llu %10llu %10llu %12llu %8u %9u\n",
 		   t->size[0], t->used[0], t->size[1], t->used[1], t->bytes,
-		   t->swept, t->held / (u32)NSEC_PER_USEC);
+		   t->swept, t->bh_off / (u32)NSEC_PER_USEC);
 }
 
-static void slb_cpus_show(struct seq_file *seq, struct slb_net *sn)
+static void slb_cpus_show(struct seq_file *seq, struct slb_ns *ns)
 {
-	const struct slb_cpu_data *d;
+	const struct slb_cpu_state *state;
 	struct slb_tables all = {};
-	const struct slb_cpu *c;
+	const struct slb_ns_cpu *c;
 	unsigned int cpu;
 
-	seq_puts(seq, "\ncpu     narrow       used       wide       used        bytes sweep_us  held_us\n");
+	seq_puts(seq, "\ncpu     narrow       used       wide       used        bytes sweep_us bh_off_us\n");
 	for_each_possible_cpu(cpu) {
 		struct slb_tables one = {};
 
-		c = per_cpu_ptr(sn->cpu, cpu);
-		/* pairs with slb_cpu_alloc() */
-		d = smp_load_acquire(&c->own);
-		if (d) {
-			one.bytes = sizeof(*d) +
+		c = per_cpu_ptr(ns->cpu, cpu);
+		/* pairs with slb_sweep_alloc() */
+		state = smp_load_acquire(&c->own);
+		if (state) {
+			one.bytes = sizeof(*state) +
 				    slb_service_rows() * sizeof(void *) +
-				    READ_ONCE(d->services.taken) *
+				    READ_ONCE(state->services.taken) *
 				    sizeof(struct slb_service);
-			slb_tables_add(&one, &d->narrow, false);
-			slb_tables_add(&one, &d->wide, true);
+			slb_tables_add(&one, &state->narrow, false);
+			slb_tables_add(&one, &state->wide, true);
 		}
 		seq_printf(seq, "%-3u", cpu);
 		one.swept = READ_ONCE(c->swept);
-		one.held = READ_ONCE(c->held);
+		one.bh_off = READ_ONCE(c->bh_off_max);
 		slb_tables_show(seq, &one);
 		all.size[0] += one.size[0];
 		all.used[0] += one.used[0];
@@ -100,7 +100,7 @@ static void slb_cpus_show(struct seq_file *seq, struct slb_net *sn)
 		all.used[1] += one.used[1];
 		all.bytes += one.bytes;
 		all.swept = max(all.swept, one.swept);
-		all.held = max(all.held, one.held);
+		all.bh_off = max(all.bh_off, one.bh_off);
 	}
 	seq_puts(seq, "all");
 	slb_tables_show(seq, &all);
@@ -282,17 +282,17 @@ static void slb_xdp_show(struct seq_file *seq, struct slb_rules *rules,
 static int slb_show(struct seq_file *seq, void *v)
 {
 	struct net *net = seq_file_single_net(seq);
-	struct slb_net *sn = slb_net(net);
-	bool hooked = READ_ONCE(sn->hooked);
+	struct slb_ns *ns = slb_ns(net);
+	bool hooked = READ_ONCE(ns->hooked);
 	const char *no_xdp = slb_xdp_missing();
 	struct slb_rules rules;
 
 	seq_printf(seq, "scope  %d\nlease  %d\nverify %d\nhooked %d\nflows  %u\n",
-		   READ_ONCE(sn->scope), READ_ONCE(sn->lease),
-		   READ_ONCE(sn->verify), hooked, slb_flows);
+		   READ_ONCE(ns->scope), READ_ONCE(ns->lease),
+		   READ_ONCE(ns->verify), hooked, slb_flows);
 	seq_printf(seq, "xdp    %d%s%s\n", !no_xdp, no_xdp ? " " : "",
 		   no_xdp ?: "");
-	slb_cpus_show(seq, sn);
+	slb_cpus_show(seq, ns);
 	if (!hooked)
 		return 0;
 	seq_puts(seq, "\nskipped hook        priority function\n");

@@ -88,7 +88,7 @@ struct slb_listed {
 /**
  * struct slb_list - a reader
  * @p: first, as seq_file_net() wants it
- * @sn: the namespace
+ * @ns: the namespace
  * @pos: where to go on
  * @n: flows copied
  * @i: the one to show
@@ -96,7 +96,7 @@ struct slb_listed {
  */
 struct slb_list {
 	struct seq_net_private	p;
-	struct slb_net		*sn;
+	struct slb_ns		*ns;
 	loff_t			pos;
 	u32			n;
 	u32			i;
@@ -146,7 +146,7 @@ static void slb_list_flow(struct slb_list *l, const struct slb_table *t,
 	f->pos = l->pos + 1;
 	slb_flow_key(flow, &f->key);
 	iif = (f->key.iif_proto & ~SLB_KEY_MAPPED) >> 8;
-	dev = dev_get_by_index_rcu(l->sn->net, iif);
+	dev = dev_get_by_index_rcu(l->ns->net, iif);
 	strscpy(f->iif, dev ? dev->name : "?", sizeof(f->iif));
 	strscpy(f->oif, flow->dst->dev->name, sizeof(f->oif));
 	f->server = cp->daddr;
@@ -188,10 +188,10 @@ static bool slb_list_room(const struct slb_list *l)
 /* Copies flows from the position on, and moves it: behind the last set looked
  * at, or to the next table.
  */
-static void slb_list_chunk(struct slb_list *l, const struct slb_cpu_data *d)
+static void slb_list_chunk(struct slb_list *l, const struct slb_cpu_state *state)
 {
 	bool wide = l->pos >> SLB_LIST_SHIFT & 1;
-	const struct slb_table *t = wide ? &d->wide : &d->narrow;
+	const struct slb_table *t = wide ? &state->wide : &state->narrow;
 	loff_t next = ((l->pos >> SLB_LIST_SHIFT) + 1) << SLB_LIST_SHIFT;
 	u32 i;
 
@@ -200,7 +200,7 @@ static void slb_list_chunk(struct slb_list *l, const struct slb_cpu_data *d)
 		return;
 	}
 	for (i = 0; i < SLB_LIST_CHUNK && l->pos < next && slb_list_room(l); i++)
-		slb_list_set(l, t, d->seed);
+		slb_list_set(l, t, state->seed);
 }
 
 /* On the CPU that the position tells. */
@@ -208,7 +208,7 @@ static long slb_list_cpu(void *arg)
 {
 	struct slb_list *l = arg;
 	unsigned int cpu = l->pos >> (SLB_LIST_SHIFT + 1);
-	const struct slb_cpu_data *d;
+	const struct slb_cpu_state *state;
 	u32 i;
 
 	for (i = 0; i < SLB_LIST_CHUNKS; i++) {
@@ -217,16 +217,16 @@ static long slb_list_cpu(void *arg)
 			break;
 		local_bh_disable();
 		rcu_read_lock();
-		/* pairs with slb_cpu_alloc() and slb_sweep_abandon() */
-		d = smp_load_acquire(&per_cpu_ptr(l->sn->cpu, cpu)->data);
+		/* pairs with slb_sweep_alloc() and slb_sweep_abandon() */
+		state = smp_load_acquire(&per_cpu_ptr(l->ns->cpu, cpu)->data);
 		/* only on its own CPU does nobody else change a flow */
 		if (smp_processor_id() != cpu)
-			d = NULL;
-		if (d)
-			slb_list_chunk(l, d);
+			state = NULL;
+		if (state)
+			slb_list_chunk(l, state);
 		rcu_read_unlock();
 		local_bh_enable();
-		if (!d)
+		if (!state)
 			return -ENOENT;
 		cond_resched();
 	}
@@ -253,7 +253,7 @@ static struct slb_listed *slb_list_fill(struct seq_file *seq, loff_t *pos)
 	struct slb_list *l = seq->private;
 	unsigned int cpu;
 
-	l->sn = slb_net(seq_file_net(seq));
+	l->ns = slb_ns(seq_file_net(seq));
 	l->pos = *pos - 1;
 	l->n = 0;
 	l->i = 0;

@@ -23,12 +23,12 @@
 static const struct slb_services *slb_services_of(struct seq_file *seq,
 						  unsigned int cpu)
 {
-	const struct slb_net *sn = slb_net(seq_file_net(seq));
-	const struct slb_cpu_data *d;
+	const struct slb_ns *ns = slb_ns(seq_file_net(seq));
+	const struct slb_cpu_state *state;
 
-	/* pairs with slb_cpu_alloc(); not @data: a CPU that was abandoned has rows */
-	d = smp_load_acquire(&per_cpu_ptr(sn->cpu, cpu)->own);
-	return d ? &d->services : NULL;
+	/* pairs with slb_sweep_alloc(); not @data: a CPU that was abandoned has rows */
+	state = smp_load_acquire(&per_cpu_ptr(ns->cpu, cpu)->own);
+	return state ? &state->services : NULL;
 }
 
 /* Has a CPU before this one a row for the same service? Then that was shown. */

@@ -12,16 +12,16 @@
 #include "show/proc.h"
 #include "state/ns.h"
 
-static struct slb_cpu *slb_stats_from(struct seq_file *seq, loff_t *pos)
+static struct slb_ns_cpu *slb_stats_from(struct seq_file *seq, loff_t *pos)
 {
-	struct slb_net *sn = slb_net(seq_file_net(seq));
+	struct slb_ns *ns = slb_ns(seq_file_net(seq));
 	unsigned int cpu;
 
 	cpu = cpumask_next(*pos - 2, cpu_possible_mask);
 	if (cpu >= nr_cpu_ids)
 		return NULL;
 	*pos = cpu + 1;
-	return per_cpu_ptr(sn->cpu, cpu);
+	return per_cpu_ptr(ns->cpu, cpu);
 }
 
 static void *slb_stats_start(struct seq_file *seq, loff_t *pos)
@@ -41,7 +41,7 @@ static void slb_stats_stop(struct seq_file *seq, void *v)
 
 static int slb_stats_show(struct seq_file *seq, void *v)
 {
-	const struct slb_cpu *c = v;
+	const struct slb_ns_cpu *c = v;
 	int i;
 
 	for (i = 0; i < SLB_REASON_MAX; i++) {

@@ -31,26 +31,26 @@
 #include <linux/skbuff.h>
 
 /* Places for addresses. */
-#define SLB_PEERS	1024
+#define SLB_ADDRS	1024
 
 /* Notes of an address that were not claimed until it is foreign. */
-#define SLB_PEER_NOTES	32
+#define SLB_ADDRS_UNCLAIMED	32
 
 /* For so long an address that was claimed is not foreign. */
-#define SLB_PEER_KNOWN	(10 * HZ)
+#define SLB_ADDRS_CLAIMED	(10 * HZ)
 
 /* For so long all packets are noted after IPVS had one that was let by. */
-#define SLB_PEER_WARY	HZ
+#define SLB_ADDRS_WARY	HZ
 
 /**
- * struct slb_peer - addresses with the same hash
+ * struct slb_addr_use - addresses with the same hash
  * @flows: flows to one of them, or in the other direction from it
  * @claimed: when IPVS last claimed one, in jiffies
- * @notes: packets noted of them since then; stops at SLB_PEER_NOTES
+ * @notes: packets noted of them since then; stops at SLB_ADDRS_UNCLAIMED
  * @port: the port of a bridge that the last one came by that was noted; 0: by none, or
  *	br_netfilter does not tell
  */
-struct slb_peer {
+struct slb_addr_use {
 	u32	flows;
 	u32	claimed;
 	u32	notes : 8;
@@ -58,130 +58,130 @@ struct slb_peer {
 };
 
 /**
- * struct slb_pair - the addresses of a packet, as places in struct slb_peers
+ * struct slb_addr_pair - the addresses of a packet, as places in struct slb_addrs
  * @from: of its source
  * @to: of its destination
  */
-struct slb_pair {
+struct slb_addr_pair {
 	u16	from;
 	u16	to;
 };
 
 /**
- * struct slb_peers - what a CPU knows of addresses
+ * struct slb_addrs - what a CPU knows of addresses
  * @missed: when IPVS last had a packet that was let by, in jiffies
- * @let_by: packets were let by since then
+ * @passed: packets were let by since then
  * @at: by hash of the address
  */
-struct slb_peers {
-	u32		missed;
-	bool		let_by;
-	struct slb_peer	at[SLB_PEERS];
+struct slb_addrs {
+	u32			missed;
+	bool			passed;
+	struct slb_addr_use	at[SLB_ADDRS];
 };
 
 /**
- * slb_peer4() - the place of an IPv4 address
+ * slb_addrs_index4() - the place of an IPv4 address
  * @addr: the address
  */
-static inline u16 slb_peer4(__be32 addr)
+static inline u16 slb_addrs_index4(__be32 addr)
 {
-	return hash_32((__force u32)addr, ilog2(SLB_PEERS));
+	return hash_32((__force u32)addr, ilog2(SLB_ADDRS));
 }
 
 /**
- * slb_peer6() - the place of an IPv6 address
+ * slb_addrs_index6() - the place of an IPv6 address
  * @addr: the address
  */
-static inline u16 slb_peer6(const struct in6_addr *addr)
+static inline u16 slb_addrs_index6(const struct in6_addr *addr)
 {
 	u32 net = (__force u32)(addr->s6_addr32[0] ^ addr->s6_addr32[1]);
 	u32 host = (__force u32)(addr->s6_addr32[2] ^ addr->s6_addr32[3]);
 
 	/* turned, for addresses whose numbers repeat (2001:db8:7::7) */
-	return slb_peer4((__force __be32)(net ^ rol32(host, 13)));
+	return slb_addrs_index4((__force __be32)(net ^ rol32(host, 13)));
 }
 
 /**
- * slb_pair() - the addresses of a packet
+ * slb_addr_pair() - the addresses of a packet
  * @data: the packet, from its IP header, all of which can be read
  * @v6: an IPv6 packet
  */
-static inline struct slb_pair slb_pair(const void *data, bool v6)
+static inline struct slb_addr_pair slb_addr_pair(const void *data, bool v6)
 {
 	const struct ipv6hdr *ip6h = data;
 	const struct iphdr *iph = data;
 
 	if (v6)
-		return (struct slb_pair){
-			.from = slb_peer6(&ip6h->saddr),
-			.to = slb_peer6(&ip6h->daddr),
+		return (struct slb_addr_pair){
+			.from = slb_addrs_index6(&ip6h->saddr),
+			.to = slb_addrs_index6(&ip6h->daddr),
 		};
-	return (struct slb_pair){
-		.from = slb_peer4(iph->saddr),
-		.to = slb_peer4(iph->daddr),
+	return (struct slb_addr_pair){
+		.from = slb_addrs_index4(iph->saddr),
+		.to = slb_addrs_index4(iph->daddr),
 	};
 }
 
-static inline bool slb_peer_foreign(const struct slb_peer *peer, u32 now)
+static inline bool slb_addr_use_unrelated(const struct slb_addr_use *peer, u32 now)
 {
-	return peer->notes >= SLB_PEER_NOTES && !peer->flows &&
-	       now - peer->claimed > SLB_PEER_KNOWN;
+	return peer->notes >= SLB_ADDRS_UNCLAIMED && !peer->flows &&
+	       now - peer->claimed > SLB_ADDRS_CLAIMED;
 }
 
 /**
- * slb_peers_foreign() - is a packet none of IPVS's, at a glance?
+ * slb_addrs_unrelated() - is a packet none of IPVS's, at a glance?
  * @ps: this CPU's
  * @pair: the packet's addresses
  *
  * Context: BH off.
  * Return: true if it has no flow here and is not worth a note.
  */
-static inline bool slb_peers_foreign(const struct slb_peers *ps,
-				     struct slb_pair pair)
+static inline bool slb_addrs_unrelated(const struct slb_addrs *ps,
+				       struct slb_addr_pair pair)
 {
 	u32 now = jiffies;
 
-	return slb_peer_foreign(&ps->at[pair.to], now) &&
-	       slb_peer_foreign(&ps->at[pair.from], now) &&
-	       now - ps->missed > SLB_PEER_WARY;
+	return slb_addr_use_unrelated(&ps->at[pair.to], now) &&
+	       slb_addr_use_unrelated(&ps->at[pair.from], now) &&
+	       now - ps->missed > SLB_ADDRS_WARY;
 }
 
-static inline void slb_peer_note(struct slb_peer *peer)
+static inline void slb_addr_use_count(struct slb_addr_use *peer)
 {
-	if (peer->notes < SLB_PEER_NOTES)
+	if (peer->notes < SLB_ADDRS_UNCLAIMED)
 		peer->notes++;
 }
 
 /**
- * slb_peers_note() - a packet between these addresses is noted
+ * slb_addrs_count() - a packet between these addresses is noted
  * @ps: this CPU's
  * @pair: the packet's addresses
  * @port: the port of a bridge that it came by, as far as br_netfilter tells; or 0
  *
  * Context: BH off.
  */
-static inline void slb_peers_note(struct slb_peers *ps, struct slb_pair pair,
-				  u32 port)
+static inline void slb_addrs_count(struct slb_addrs *ps, struct slb_addr_pair pair,
+				   u32 port)
 {
 	ps->at[pair.from].port = port;
-	slb_peer_note(&ps->at[pair.from]);
-	slb_peer_note(&ps->at[pair.to]);
+	slb_addr_use_count(&ps->at[pair.from]);
+	slb_addr_use_count(&ps->at[pair.to]);
 }
 
 /**
- * slb_peer_claim() - IPVS has had a packet of this address
+ * slb_addr_use_claim() - IPVS has had a packet of this address
  * @peer: the address
  *
  * Context: BH off.
  */
-static inline void slb_peer_claim(struct slb_peer *peer)
+static inline void slb_addr_use_claim(struct slb_addr_use *peer)
 {
 	peer->claimed = jiffies;
 	peer->notes = 0;
 }
 
 /**
- * slb_peers_missed() - IPVS has had a packet that nobody had noted
+ * slb_addrs_take_missed() - IPVS has had a packet that nobody had noted
  * @ps: this CPU's
  * @skb: the packet
  *
@@ -192,12 +192,12 @@ static inline void slb_peer_claim(struct slb_peer *peer)
  * Context: BH off.
  * Return: true if it may have been let by.
  */
-static inline bool slb_peers_missed(struct slb_peers *ps,
-				    const struct sk_buff *skb)
+static inline bool slb_addrs_take_missed(struct slb_addrs *ps,
+					 const struct sk_buff *skb)
 {
-	if (!ps->let_by || !skb->skb_iif)
+	if (!ps->passed || !skb->skb_iif)
 		return false;
-	ps->let_by = false;
+	ps->passed = false;
 	ps->missed = jiffies;
 	return true;
 }

@@ -4,17 +4,17 @@
  *
  *  operation            | locking
  * ----------------------+---------------------------------------------------
- *  slb_flow_find        | BH off, this CPU
- *  slb_flow_begin       | BH off, this CPU
- *  slb_flow_settle,     | RCU, BH off, on the CPU that owns the flow (or see
- *  slb_flow_end         | sweep.c)
- *  slb_flow_end_both    | RCU, BH off, this CPU
- *  slb_flows_alloc      | process
- *  slb_flows_free       | process, nobody else has it
+ *  slb_cpu_find        | BH off, this CPU
+ *  slb_cpu_begin       | BH off, this CPU
+ *  slb_cpu_settle,     | RCU, BH off, on the CPU that owns the flow (or see
+ *  slb_cpu_end         | sweep.c)
+ *  slb_cpu_end_both    | RCU, BH off, this CPU
+ *  slb_cpu_alloc      | process
+ *  slb_cpu_free       | process, nobody else has it
  *
  * What a flow holds: a reference on its connection (pin), one on its route, and
  * one on each of its conntrack entries. All are taken by slb_learn(), and
- * let go of by slb_flow_end().
+ * let go of by slb_cpu_end().
  */
 #include <linux/random.h>
 #include <net/dst.h>
@@ -27,66 +27,66 @@
 #include "state/cpu.h"
 
 /**
- * slb_flows_alloc() - allocate what a CPU needs, its tables apart
+ * slb_cpu_alloc() - allocate what a CPU needs, its tables apart
  * @payer: see slb_memory_alloc()
  *
  * Context: process, may sleep.
  * Return: NULL if there is no memory.
  */
-struct slb_cpu_data *slb_flows_alloc(struct mem_cgroup *payer)
+struct slb_cpu_state *slb_cpu_alloc(struct mem_cgroup *payer)
 {
-	struct slb_cpu_data *d = slb_memory_alloc(payer, sizeof(*d));
+	struct slb_cpu_state *cpu = slb_memory_alloc(payer, sizeof(*cpu));
 
-	if (!d)
+	if (!cpu)
 		return NULL;
-	if (slb_services_alloc(&d->services, payer)) {
-		slb_memory_free(d, sizeof(*d));
+	if (slb_services_alloc(&cpu->services, payer)) {
+		slb_memory_free(cpu, sizeof(*cpu));
 		return NULL;
 	}
-	d->seed = get_random_u32();
-	prandom_seed_state(&d->rnd, get_random_u64());
-	d->peers.missed = jiffies;
-	return d;
+	cpu->seed = get_random_u32();
+	prandom_seed_state(&cpu->hints.rnd, get_random_u64());
+	cpu->addrs.missed = jiffies;
+	return cpu;
 }
 
 /**
- * slb_flows_free() - free it
- * @d: what was allocated; all its flows have been ended
+ * slb_cpu_free() - free it
+ * @cpu: what was allocated; all its flows have been ended
  *
  * Context: process.
  */
-void slb_flows_free(struct slb_cpu_data *d)
+void slb_cpu_free(struct slb_cpu_state *cpu)
 {
-	slb_table_exit(&d->narrow);
-	slb_table_exit(&d->wide);
-	slb_services_free(&d->services);
-	slb_memory_free(d, sizeof(*d));
+	slb_table_exit(&cpu->narrow);
+	slb_table_exit(&cpu->wide);
+	slb_services_free(&cpu->services);
+	slb_memory_free(cpu, sizeof(*cpu));
 }
 
 /**
- * slb_flow_find_mapped() - find the wide flow of an IPv4 packet
- * @d: this CPU's data
+ * slb_cpu_find_mapped() - find the wide flow of an IPv4 packet
+ * @cpu: this CPU's data
  * @pkt: the packet, which has a key and its hash
  *
- * Apart from slb_flow_find(), which needs no room for the key then.
+ * Apart from slb_cpu_find(), which needs no room for the key then.
  *
  * Context: BH off.
- * Return: as slb_flow_find().
+ * Return: as slb_cpu_find().
  */
-struct slb_flow *slb_flow_find_mapped(const struct slb_cpu_data *d,
-				      const struct slb_pkt *pkt)
+struct slb_flow *slb_cpu_find_mapped(const struct slb_cpu_state *cpu,
+				     const struct slb_pkt *pkt)
 {
 	struct slb_key6 mapped;
 
 	slb_key4_map(&pkt->key4, &mapped);
-	return slb_table_lookup6(&d->wide, &mapped, pkt->hash);
+	return slb_table_lookup6(&cpu->wide, &mapped, pkt->hash);
 }
 
 /* The address that IPVS knows the packets of a flow by: their destination, or in the
  * other direction the real server that sends them.
  */
-static struct slb_peer *slb_flow_peer(struct slb_cpu_data *d,
-				      const struct slb_flow *flow)
+static struct slb_addr_use *slb_cpu_addr_use(struct slb_cpu_state *cpu,
+					     const struct slb_flow *flow)
 {
 	bool out = flow->flags & SLB_FLOW_OUT;
 	const struct slb_key4 *key4;
@@ -95,66 +95,66 @@ static struct slb_peer *slb_flow_peer(struct slb_cpu_data *d,
 
 	if (!(flow->flags & SLB_FLOW_WIDE)) {
 		key4 = &slb_flow4(flow)->key;
-		return &d->peers.at[slb_peer4(out ? key4->saddr : key4->daddr)];
+		return &cpu->addrs.at[slb_addrs_index4(out ? key4->saddr : key4->daddr)];
 	}
 	key6 = &slb_flow6(flow)->key;
 	addr = out ? &key6->saddr : &key6->daddr;
 	if (key6->iif_proto & SLB_KEY_MAPPED)
-		return &d->peers.at[slb_peer4(addr->s6_addr32[3])];
-	return &d->peers.at[slb_peer6(addr)];
+		return &cpu->addrs.at[slb_addrs_index4(addr->s6_addr32[3])];
+	return &cpu->addrs.at[slb_addrs_index6(addr)];
 }
 
 /**
- * slb_flow_begin() - have the packets of a flow looked at
- * @d: this CPU's data
+ * slb_cpu_begin() - have the packets of a flow looked at
+ * @cpu: this CPU's data
  * @flow: a flow that has just been written, and is not yet used
  *
  * Context: BH off.
  */
-void slb_flow_begin(struct slb_cpu_data *d, const struct slb_flow *flow)
+void slb_cpu_begin(struct slb_cpu_state *cpu, const struct slb_flow *flow)
 {
-	slb_flow_peer(d, flow)->flows++;
+	slb_cpu_addr_use(cpu, flow)->flows++;
 }
 
 /**
- * slb_flow_settle() - account what a flow has served
- * @d: the data of the CPU that owns the flow
+ * slb_cpu_settle() - account what a flow has served
+ * @cpu: the data of the CPU that owns the flow
  * @flow: the flow
  * @now: jiffies
  *
  * Context: RCU, BH off.
  */
-void slb_flow_settle(struct slb_cpu_data *d, struct slb_flow *flow,
-		     unsigned long now)
+void slb_cpu_settle(struct slb_cpu_state *cpu, struct slb_flow *flow,
+		    unsigned long now)
 {
-	const struct slb_table *t = flow->flags & SLB_FLOW_WIDE ? &d->wide :
-								  &d->narrow;
+	const struct slb_table *t = flow->flags & SLB_FLOW_WIDE ? &cpu->wide :
+								  &cpu->narrow;
 
 	if (flow->packets) {
 		slb_table_stats(t, flow)->packets += flow->packets;
-		slb_service_add(&d->services, flow->conn, SLB_HIT,
+		slb_service_add(&cpu->services, flow->conn, SLB_HIT,
 				flow->packets);
-		if (slb_flow_inner(d, flow))
-			slb_ct_account_inner(slb_flow_inner(d, flow), flow, now);
+		if (slb_cpu_inner(cpu, flow))
+			slb_ct_account_inner(slb_cpu_inner(cpu, flow), flow, now);
 	}
 	slb_account(flow, now);
 }
 
 /* Let go of all that a flow holds. Its connection may be freed when the grace period is over. */
-static struct ip_vs_conn *slb_flow_drop(struct slb_net *sn,
-					struct slb_cpu_data *d,
-					struct slb_flow *flow,
-					enum slb_reason reason)
+static struct ip_vs_conn *slb_cpu_drop(struct slb_ns *ns,
+				       struct slb_cpu_state *cpu,
+				       struct slb_flow *flow,
+				       enum slb_reason reason)
 {
 	bool wide = flow->flags & SLB_FLOW_WIDE;
 	struct nf_conn *ct = wide ? slb_flow6(flow)->ct : NULL;
-	struct nf_conn *inner = slb_flow_inner(d, flow);
+	struct nf_conn *inner = slb_cpu_inner(cpu, flow);
 	struct ip_vs_conn *cp = flow->conn;
 
 	trace_slb_end(flow, reason);
-	slb_count(sn, reason == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
-	slb_flow_settle(d, flow, jiffies);
-	slb_flow_peer(d, flow)->flows--;
+	slb_ns_count(ns, reason == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
+	slb_cpu_settle(cpu, flow, jiffies);
+	slb_cpu_addr_use(cpu, flow)->flows--;
 	dst_release(flow->dst);
 	if (ct)
 		slb_ct_hand_over(ct);
@@ -162,25 +162,25 @@ static struct ip_vs_conn *slb_flow_drop(struct slb_net *sn,
 		slb_ct_hand_over(inner);
 	nf_ct_put(ct);
 	nf_ct_put(inner);
-	slb_table_free(wide ? &d->wide : &d->narrow, flow);
+	slb_table_free(wide ? &cpu->wide : &cpu->narrow, flow);
 	slb_conn_unpin(cp);
 	return cp;
 }
 
 /**
- * slb_flow_end() - end a flow
- * @sn: the namespace
- * @d: the data of the CPU that owns the flow
+ * slb_cpu_end() - end a flow
+ * @ns: the namespace
+ * @cpu: the data of the CPU that owns the flow
  * @flow: the flow
  * @reason: SLB_EVICTED or the reason that packets are counted by
  *
  * Context: RCU, BH off.
  */
-void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
-		  struct slb_flow *flow, enum slb_reason reason)
+void slb_cpu_end(struct slb_ns *ns, struct slb_cpu_state *cpu,
+		 struct slb_flow *flow, enum slb_reason reason)
 {
 	bool ended = slb_conn_ended(flow->conn);
-	struct ip_vs_conn *cp = slb_flow_drop(sn, d, flow, reason);
+	struct ip_vs_conn *cp = slb_cpu_drop(ns, cpu, flow, reason);
 
 	if (ended)
 		slb_conn_expire(cp);
@@ -189,32 +189,32 @@ void slb_flow_end(struct slb_net *sn, struct slb_cpu_data *d,
 /* The device that packets from this address come by, if they answer others that leave by @dev.
  * Of a bridge, with br_netfilter, it is the port that the last one came by.
  */
-static u32 slb_answer_iif(const struct slb_cpu_data *d, u16 peer,
-			  const struct net_device *dev)
+static u32 slb_cpu_answer_iif(const struct slb_cpu_state *cpu, u16 peer,
+			      const struct net_device *dev)
 {
-	u32 port = netif_is_bridge_master(dev) ? d->peers.at[peer].port : 0;
+	u32 port = netif_is_bridge_master(dev) ? cpu->addrs.at[peer].port : 0;
 
 	return port ?: l3mdev_master_ifindex_rcu(dev) ?: dev->ifindex;
 }
 
 /**
- * slb_flow_answers() - find the flow of the packets that answer others
- * @d: this CPU's data
+ * slb_cpu_find_answers() - find the flow of the packets that answer others
+ * @cpu: this CPU's data
  * @left: those others, as they leave: addresses and ports of the key, @v6 and @proto
  * @dev: the device that they leave by, which answers are expected by
  *
  * Context: RCU, BH off.
  * Return: the flow, which is the caller's until BHs are on again, or NULL.
  */
-struct slb_flow *slb_flow_answers(const struct slb_cpu_data *d,
-				  const struct slb_pkt *left,
-				  const struct net_device *dev)
+struct slb_flow *slb_cpu_find_answers(const struct slb_cpu_state *cpu,
+				      const struct slb_pkt *left,
+				      const struct net_device *dev)
 {
 	struct slb_pkt ans = { .v6 = left->v6 };
 	u32 iif;
 
-	iif = slb_answer_iif(d, left->v6 ? slb_peer6(&left->key6.daddr) :
-					   slb_peer4(left->key4.daddr), dev);
+	iif = slb_cpu_answer_iif(cpu, left->v6 ? slb_addrs_index6(&left->key6.daddr) :
+					   slb_addrs_index4(left->key4.daddr), dev);
 	if (iif > SLB_IIF_MAX)
 		return NULL;
 	if (left->v6)
@@ -233,16 +233,16 @@ struct slb_flow *slb_flow_answers(const struct slb_cpu_data *d,
 			.dport = left->key4.sport,
 			.iif_proto = iif << 8 | left->proto,
 		};
-	slb_pkt_hash(d, &ans);
-	return slb_flow_find(d, &ans);
+	slb_cpu_hash(cpu, &ans);
+	return slb_cpu_find(cpu, &ans);
 }
 
 /* The flow of the packets that answer those of this one, if this CPU has it and they come
  * by the device that these leave by. Only masquerading has both directions. Behind source
  * NAT a real server may talk to itself, from its own port: that flow answers itself.
  */
-static struct slb_flow *slb_flow_reverse(const struct slb_cpu_data *d,
-					 const struct slb_flow *flow)
+static struct slb_flow *slb_cpu_find_reverse(const struct slb_cpu_state *cpu,
+					     const struct slb_flow *flow)
 {
 	struct slb_pkt left = { .proto = slb_flow_proto(flow) };
 	struct slb_action6 act;
@@ -268,14 +268,14 @@ static struct slb_flow *slb_flow_reverse(const struct slb_cpu_data *d,
 			.sport = act.sport,
 			.dport = act.dport,
 		};
-	rev = slb_flow_answers(d, &left, flow->dst->dev);
+	rev = slb_cpu_find_answers(cpu, &left, flow->dst->dev);
 	return rev && rev != flow && rev->conn == flow->conn ? rev : NULL;
 }
 
 /**
- * slb_flow_end_both() - end the flows of a connection that IPVS may be about to end
- * @sn: the namespace
- * @d: this CPU's data
+ * slb_cpu_end_both() - end the flows of a connection that IPVS may be about to end
+ * @ns: the namespace
+ * @cpu: this CPU's data
  * @flow: one of them
  * @reason: the reason that packets are counted by
  *
@@ -285,13 +285,13 @@ static struct slb_flow *slb_flow_reverse(const struct slb_cpu_data *d,
  *
  * Context: RCU, BH off.
  */
-void slb_flow_end_both(struct slb_net *sn, struct slb_cpu_data *d,
-		       struct slb_flow *flow, enum slb_reason reason)
+void slb_cpu_end_both(struct slb_ns *ns, struct slb_cpu_state *cpu,
+		      struct slb_flow *flow, enum slb_reason reason)
 {
-	struct slb_flow *rev = slb_flow_reverse(d, flow);
+	struct slb_flow *rev = slb_cpu_find_reverse(cpu, flow);
 
 	/* first of all: the connection is the last one's to end */
 	if (rev)
-		slb_flow_drop(sn, d, rev, reason);
-	slb_flow_end(sn, d, flow, reason);
+		slb_cpu_drop(ns, cpu, rev, reason);
+	slb_cpu_end(ns, cpu, flow, reason);
 }

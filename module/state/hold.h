@@ -24,72 +24,72 @@
 #include "flow/flow.h"
 
 /* A run of the softirq has some 300 packets. */
-#define SLB_ORDER_KEYS	512
+#define SLB_HOLD_KEYS	512
 
 /**
- * struct slb_order - the keys that are held
+ * struct slb_hold - the keys that are held
  * @run: in which run of the softirq
  * @tick: since when, in slb_flow_ticks()
- * @held: by hash
+ * @keys: by hash
  *
  * All: this CPU, BH off.
  */
-struct slb_order {
+struct slb_hold {
 	u32	run;
 	u16	tick;
-	DECLARE_BITMAP(held, SLB_ORDER_KEYS);
+	DECLARE_BITMAP(keys, SLB_HOLD_KEYS);
 };
 
-static inline u32 slb_order_run(void)
+static inline u32 slb_hold_run(void)
 {
 	return this_cpu_read(kstat.softirqs[NET_RX_SOFTIRQ]);
 }
 
-static inline bool slb_order_over(const struct slb_order *o, u32 run, u16 tick)
+static inline bool slb_hold_over(const struct slb_hold *o, u32 run, u16 tick)
 {
 	return run != o->run || (u16)(tick - o->tick) >= 2;
 }
 
-static inline void slb_order_hold_at(struct slb_order *o, u32 hash, u32 run,
-				     u16 tick)
+static inline void slb_hold_set_at(struct slb_hold *o, u32 hash, u32 run,
+				   u16 tick)
 {
-	if (slb_order_over(o, run, tick)) {
-		bitmap_zero(o->held, SLB_ORDER_KEYS);
+	if (slb_hold_over(o, run, tick)) {
+		bitmap_zero(o->keys, SLB_HOLD_KEYS);
 		o->run = run;
 		o->tick = tick;
 	}
-	__set_bit(hash % SLB_ORDER_KEYS, o->held);
+	__set_bit(hash % SLB_HOLD_KEYS, o->keys);
 }
 
-static inline bool slb_order_held_at(const struct slb_order *o, u32 hash,
-				     u32 run, u16 tick)
+static inline bool slb_hold_test_at(const struct slb_hold *o, u32 hash,
+				    u32 run, u16 tick)
 {
-	return unlikely(!slb_order_over(o, run, tick)) &&
-	       test_bit(hash % SLB_ORDER_KEYS, o->held);
+	return unlikely(!slb_hold_over(o, run, tick)) &&
+	       test_bit(hash % SLB_HOLD_KEYS, o->keys);
 }
 
 /**
- * slb_order_hold() - XDP shall let packets of this key by until this run is over
+ * slb_hold_set() - XDP shall let packets of this key by until this run is over
  * @o: this CPU's
  * @hash: of the key
  *
  * Context: BH off.
  */
-static inline void slb_order_hold(struct slb_order *o, u32 hash)
+static inline void slb_hold_set(struct slb_hold *o, u32 hash)
 {
-	slb_order_hold_at(o, hash, slb_order_run(), slb_flow_ticks(jiffies));
+	slb_hold_set_at(o, hash, slb_hold_run(), slb_flow_ticks(jiffies));
 }
 
 /**
- * slb_order_held() - must XDP let packets of this key by?
+ * slb_hold_test() - must XDP let packets of this key by?
  * @o: this CPU's
  * @hash: of the key
  *
  * Context: BH off.
  */
-static inline bool slb_order_held(const struct slb_order *o, u32 hash)
+static inline bool slb_hold_test(const struct slb_hold *o, u32 hash)
 {
-	return slb_order_held_at(o, hash, slb_order_run(), slb_flow_ticks(jiffies));
+	return slb_hold_test_at(o, hash, slb_hold_run(), slb_flow_ticks(jiffies));
 }
 
 #endif /* _SLB_HOLD_H */

@@ -27,64 +27,64 @@
 
 #include "state/inflight.h"
 
-static u32 slb_watch_index(const struct sk_buff *skb)
+static u32 slb_inflight_index(const struct sk_buff *skb)
 {
-	return hash_ptr(skb, ilog2(SLB_WATCHES));
+	return hash_ptr(skb, ilog2(SLB_RECORDS));
 }
 
 /* Addresses and ports in brief, the same from a key and from a packet. */
-static u32 slb_print(u32 saddr, u32 daddr, u32 ports)
+static u32 slb_inflight_fp(u32 saddr, u32 daddr, u32 ports)
 {
 	return hash_32(saddr ^ rol32(daddr, 16), 32) ^ ports;
 }
 
-static u32 slb_print_pkt(const struct slb_pkt *pkt)
+static u32 slb_inflight_fp_pkt(const struct slb_pkt *pkt)
 {
 	if (pkt->v6)
-		return slb_print((__force u32)pkt->key6.saddr.s6_addr32[3],
-				 (__force u32)pkt->key6.daddr.s6_addr32[3],
-				 (__force u32)pkt->key6.ports);
-	return slb_print((__force u32)pkt->key4.saddr,
-			 (__force u32)pkt->key4.daddr,
-			 (__force u32)pkt->key4.ports);
+		return slb_inflight_fp((__force u32)pkt->key6.saddr.s6_addr32[3],
+				       (__force u32)pkt->key6.daddr.s6_addr32[3],
+				       (__force u32)pkt->key6.ports);
+	return slb_inflight_fp((__force u32)pkt->key4.saddr,
+			       (__force u32)pkt->key4.daddr,
+			       (__force u32)pkt->key4.ports);
 }
 
 /**
- * slb_watch_add() - note a packet that goes into the slow path
+ * slb_inflight_add() - note a packet that goes into the slow path
  * @ws: this CPU's notes
  * @net: the namespace
  * @skb: the packet
  * @pkt: what the parser found in it
  * @pair: its addresses
  * @reason: why it was not served
- * @teaches: a flow may be made of it: the parser had no reason against it
+ * @learnable: a flow may be made of it: the parser had no reason against it
  *
  * Context: BH off.
  * Return: the note; what is behind the headers is the caller's to add.
  */
-struct slb_watch *slb_watch_add(struct slb_watches *ws, struct net *net,
-				const struct sk_buff *skb,
-				const struct slb_pkt *pkt, struct slb_pair pair,
-				enum slb_reason reason, bool teaches)
+struct slb_record *slb_inflight_add(struct slb_inflight *ws, struct net *net,
+				    const struct sk_buff *skb,
+				    const struct slb_pkt *pkt, struct slb_addr_pair pair,
+				    enum slb_reason reason, bool learnable)
 {
-	u32 i = slb_watch_index(skb);
-	struct slb_watch *w = &ws->slot[i];
+	u32 i = slb_inflight_index(skb);
+	struct slb_record *w = &ws->slot[i];
 
 	w->skb = skb;
 	w->pkt = *pkt;
 	w->pair = pair;
 	w->mark = skb->mark;
 	w->reason = reason;
-	w->teaches = teaches;
+	w->learnable = learnable;
 	w->whole = false;
-	ws->print[i] = pkt->has_key ? slb_print_pkt(pkt) : 0;
-	if (!teaches)
+	ws->fp[i] = pkt->has_key ? slb_inflight_fp_pkt(pkt) : 0;
+	if (!learnable)
 		return w;
 	w->priority = skb->priority;
 	w->bridge = slb_skb_bridged(skb) ? skb->dev->ifindex : 0;
-	w->routes = slb_routes(net);
+	w->routes = slb_ns_routes(net);
 	w->mtu = U32_MAX;
-	w->by = slb_watch_by();
+	w->by = slb_inflight_by();
 	w->partial = skb->ip_summed == CHECKSUM_PARTIAL;
 	w->untracked = skb_get_nfct(skb);
 	if (skb_copy_bits(skb, 0, w->head, pkt->hlen))
@@ -93,7 +93,7 @@ struct slb_watch *slb_watch_add(struct slb_watches *ws, struct net *net,
 }
 
 /**
- * slb_watch_forward() - a packet is about to be forwarded
+ * slb_inflight_forward() - a packet is about to be forwarded
  * @ws: this CPU's notes
  * @skb: the packet
  * @v6: an IPv6 packet
@@ -103,13 +103,13 @@ struct slb_watch *slb_watch_add(struct slb_watches *ws, struct net *net,
  *
  * Context: RCU, BH off.
  */
-void slb_watch_forward(struct slb_watches *ws, const struct sk_buff *skb,
-		       bool v6)
+void slb_inflight_forward(struct slb_inflight *ws, const struct sk_buff *skb,
+			  bool v6)
 {
-	struct slb_watch *w = &ws->slot[slb_watch_index(skb)];
+	struct slb_record *w = &ws->slot[slb_inflight_index(skb)];
 	const struct dst_entry *dst;
 
-	if (w->skb != skb || !w->teaches || w->pkt.v6 != v6)
+	if (w->skb != skb || !w->learnable || w->pkt.v6 != v6)
 		return;
 	dst = skb_dst(skb);
 	w->mtu = v6 ? ip6_dst_mtu_maybe_forward(dst, true) :
@@ -117,7 +117,7 @@ void slb_watch_forward(struct slb_watches *ws, const struct sk_buff *skb,
 }
 
 /**
- * slb_watch_rest() - a checksum of what is behind a packet's headers
+ * slb_inflight_rest() - a checksum of what is behind a packet's headers
  * @skb: the packet
  * @offset: where that begins, in bytes
  *
@@ -126,7 +126,7 @@ void slb_watch_forward(struct slb_watches *ws, const struct sk_buff *skb,
  *
  * Context: any.
  */
-u32 slb_watch_rest(struct sk_buff *skb, u32 offset)
+u32 slb_inflight_rest(struct sk_buff *skb, u32 offset)
 {
 	struct skb_seq_state st;
 	unsigned int len, done = 0;
@@ -142,8 +142,8 @@ u32 slb_watch_rest(struct sk_buff *skb, u32 offset)
 }
 
 /* Is this, from its transport header on, the packet that was noted? */
-static bool slb_watch_same(const struct slb_watch *w, const struct sk_buff *skb,
-			   int offset)
+static bool slb_inflight_same(const struct slb_record *w, const struct sk_buff *skb,
+			      int offset)
 {
 	u32 iplen = w->pkt.v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	u32 len = w->pkt.hlen - iplen;
@@ -158,15 +158,15 @@ static bool slb_watch_same(const struct slb_watch *w, const struct sk_buff *skb,
  * nothing addresses and ports must do: so it is only the choice where no other fits, or
  * one that was left behind would be taken for every packet of its connection.
  */
-static struct slb_watch *slb_watch_inner(struct slb_watches *ws,
-					 const struct sk_buff *skb, int offset)
+static struct slb_record *slb_inflight_inner(struct slb_inflight *ws,
+					     const struct sk_buff *skb, int offset)
 {
 	u8 buf[sizeof(struct ipv6hdr) + sizeof(__be32)];
 	const struct ipv6hdr *ip6h;
 	const struct iphdr *iph;
-	struct slb_watch *w, *brief = NULL;
+	struct slb_record *w, *brief = NULL;
 	const __be32 *ports;
-	u32 print, i;
+	u32 fp, i;
 
 	/* all transport headers are long enough for this */
 	iph = skb_header_pointer(skb, offset, sizeof(*iph) + 8, buf);
@@ -174,33 +174,33 @@ static struct slb_watch *slb_watch_inner(struct slb_watches *ws,
 		return NULL;
 	if (iph->version == 4) {
 		ports = (const __be32 *)(iph + 1);
-		print = slb_print((__force u32)iph->saddr,
-				  (__force u32)iph->daddr,
-				  (__force u32)*ports);
+		fp = slb_inflight_fp((__force u32)iph->saddr,
+				     (__force u32)iph->daddr,
+				     (__force u32)*ports);
 	} else {
 		ip6h = skb_header_pointer(skb, offset, sizeof(buf), buf);
 		if (!ip6h)
 			return NULL;
 		ports = (const __be32 *)(ip6h + 1);
-		print = slb_print((__force u32)ip6h->saddr.s6_addr32[3],
-				  (__force u32)ip6h->daddr.s6_addr32[3],
-				  (__force u32)*ports);
+		fp = slb_inflight_fp((__force u32)ip6h->saddr.s6_addr32[3],
+				     (__force u32)ip6h->daddr.s6_addr32[3],
+				     (__force u32)*ports);
 	}
-	for (i = 0; i < SLB_WATCHES; i++) {
+	for (i = 0; i < SLB_RECORDS; i++) {
 		w = &ws->slot[i];
-		if (ws->print[i] != print || !w->skb || !w->pkt.has_key ||
+		if (ws->fp[i] != fp || !w->skb || !w->pkt.has_key ||
 		    w->pkt.v6 != (iph->version == 6))
 			continue;
-		if (!w->teaches)
+		if (!w->learnable)
 			brief = w;
-		else if (slb_watch_same(w, skb, offset))
+		else if (slb_inflight_same(w, skb, offset))
 			return w;
 	}
 	return brief;
 }
 
 /**
- * slb_watch_take() - find the note on a packet, for the last time
+ * slb_inflight_take() - find the note on a packet, for the last time
  * @ws: this CPU's notes
  * @skb: a packet at the end of the slow path
  *
@@ -208,20 +208,20 @@ static struct slb_watch *slb_watch_inner(struct slb_watches *ws,
  * Return: what may be the note on this packet, valid until the next one is
  *	made, or NULL.
  */
-struct slb_watch *slb_watch_take(struct slb_watches *ws,
-				 const struct sk_buff *skb)
+struct slb_record *slb_inflight_take(struct slb_inflight *ws,
+				     const struct sk_buff *skb)
 {
-	struct slb_watch *w = &ws->slot[slb_watch_index(skb)];
+	struct slb_record *w = &ws->slot[slb_inflight_index(skb)];
 	/* without an inner header, the offset of none */
 	int offset = skb_inner_network_offset(skb);
-	struct slb_watch *inner = NULL;
+	struct slb_record *inner = NULL;
 
 	if (w->skb != skb)
 		w = NULL;
 	/* in a tunnel it may be a copy, where the skb of an earlier packet was */
 	if (offset > 0 &&
-	    !(w && w->teaches && slb_watch_same(w, skb, offset)))
-		inner = slb_watch_inner(ws, skb, offset);
+	    !(w && w->learnable && slb_inflight_same(w, skb, offset)))
+		inner = slb_inflight_inner(ws, skb, offset);
 	if (inner)
 		w = inner;
 	if (w)

@@ -14,10 +14,10 @@
 /* Packets that one CPU has on their way through the slow path at a time: a
  * driver hands over up to a NAPI budget of them at once.
  */
-#define SLB_WATCHES	64
+#define SLB_RECORDS	64
 
 /**
- * struct slb_watch - a packet as it entered the slow path
+ * struct slb_record - a packet as it entered the slow path
  * @skb: which packet; compared, never followed: it may be long gone
  * @pkt: what the parser found in it
  * @pair: its addresses
@@ -32,14 +32,14 @@
  * @untracked: it is kept out of conntrack ("notrack" in raw)
  * @whole: @rest is known
  * @reason: why it was not served, enum slb_reason
- * @teaches: a flow may be made of it, or renewed: all is noted. Otherwise @skb, @pkt,
+ * @learnable: a flow may be made of it, or renewed: all is noted. Otherwise @skb, @pkt,
  *	@pair, @mark and @reason alone, to count it by
  * @head: its headers
  */
-struct slb_watch {
+struct slb_record {
 	const struct sk_buff	*skb;
 	struct slb_pkt		pkt;
-	struct slb_pair		pair;
+	struct slb_addr_pair	pair;
 	u32			mark;
 	u32			priority;
 	u32			bridge;
@@ -51,56 +51,56 @@ struct slb_watch {
 	bool			untracked;
 	bool			whole;
 	u8			reason;
-	bool			teaches;
+	bool			learnable;
 	u8			head[SLB_HEAD_LEN];
 };
 
 /**
- * struct slb_watches - the packets that a CPU has noted
+ * struct slb_inflight - the packets that a CPU has noted
  * @slot: by the address of the skb
- * @print: of the same packets, their addresses and ports in brief
+ * @fp: of the same packets, their addresses and ports in brief
  *
  * All members: this CPU, BH off.
  */
-struct slb_watches {
-	struct slb_watch	slot[SLB_WATCHES];
-	u32			print[SLB_WATCHES];
+struct slb_inflight {
+	struct slb_record	slot[SLB_RECORDS];
+	u32			fp[SLB_RECORDS];
 };
 
 /**
- * slb_routes() - a number that changes with the routes and policy rules of a namespace
+ * slb_ns_routes() - a number that changes with the routes and policy rules of a namespace
  * @net: the namespace
  *
  * Not when an IPv6 route is deleted.
  *
  * Context: any.
  */
-static inline u32 slb_routes(const struct net *net)
+static inline u32 slb_ns_routes(const struct net *net)
 {
 	return (u32)rt_genid_ipv6(net) + ((u32)rt_genid_ipv4(net) << 16);
 }
 
 /**
- * slb_watch_by() - who has a packet in hand?
+ * slb_inflight_by() - who has a packet in hand?
  *
  * Not the same at both ends of the slow path if user space had the packet (NFQUEUE).
  *
  * Context: any, before BHs are turned off for its own sake.
  * Return: NULL for a softirq, or else the process.
  */
-static inline const void *slb_watch_by(void)
+static inline const void *slb_inflight_by(void)
 {
 	return in_serving_softirq() ? NULL : current;
 }
 
-struct slb_watch *slb_watch_add(struct slb_watches *ws, struct net *net,
-				const struct sk_buff *skb,
-				const struct slb_pkt *pkt, struct slb_pair pair,
-				enum slb_reason reason, bool teaches);
-void slb_watch_forward(struct slb_watches *ws, const struct sk_buff *skb,
-		       bool v6);
-u32 slb_watch_rest(struct sk_buff *skb, u32 offset);
-struct slb_watch *slb_watch_take(struct slb_watches *ws,
-				 const struct sk_buff *skb);
+struct slb_record *slb_inflight_add(struct slb_inflight *ws, struct net *net,
+				    const struct sk_buff *skb,
+				    const struct slb_pkt *pkt, struct slb_addr_pair pair,
+				    enum slb_reason reason, bool learnable);
+void slb_inflight_forward(struct slb_inflight *ws, const struct sk_buff *skb,
+			  bool v6);
+u32 slb_inflight_rest(struct sk_buff *skb, u32 offset);
+struct slb_record *slb_inflight_take(struct slb_inflight *ws,
+				     const struct sk_buff *skb);
 
 #endif /* _SLB_INFLIGHT_H */

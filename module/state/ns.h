@@ -13,7 +13,7 @@
 
 #include "flow/reason.h"
 
-struct slb_cpu_data;
+struct slb_cpu_state;
 struct ctl_table;
 struct ctl_table_header;
 struct mem_cgroup;
@@ -25,12 +25,12 @@ struct mem_cgroup;
 /* Hooks of netfilter: three places, two families. */
 #define SLB_NF_HOOKS	6
 
-/* Of struct slb_cpu's @want. */
+/* Of struct slb_ns_cpu's @want. */
 #define SLB_WANT_NARROW	BIT(0)
 #define SLB_WANT_WIDE	BIT(1)
 
 /**
- * struct slb_cpu - the part of a namespace that belongs to one CPU
+ * struct slb_ns_cpu - the part of a namespace that belongs to one CPU
  * @data: flow tables and observations that packets may use, or NULL: before first
  *	use, and after slb_sweep_abandon(). Written by @work (release); read by its CPU,
  *	RCU and BH off (acquire)
@@ -50,13 +50,13 @@ struct mem_cgroup;
  * @stat: counters by enum slb_reason; this CPU writes, anybody reads
  * @work: allocates @own, then sweeps it; runs on its CPU only
  * @swept: how long the last sweep took, in us; @work writes, anybody reads
- * @held: for how long it kept BHs off at the longest, in ns; likewise
- * @sn: the namespace
+ * @bh_off_max: longest time the last sweep kept BHs disabled, in ns; @work writes, anybody reads
+ * @ns: the namespace
  * @cpu: the CPU
  */
-struct slb_cpu {
-	struct slb_cpu_data	*data;
-	struct slb_cpu_data	*own;
+struct slb_ns_cpu {
+	struct slb_cpu_state	*data;
+	struct slb_cpu_state	*own;
 	u8			want;
 	bool			away;
 	bool			rests;
@@ -67,13 +67,13 @@ struct slb_cpu {
 	unsigned long		stat[SLB_REASON_MAX];
 	struct delayed_work	work;
 	u32			swept;
-	u32			held;
-	struct slb_net		*sn;
+	u32			bh_off_max;
+	struct slb_ns		*ns;
 	int			cpu;
 };
 
 /**
- * struct slb_net - what shadowlb keeps for a network namespace
+ * struct slb_ns - what shadowlb keeps for a network namespace
  * @cpu: one for each CPU
  * @net: the namespace
  * @payer: memory cgroup that is charged for flows, or NULL for nobody; a reference, from
@@ -91,62 +91,62 @@ struct slb_cpu {
  * @table: its table
  * @scope_new: where a write to net.shadowlb.scope is checked; slb_mutex
  */
-struct slb_net {
-	struct slb_cpu __percpu	*cpu;
-	struct net		*net;
-	struct mem_cgroup	*payer;
-	int			scope;
-	int			lease;
-	int			verify;
-	int			services;
-	bool			hooked;
-	bool			dead;
-	struct nf_hook_ops	nf_ops[SLB_NF_HOOKS];
-	struct list_head	list;
-	struct ctl_table_header	*sysctl;
-	struct ctl_table	*table;
-	int			scope_new;
+struct slb_ns {
+	struct slb_ns_cpu __percpu	*cpu;
+	struct net			*net;
+	struct mem_cgroup		*payer;
+	int				scope;
+	int				lease;
+	int				verify;
+	int				services;
+	bool				hooked;
+	bool				dead;
+	struct nf_hook_ops		nf_ops[SLB_NF_HOOKS];
+	struct list_head		list;
+	struct ctl_table_header		*sysctl;
+	struct ctl_table		*table;
+	int				scope_new;
 };
 
-extern unsigned int slb_net_id;
+extern unsigned int slb_ns_id;
 extern unsigned int slb_flows;
 extern int slb_scope;
 extern struct mutex slb_mutex;
 
 /**
- * slb_net() - shadowlb's part of a namespace
+ * slb_ns() - shadowlb's part of a namespace
  * @net: the namespace
  *
  * Context: RCU, or a reference on @net.
  * Return: never NULL between init and exit of the pernet operations.
  */
-static inline struct slb_net *slb_net(const struct net *net)
+static inline struct slb_ns *slb_ns(const struct net *net)
 {
-	return net_generic(net, slb_net_id);
+	return net_generic(net, slb_ns_id);
 }
 
 /**
- * slb_net_rcu() - the same, where net_generic() needs not enter RCU
+ * slb_ns_rcu() - the same, where net_generic() needs not enter RCU
  * @net: the namespace
  *
  * Context: RCU.
- * Return: as slb_net().
+ * Return: as slb_ns().
  */
-static inline struct slb_net *slb_net_rcu(const struct net *net)
+static inline struct slb_ns *slb_ns_rcu(const struct net *net)
 {
-	return rcu_dereference(net->gen)->ptr[slb_net_id];
+	return rcu_dereference(net->gen)->ptr[slb_ns_id];
 }
 
 /**
- * slb_count() - count a packet or a flow
- * @sn: the namespace
+ * slb_ns_count() - count a packet or a flow
+ * @ns: the namespace
  * @stat: what
  *
  * Context: any; exact with preemption on as well.
  */
-static inline void slb_count(struct slb_net *sn, enum slb_reason stat)
+static inline void slb_ns_count(struct slb_ns *ns, enum slb_reason stat)
 {
-	this_cpu_inc(sn->cpu->stat[stat]);
+	this_cpu_inc(ns->cpu->stat[stat]);
 }
 
 #endif /* _SLB_NS_H */

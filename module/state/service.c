@@ -173,7 +173,7 @@ static struct slb_service *slb_service_at(const struct slb_services *s,
 
 /* As ip_vs_service_find() goes about it: by mark, then by destination. */
 static struct slb_service *slb_service_request(const struct slb_services *s,
-					       const struct slb_watch *w)
+					       const struct slb_record *w)
 {
 	struct slb_service_key key = {
 		.af = w->pkt.v6 ? AF_INET6 : AF_INET,
@@ -197,7 +197,7 @@ static struct slb_service *slb_service_request(const struct slb_services *s,
 
 /* A reply that was masqueraded leaves with the service's address. */
 static struct slb_service *slb_service_reply(const struct slb_services *s,
-					     const struct slb_watch *w,
+					     const struct slb_record *w,
 					     const struct sk_buff *skb)
 {
 	struct slb_service_key key = {
@@ -230,7 +230,7 @@ static struct slb_service *slb_service_reply(const struct slb_services *s,
  * Context: BH off.
  * Return: false if it was not counted: no row fits.
  */
-bool slb_service_add_known(struct slb_services *s, const struct slb_watch *w,
+bool slb_service_add_known(struct slb_services *s, const struct slb_record *w,
 			   const struct sk_buff *skb, enum slb_reason reason)
 {
 	struct slb_service *row = slb_service_request(s, w);

@@ -10,7 +10,7 @@
 
 struct ip_vs_conn;
 struct mem_cgroup;
-struct slb_watch;
+struct slb_record;
 
 /**
  * struct slb_service_key - which service, as ipvsadm names it
@@ -71,7 +71,7 @@ struct slb_service *slb_service_find(const struct slb_services *s,
 void slb_service_add(struct slb_services *s, const struct ip_vs_conn *cp,
 		     enum slb_reason reason, u32 packets);
 void slb_service_add_other(struct slb_services *s, enum slb_reason reason);
-bool slb_service_add_known(struct slb_services *s, const struct slb_watch *w,
+bool slb_service_add_known(struct slb_services *s, const struct slb_record *w,
 			   const struct sk_buff *skb, enum slb_reason reason);
 
 #endif /* _SLB_SERVICE_H */

@@ -5,7 +5,7 @@
  *  operation              | locking
  * ------------------------+--------------------------------------------------
  *  slb_sweep_work         | runs on the CPU that owns the flows; BH off for
- *                         | SLB_CHUNK slots at a time
+ *                         | SLB_SWEEP_CHUNK slots at a time
  *  slb_sweep_kick, _arm,  | BH off, on that CPU
  *  _grow                  |
  *  slb_sweep_abandon      | any CPU; no packet reaches the flows, no CPU goes
@@ -43,36 +43,37 @@
 #include "ipvs/conntrack.h"
 #include "state/cpu.h"
 #include "state/sweep.h"
+#include "state/valid.h"
 
 /* For how long a flow may be idle, whatever the lease: IPVS drops connections that have
  * been idle for a minute (drop_entry), and must find them unpinned.
  */
-#define SLB_IDLE	(45u * HZ)
+#define SLB_SWEEP_IDLE	(45u * HZ)
 
 /* Slots between two moments at which BHs are let in: some 10 us of them. */
-#define SLB_CHUNK	128u
+#define SLB_SWEEP_CHUNK	128u
 
 /* Slots between one that is looked at and one whose connection is fetched. */
-#define SLB_AHEAD	16u
+#define SLB_SWEEP_PREFETCH	16u
 
 /* Time between two sweeps that a table which is too small brings forward. */
-#define SLB_GROW	(HZ / 8)
+#define SLB_SWEEP_GROW	(HZ / 8)
 
 static struct workqueue_struct *slb_wq;
 
 /* Allocate what this CPU wants and does not have yet. */
-static void slb_cpu_alloc(struct slb_cpu *c)
+static void slb_sweep_alloc(struct slb_ns_cpu *c)
 {
 	u32 flows = min(slb_flows, SLB_FLOWS_START);
-	struct mem_cgroup *payer = c->sn->payer;
-	struct slb_cpu_data *d = c->own;
+	struct mem_cgroup *payer = c->ns->payer;
+	struct slb_cpu_state *cpu = c->own;
 
-	if (!d) {
-		d = slb_flows_alloc(payer);
-		if (!d)
+	if (!cpu) {
+		cpu = slb_cpu_alloc(payer);
+		if (!cpu)
 			goto err_retry;
 		/* pairs with the files in /proc, which show an abandoned CPU too */
-		smp_store_release(&c->own, d);
+		smp_store_release(&c->own, cpu);
 	}
 	if (!c->data) {
 		/* abandoned, and this is still another CPU? */
@@ -80,13 +81,13 @@ static void slb_cpu_alloc(struct slb_cpu *c)
 			goto err_retry;
 		c->away = false;
 		/* pairs with slb_observe() and the hook: all of it, or none */
-		smp_store_release(&c->data, d);
+		smp_store_release(&c->data, cpu);
 	}
-	if (READ_ONCE(c->want) & SLB_WANT_NARROW && !d->narrow.slot &&
-	    slb_table_init(&d->narrow, payer, sizeof(struct slb_flow4), flows))
+	if (READ_ONCE(c->want) & SLB_WANT_NARROW && !cpu->narrow.slot &&
+	    slb_table_init(&cpu->narrow, payer, sizeof(struct slb_flow4), flows))
 		goto err_retry;
-	if (READ_ONCE(c->want) & SLB_WANT_WIDE && !d->wide.slot &&
-	    slb_table_init(&d->wide, payer, sizeof(struct slb_flow6), flows))
+	if (READ_ONCE(c->want) & SLB_WANT_WIDE && !cpu->wide.slot &&
+	    slb_table_init(&cpu->wide, payer, sizeof(struct slb_flow6), flows))
 		goto err_retry;
 	return;
 
@@ -101,7 +102,7 @@ err_retry:
  *
  * Context: BH off.
  */
-void slb_sweep_kick(struct slb_cpu *c, u8 want)
+void slb_sweep_kick(struct slb_ns_cpu *c, u8 want)
 {
 	WRITE_ONCE(c->want, c->want | want);
 	if (time_after_eq64(get_jiffies_64(), c->retry)) {
@@ -119,13 +120,13 @@ void slb_sweep_kick(struct slb_cpu *c, u8 want)
  *
  * Context: BH off.
  */
-void slb_sweep_grow(struct slb_cpu *c)
+void slb_sweep_grow(struct slb_ns_cpu *c)
 {
 	u64 now = get_jiffies_64();
 
 	if (time_before64(now, c->resize) || time_before64(now, c->grow))
 		return;
-	c->grow = now + SLB_GROW;
+	c->grow = now + SLB_SWEEP_GROW;
 	slb_sweep_kick(c, 0);
 }
 
@@ -135,7 +136,7 @@ void slb_sweep_grow(struct slb_cpu *c)
  *
  * Context: BH off, on that CPU, or its sweep.
  */
-void slb_sweep_arm(struct slb_cpu *c)
+void slb_sweep_arm(struct slb_ns_cpu *c)
 {
 	if (unlikely(c->rests)) {
 		c->rests = false;
@@ -146,13 +147,13 @@ void slb_sweep_arm(struct slb_cpu *c)
 }
 
 /* The next look at this flow must not come too late to let go of it. */
-static bool slb_flow_expires(const struct slb_flow *flow, unsigned long now)
+static bool slb_sweep_expires(const struct slb_flow *flow, unsigned long now)
 {
 	return time_before(READ_ONCE(flow->conn->timer.expires),
 			   now + 2 * SLB_SWEEP);
 }
 
-static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
+static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 			   struct slb_flow *flow, bool drop)
 {
 	unsigned long now = jiffies;
@@ -161,24 +162,24 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
 	struct nf_conn *inner;
 	enum slb_reason reason;
 
-	slb_flow_settle(d, flow, now);
-	reason = drop ? SLB_SKIP_SCOPE : slb_conn_fit(cp, READ_ONCE(sn->scope));
+	slb_cpu_settle(cpu, flow, now);
+	reason = drop ? SLB_SKIP_SCOPE : slb_conn_fit(cp, READ_ONCE(ns->scope));
 	if (!reason && slb_conn_doubtful(cp))
 		reason = SLB_MISS_STATE;
-	if (!reason && !slb_flow_dst_valid(flow))
+	if (!reason && !slb_valid_dst(flow))
 		reason = SLB_MISS_ROUTE;
 	if (!reason && flow->flags & SLB_FLOW_WIDE &&
 	    slb_flow6(flow)->ct && !slb_ct_fit(slb_flow6(flow)->ct))
 		reason = SLB_SKIP_CONNTRACK;
-	inner = slb_flow_inner(d, flow);
+	inner = slb_cpu_inner(cpu, flow);
 	if (!reason && inner && !slb_ct_inner_fit(inner))
 		reason = SLB_SKIP_CONNTRACK;
 	if (!reason &&
-	    (idle > min((u32)READ_ONCE(sn->lease) * HZ, SLB_IDLE) ||
-	     (idle >= SLB_SWEEP && slb_flow_expires(flow, now))))
+	    (idle > min((u32)READ_ONCE(ns->lease) * HZ, SLB_SWEEP_IDLE) ||
+	     (idle >= SLB_SWEEP && slb_sweep_expires(flow, now))))
 		reason = SLB_MISS_LEASE;
 	if (reason)
-		slb_flow_end(sn, d, flow, reason);
+		slb_cpu_end(ns, cpu, flow, reason);
 }
 
 /**
@@ -190,7 +191,7 @@ static void slb_sweep_flow(struct slb_net *sn, struct slb_cpu_data *d,
  * Context: process.
  * Return: false if this is another CPU, or else with BHs off.
  */
-bool slb_sweep_enter(const struct slb_cpu *c, bool anywhere, u64 *since)
+bool slb_sweep_enter(const struct slb_ns_cpu *c, bool anywhere, u64 *since)
 {
 	local_bh_disable();
 	if (!anywhere && smp_processor_id() != c->cpu) {
@@ -208,12 +209,12 @@ bool slb_sweep_enter(const struct slb_cpu *c, bool anywhere, u64 *since)
  *
  * Context: process, BH off.
  */
-void slb_sweep_leave(struct slb_cpu *c, u64 since)
+void slb_sweep_leave(struct slb_ns_cpu *c, u64 since)
 {
-	u64 held = ktime_get_ns() - since;
+	u64 bh_off = ktime_get_ns() - since;
 
-	if (held > c->held)
-		WRITE_ONCE(c->held, min_t(u64, held, U32_MAX));
+	if (bh_off > c->bh_off_max)
+		WRITE_ONCE(c->bh_off_max, min_t(u64, bh_off, U32_MAX));
 	local_bh_enable();
 	cond_resched();
 }
@@ -230,7 +231,7 @@ static void slb_sweep_prefetch(const struct slb_flow *flow)
 	prefetch((const void *)&cp->timeout);
 }
 
-static bool slb_sweep_table(struct slb_cpu *c, struct slb_table *t, bool drop,
+static bool slb_sweep_table(struct slb_ns_cpu *c, struct slb_table *t, bool drop,
 			    bool anywhere)
 {
 	u32 slots = slb_table_slots(t);
@@ -238,16 +239,16 @@ static bool slb_sweep_table(struct slb_cpu *c, struct slb_table *t, bool drop,
 	u32 from, i;
 	u64 since;
 
-	for (from = 0; from < slots && t->used; from += SLB_CHUNK) {
+	for (from = 0; from < slots && t->used; from += SLB_SWEEP_CHUNK) {
 		if (!slb_sweep_enter(c, anywhere, &since))
 			return false;
 		rcu_read_lock();
-		for (i = from; i < min(from + SLB_CHUNK, slots); i++) {
-			if (i + SLB_AHEAD < slots)
-				slb_sweep_prefetch(slb_table_at(t, i + SLB_AHEAD));
+		for (i = from; i < min(from + SLB_SWEEP_CHUNK, slots); i++) {
+			if (i + SLB_SWEEP_PREFETCH < slots)
+				slb_sweep_prefetch(slb_table_at(t, i + SLB_SWEEP_PREFETCH));
 			flow = slb_table_at(t, i);
 			if (flow->dst)
-				slb_sweep_flow(c->sn, c->own, flow, drop);
+				slb_sweep_flow(c->ns, c->own, flow, drop);
 		}
 		rcu_read_unlock();
 		slb_sweep_leave(c, since);
@@ -255,7 +256,7 @@ static bool slb_sweep_table(struct slb_cpu *c, struct slb_table *t, bool drop,
 	return true;
 }
 
-static bool slb_sweep(struct slb_cpu *c, bool drop, bool anywhere)
+static bool slb_sweep(struct slb_ns_cpu *c, bool drop, bool anywhere)
 {
 	return slb_sweep_table(c, &c->own->narrow, drop, anywhere) &&
 	       slb_sweep_table(c, &c->own->wide, drop, anywhere);
@@ -269,7 +270,7 @@ static bool slb_sweep(struct slb_cpu *c, bool drop, bool anywhere)
  * such changes away. Waiting for that lock could be a deadlock with a hotplug callback
  * that waits for this work.
  */
-static bool slb_sweep_abandon(struct slb_cpu *c)
+static bool slb_sweep_abandon(struct slb_ns_cpu *c)
 {
 	if (!cpus_read_trylock())
 		return false;
@@ -290,19 +291,19 @@ static bool slb_sweep_abandon(struct slb_cpu *c)
 /* Is there anything for another sweep to do? If not, what was seen of conntrack is of flows
  * that are gone.
  */
-static bool slb_sweep_idle(struct slb_cpu *c)
+static bool slb_sweep_idle(struct slb_ns_cpu *c)
 {
-	struct slb_cpu_data *d = c->own;
+	struct slb_cpu_state *cpu = c->own;
 	bool idle;
 	u64 since;
 
 	if (!slb_sweep_enter(c, false, &since))
 		return false;
-	idle = !d->narrow.used && !d->wide.used && !d->narrow.old && !d->wide.old &&
-	       !slb_resize_wanted(&d->narrow) && !slb_resize_wanted(&d->wide);
+	idle = !cpu->narrow.used && !cpu->wide.used && !cpu->narrow.old && !cpu->wide.old &&
+	       !slb_sweep_resize_wanted(&cpu->narrow) && !slb_sweep_resize_wanted(&cpu->wide);
 	if (idle) {
-		d->tracked[false] = false;
-		d->tracked[true] = false;
+		cpu->tracked[false] = false;
+		cpu->tracked[true] = false;
 	}
 	slb_sweep_leave(c, since);
 	return idle;
@@ -310,29 +311,29 @@ static bool slb_sweep_idle(struct slb_cpu *c)
 
 static void slb_sweep_work(struct work_struct *work)
 {
-	struct slb_cpu *c = container_of(to_delayed_work(work), struct slb_cpu,
-					 work);
+	struct slb_ns_cpu *c = container_of(to_delayed_work(work), struct slb_ns_cpu,
+					    work);
 	u64 since = ktime_get_ns();
-	struct slb_cpu_data *d;
+	struct slb_cpu_state *cpu;
 	bool drop = READ_ONCE(c->drop);
 
-	slb_cpu_alloc(c);
-	d = c->data;
-	if (!d) {
+	slb_sweep_alloc(c);
+	cpu = c->data;
+	if (!cpu) {
 		WRITE_ONCE(c->drop, false);
 		return;
 	}
-	WRITE_ONCE(c->held, 0);
+	WRITE_ONCE(c->bh_off_max, 0);
 	if (slb_sweep(c, drop, false)) {
 		if (drop)
 			WRITE_ONCE(c->drop, false);
 		WRITE_ONCE(c->swept, div_u64(ktime_get_ns() - since,
 					     NSEC_PER_USEC));
-		if (slb_resize_begin(c, &d->narrow) &&
-		    slb_resize_begin(c, &d->wide) &&
-		    slb_resize_move(c, &d->narrow) &&
-		    slb_resize_move(c, &d->wide) && slb_sweep_idle(c)) {
-			if (slb_resize_rest(c))
+		if (slb_sweep_resize_begin(c, &cpu->narrow) &&
+		    slb_sweep_resize_begin(c, &cpu->wide) &&
+		    slb_sweep_resize_move(c, &cpu->narrow) &&
+		    slb_sweep_resize_move(c, &cpu->wide) && slb_sweep_idle(c)) {
+			if (slb_sweep_resize_rest(c))
 				queue_delayed_work_on(c->cpu, slb_wq, &c->work,
 						      SLB_REST);
 			return;
@@ -348,28 +349,28 @@ static void slb_sweep_work(struct work_struct *work)
 
 /**
  * slb_sweep_drop() - end all flows of a namespace
- * @sn: the namespace
+ * @ns: the namespace
  *
  * Flows learned while this runs may stay: the caller has seen to it that they
  * are right.
  *
  * Context: process, slb_mutex.
  */
-void slb_sweep_drop(struct slb_net *sn)
+void slb_sweep_drop(struct slb_ns *ns)
 {
-	struct slb_cpu *c;
+	struct slb_ns_cpu *c;
 	int cpu;
 
 	lockdep_assert_held(&slb_mutex);
 	for_each_possible_cpu(cpu) {
-		c = per_cpu_ptr(sn->cpu, cpu);
+		c = per_cpu_ptr(ns->cpu, cpu);
 		if (!READ_ONCE(c->own))
 			continue;
 		WRITE_ONCE(c->drop, true);
 		mod_delayed_work_on(cpu, slb_wq, &c->work, 0);
 	}
 	for_each_possible_cpu(cpu) {
-		c = per_cpu_ptr(sn->cpu, cpu);
+		c = per_cpu_ptr(ns->cpu, cpu);
 		while (READ_ONCE(c->drop)) {
 			flush_delayed_work(&c->work);
 			if (!READ_ONCE(c->drop))
@@ -383,14 +384,14 @@ void slb_sweep_drop(struct slb_net *sn)
 
 /**
  * slb_sweep_dead() - end the flows of a CPU that has gone offline
- * @sn: the namespace
+ * @ns: the namespace
  * @cpu: the CPU, which runs nothing any more
  *
  * Context: process, CPU hotplug.
  */
-void slb_sweep_dead(struct slb_net *sn, int cpu)
+void slb_sweep_dead(struct slb_ns *ns, int cpu)
 {
-	struct slb_cpu *c = per_cpu_ptr(sn->cpu, cpu);
+	struct slb_ns_cpu *c = per_cpu_ptr(ns->cpu, cpu);
 
 	if (c->own)
 		slb_sweep(c, true, true);
@@ -398,23 +399,23 @@ void slb_sweep_dead(struct slb_net *sn, int cpu)
 
 /**
  * slb_sweep_net_init() - prepare a namespace
- * @sn: the namespace
+ * @ns: the namespace
  *
  * Context: process.
  * Return: 0, or -ENOMEM.
  */
-int slb_sweep_net_init(struct slb_net *sn)
+int slb_sweep_net_init(struct slb_ns *ns)
 {
-	struct slb_cpu *c;
+	struct slb_ns_cpu *c;
 	int cpu;
 
-	sn->cpu = alloc_percpu_gfp(struct slb_cpu,
-				   GFP_KERNEL | slb_memory_account(sn->payer));
-	if (!sn->cpu)
+	ns->cpu = alloc_percpu_gfp(struct slb_ns_cpu,
+				   GFP_KERNEL | slb_memory_account(ns->payer));
+	if (!ns->cpu)
 		return -ENOMEM;
 	for_each_possible_cpu(cpu) {
-		c = per_cpu_ptr(sn->cpu, cpu);
-		c->sn = sn;
+		c = per_cpu_ptr(ns->cpu, cpu);
+		c->ns = ns;
 		c->cpu = cpu;
 		INIT_DELAYED_WORK(&c->work, slb_sweep_work);
 	}
@@ -423,24 +424,24 @@ int slb_sweep_net_init(struct slb_net *sn)
 
 /**
  * slb_sweep_net_exit() - end all flows of a namespace and free their tables
- * @sn: the namespace; its hooks are gone and have run out
+ * @ns: the namespace; its hooks are gone and have run out
  *
  * Context: process.
  */
-void slb_sweep_net_exit(struct slb_net *sn)
+void slb_sweep_net_exit(struct slb_ns *ns)
 {
-	struct slb_cpu *c;
+	struct slb_ns_cpu *c;
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		c = per_cpu_ptr(sn->cpu, cpu);
+		c = per_cpu_ptr(ns->cpu, cpu);
 		cancel_delayed_work_sync(&c->work);
 		if (!c->own)
 			continue;
 		slb_sweep(c, true, true);
-		slb_flows_free(c->own);
+		slb_cpu_free(c->own);
 	}
-	free_percpu(sn->cpu);
+	free_percpu(ns->cpu);
 }
 
 /**

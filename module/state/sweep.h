@@ -12,18 +12,18 @@ struct slb_table;
 
 int slb_sweep_init(void);
 void slb_sweep_exit(void);
-int slb_sweep_net_init(struct slb_net *sn);
-void slb_sweep_net_exit(struct slb_net *sn);
-void slb_sweep_dead(struct slb_net *sn, int cpu);
-void slb_sweep_drop(struct slb_net *sn);
-void slb_sweep_kick(struct slb_cpu *c, u8 want);
-void slb_sweep_grow(struct slb_cpu *c);
-void slb_sweep_arm(struct slb_cpu *c);
-bool slb_sweep_enter(const struct slb_cpu *c, bool anywhere, u64 *since);
-void slb_sweep_leave(struct slb_cpu *c, u64 since);
-bool slb_resize_wanted(const struct slb_table *t);
-bool slb_resize_begin(struct slb_cpu *c, struct slb_table *t);
-bool slb_resize_move(struct slb_cpu *c, struct slb_table *t);
-bool slb_resize_rest(struct slb_cpu *c);
+int slb_sweep_net_init(struct slb_ns *ns);
+void slb_sweep_net_exit(struct slb_ns *ns);
+void slb_sweep_dead(struct slb_ns *ns, int cpu);
+void slb_sweep_drop(struct slb_ns *ns);
+void slb_sweep_kick(struct slb_ns_cpu *c, u8 want);
+void slb_sweep_grow(struct slb_ns_cpu *c);
+void slb_sweep_arm(struct slb_ns_cpu *c);
+bool slb_sweep_enter(const struct slb_ns_cpu *c, bool anywhere, u64 *since);
+void slb_sweep_leave(struct slb_ns_cpu *c, u64 since);
+bool slb_sweep_resize_wanted(const struct slb_table *t);
+bool slb_sweep_resize_begin(struct slb_ns_cpu *c, struct slb_table *t);
+bool slb_sweep_resize_move(struct slb_ns_cpu *c, struct slb_table *t);
+bool slb_sweep_resize_rest(struct slb_ns_cpu *c);
 
 #endif /* _SLB_SWEEP_H */

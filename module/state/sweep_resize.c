@@ -4,7 +4,7 @@
  *
  *  operation             | locking
  * -----------------------+--------------------------------------------------
- *  slb_resize_begin,     | process context, the sweep of the CPU that owns the
+ *  slb_sweep_resize_begin,     | process context, the sweep of the CPU that owns the
  *  _move, _rest          | tables; BH off where flows are touched
  *
  * Behind each sweep. Memory is allocated and freed while packets are let in. A large table
@@ -27,18 +27,18 @@
 #define SLB_MOVE	(HZ / 4)
 
 /**
- * slb_resize_wanted() - should a table have another size?
+ * slb_sweep_resize_wanted() - should a table have another size?
  * @t: the table
  *
  * Context: any; as of a moment.
  */
-bool slb_resize_wanted(const struct slb_table *t)
+bool slb_sweep_resize_wanted(const struct slb_table *t)
 {
 	return slb_table_want(t, slb_flows) != slb_table_size(t);
 }
 
 /**
- * slb_resize_begin() - begin to give a table the size that is right for it
+ * slb_sweep_resize_begin() - begin to give a table the size that is right for it
  * @c: its CPU
  * @t: the table
  *
@@ -47,7 +47,7 @@ bool slb_resize_wanted(const struct slb_table *t)
  * Context: process, the sweep.
  * Return: false if this is another CPU.
  */
-bool slb_resize_begin(struct slb_cpu *c, struct slb_table *t)
+bool slb_sweep_resize_begin(struct slb_ns_cpu *c, struct slb_table *t)
 {
 	u32 flows = slb_table_want(t, slb_flows);
 	void *slots;
@@ -57,7 +57,7 @@ bool slb_resize_begin(struct slb_cpu *c, struct slb_table *t)
 	if (t->old || flows == slb_table_size(t) ||
 	    time_before64(get_jiffies_64(), c->resize))
 		return true;
-	slots = slb_table_slots_alloc(c->sn->payer, t->size, flows);
+	slots = slb_table_slots_alloc(c->ns->payer, t->size, flows);
 	if (!slots) {
 		c->resize = get_jiffies_64() + SLB_RETRY;
 		return true;
@@ -78,7 +78,7 @@ bool slb_resize_begin(struct slb_cpu *c, struct slb_table *t)
 }
 
 /**
- * slb_resize_move() - move a table on to its new size
+ * slb_sweep_resize_move() - move a table on to its new size
  * @c: its CPU
  * @t: the table
  *
@@ -87,7 +87,7 @@ bool slb_resize_begin(struct slb_cpu *c, struct slb_table *t)
  * Context: process, the sweep.
  * Return: false if this is another CPU.
  */
-bool slb_resize_move(struct slb_cpu *c, struct slb_table *t)
+bool slb_sweep_resize_move(struct slb_ns_cpu *c, struct slb_table *t)
 {
 	unsigned long end = jiffies + SLB_MOVE;
 	struct slb_flow *flow;
@@ -101,7 +101,7 @@ bool slb_resize_move(struct slb_cpu *c, struct slb_table *t)
 		rcu_read_lock();
 		for (i = 0; i < SLB_CHUNK_SETS && !old; i++) {
 			while ((flow = slb_table_move(t, c->own->seed)))
-				slb_flow_end(c->sn, c->own, flow, SLB_EVICTED);
+				slb_cpu_end(c->ns, c->own, flow, SLB_EVICTED);
 			old = slb_table_moved(t);
 		}
 		rcu_read_unlock();
@@ -112,13 +112,13 @@ bool slb_resize_move(struct slb_cpu *c, struct slb_table *t)
 }
 
 /**
- * slb_resize_rest() - free tables in which there is no flow, and was none the last time
+ * slb_sweep_resize_rest() - free tables in which there is no flow, and was none the last time
  * @c: their CPU
  *
  * Context: process, the sweep.
  * Return: true if that must be asked again, SLB_REST later.
  */
-bool slb_resize_rest(struct slb_cpu *c)
+bool slb_sweep_resize_rest(struct slb_ns_cpu *c)
 {
 	struct slb_table *t[] = { &c->own->narrow, &c->own->wide };
 	void *slot[ARRAY_SIZE(t)];

@@ -94,7 +94,7 @@ slb_looks() {
 	before=$(slb_stat_get dir)
 	slb_ping "$1"
 	diff=$(slb_since "$before")
-	slow=$(($(slb_xdp_stat "$diff" miss_meta) + $(slb_xdp_stat "$diff" miss_foreign)))
+	slow=$(($(slb_xdp_stat "$diff" miss_meta) + $(slb_xdp_stat "$diff" miss_unrelated)))
 	slb_is "$1: requests left to IPVS" $slow ge 120
 	[ $slow -ge 120 ] || slb_show_diff "$diff"
 	eval "$3"

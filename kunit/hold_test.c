@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* shadowlb-order: which keys XDP holds back, and until when. A twin remembers each hold. */
+/* shadowlb-hold: which keys XDP holds back, and until when. A twin remembers each hold. */
 #include "rnd.h"
 #include "state/hold.h"
 #include "suite.h"
@@ -8,9 +8,9 @@
 
 static void slb_held(struct kunit *test, struct rnd_state *rnd)
 {
-	struct slb_order *o = kunit_kzalloc(test, sizeof(*o), GFP_KERNEL);
-	u32 *runs = kunit_kcalloc(test, SLB_ORDER_KEYS, sizeof(*runs), GFP_KERNEL);
-	u16 *ticks = kunit_kcalloc(test, SLB_ORDER_KEYS, sizeof(*ticks), GFP_KERNEL);
+	struct slb_hold *o = kunit_kzalloc(test, sizeof(*o), GFP_KERNEL);
+	u32 *runs = kunit_kcalloc(test, SLB_HOLD_KEYS, sizeof(*runs), GFP_KERNEL);
+	u16 *ticks = kunit_kcalloc(test, SLB_HOLD_KEYS, sizeof(*ticks), GFP_KERNEL);
 	u32 step, key, run = U32_MAX - 10;
 	u16 tick = U16_MAX - 20, age;
 	bool held;
@@ -19,15 +19,15 @@ static void slb_held(struct kunit *test, struct rnd_state *rnd)
 	KUNIT_ASSERT_NOT_NULL(test, runs);
 	KUNIT_ASSERT_NOT_NULL(test, ticks);
 	for (step = 0; step < SLB_ORDER_STEPS; step++) {
-		key = slb_rnd(rnd, 2 * SLB_ORDER_KEYS);
-		slb_order_hold_at(o, key, run, tick);
-		runs[key % SLB_ORDER_KEYS] = run;
-		ticks[key % SLB_ORDER_KEYS] = tick;
+		key = slb_rnd(rnd, 2 * SLB_HOLD_KEYS);
+		slb_hold_set_at(o, key, run, tick);
+		runs[key % SLB_HOLD_KEYS] = run;
+		ticks[key % SLB_HOLD_KEYS] = tick;
 		run += slb_once_in(rnd, 6);
 		if (slb_once_in(rnd, 10))
 			tick += 1 + slb_rnd(rnd, 2);
-		for (key = 0; key < SLB_ORDER_KEYS; key++) {
-			held = slb_order_held_at(o, key, run, tick);
+		for (key = 0; key < SLB_HOLD_KEYS; key++) {
+			held = slb_hold_test_at(o, key, run, tick);
 			age = tick - ticks[key];
 			if (runs[key] != run || age >= 2)
 				KUNIT_ASSERT_FALSE_MSG(test, held, "key %u", key);
@@ -42,14 +42,14 @@ static void slb_test_held(struct kunit *test)
 	slb_run_seeds(test, slb_held);
 }
 
-static struct kunit_case slb_order_cases[] = {
+static struct kunit_case slb_hold_cases[] = {
 	KUNIT_CASE(slb_test_held),
 	{}
 };
 
 static struct kunit_suite slb_suite = {
-	.name = "shadowlb-order",
-	.test_cases = slb_order_cases,
+	.name = "shadowlb-hold",
+	.test_cases = slb_hold_cases,
 };
 
 MODULE_DESCRIPTION("KUnit suite of what shadowlb holds back in XDP");

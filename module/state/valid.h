@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Are route and lease of a flow still valid? */
+#ifndef _SLB_VALID_H
+#define _SLB_VALID_H
+
+#include <linux/netdevice.h>
+#include <net/dst.h>
+#include <net/ip6_fib.h>
+
+#include "flow/flow.h"
+#include "state/ns.h"
+
+/**
+ * slb_valid_dst() - does the route of a flow still exist?
+ * @flow: the flow
+ *
+ * A route whose device is gone leads to blackhole_netdev, and is compared with the routes of
+ * that device's namespace.
+ *
+ * Context: RCU, the flow is the caller's.
+ */
+static inline bool slb_valid_dst(const struct slb_flow *flow)
+{
+	const struct rt6_info *rt;
+	u32 cookie = 0;
+
+	if (unlikely(READ_ONCE(flow->dst->dev) == blackhole_netdev))
+		return false;
+	if (flow->flags & SLB_FLOW_WIDE && flow->dst->ops->family == AF_INET6) {
+		rt = container_of(flow->dst, const struct rt6_info, dst);
+		cookie = rt6_get_cookie(rt);
+	}
+	return dst_check(flow->dst, cookie);
+}
+
+/**
+ * slb_valid_lease() - true if a flow needs not be proved again yet
+ * @ns: the namespace
+ * @flow: the flow
+ * @now: jiffies
+ *
+ * Context: the flow is the caller's.
+ */
+static __always_inline bool slb_valid_lease(const struct slb_ns *ns,
+					    const struct slb_flow *flow,
+					    unsigned long now)
+{
+	u16 lease = slb_flow_ticks((unsigned long)READ_ONCE(ns->lease) * HZ);
+
+	return (u16)(slb_flow_ticks(now) - flow->proved) < lease;
+}
+
+/**
+ * slb_valid_route() - would the slow path still take the route of a flow?
+ * @ns: the namespace
+ * @flow: the flow
+ *
+ * An IPv4 route that exists is right. An IPv6 one exists also when a better one was added or
+ * a rule decides otherwise, and the route of a tunnel knows nothing of those to the virtual
+ * address: so such flows know the number of all routes. ip6_forward() asks at each packet
+ * whether it may.
+ *
+ * Context: RCU, the flow is the caller's.
+ */
+static inline bool slb_valid_route(const struct slb_ns *ns,
+				   const struct slb_flow *flow)
+{
+	const struct slb_flow6 *f6;
+	bool v6;
+
+	if (flow->flags & SLB_FLOW_WIDE) {
+		f6 = slb_flow6(flow);
+		v6 = !(f6->key.iif_proto & SLB_KEY_MAPPED);
+		if ((v6 || flow->dst->ops->family == AF_INET6) &&
+		    f6->routes != slb_ns_routes(ns->net))
+			return false;
+		if (v6 && flow->flags & SLB_FLOW_OUT &&
+		    !READ_ONCE(ns->net->ipv6.devconf_all->forwarding))
+			return false;
+	}
+	return slb_valid_dst(flow);
+}
+
+#endif /* _SLB_VALID_H */
