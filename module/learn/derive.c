@@ -5,7 +5,7 @@
  *
  *  operation     | locking
  * ---------------+----------------------------------------------------------
- *  slb_prove     | RCU, BH off
+ *  slb_derive     | RCU, BH off
  *
  * The action, done to the headers noted at the entry, must give to the bit the
  * headers seen at the exit. And the connection must be fit to be served, and the
@@ -29,7 +29,7 @@
 /* The options that the kernel left with a packet of its own family; in a tunnel
  * they are what is left of the inner one's.
  */
-static bool slb_cb_fit(const struct sk_buff *skb, bool v6)
+static bool slb_derive_cb_fit(const struct sk_buff *skb, bool v6)
 {
 	if (v6)
 		return !(IP6CB(skb)->flags & IP6SKB_REROUTED) &&
@@ -38,7 +38,7 @@ static bool slb_cb_fit(const struct sk_buff *skb, bool v6)
 	       !IPCB(skb)->frag_max_size;
 }
 
-static bool slb_route_fit(const struct dst_entry *dst)
+static bool slb_derive_route_fit(const struct dst_entry *dst)
 {
 	const struct rt6_info *rt6;
 	const struct rtable *rt;
@@ -61,52 +61,52 @@ static bool slb_route_fit(const struct dst_entry *dst)
  * function of their own. A packet that leaves by the device it came by may make the
  * kernel send a redirect: so does then the one that proves the flow again.
  */
-static bool slb_egress_fit(struct slb_ns *ns, const struct slb_proof *p,
-			   const struct sk_buff *skb,
-			   const struct net_device *dev)
+static bool slb_derive_egress_fit(struct slb_ns *ns, const struct slb_derived *p,
+				  const struct sk_buff *skb,
+				  const struct net_device *dev)
 {
 	const struct dst_entry *dst = p->dst;
 
 	/* what is forwarded all the same (by force_forwarding) is left alone */
-	if (p->flags & SLB_FLOW_OUT && p->w->pkt.v6 &&
+	if (p->flags & SLB_FLOW_OUT && p->rec->pkt.v6 &&
 	    !READ_ONCE(ns->net->ipv6.devconf_all->forwarding))
 		return false;
 	if (!dst || dst->dev != dev || dst->lwtstate || dst_xfrm(dst) ||
 	    skb_sec_path(skb) || !net_eq(dev_net(dev), ns->net) ||
-	    !slb_route_fit(dst))
+	    !slb_derive_route_fit(dst))
 		return false;
-	return p->flags & SLB_FLOW_TUNNEL || slb_cb_fit(skb, p->w->pkt.v6);
+	return p->flags & SLB_FLOW_TUNNEL || slb_derive_cb_fit(skb, p->rec->pkt.v6);
 }
 
 /* What a flow says of a packet besides its headers: the longest, the marks and
  * the priority, which a rule may have set.
  */
-static void slb_meta_observe(struct slb_ns *ns, struct slb_proof *p,
-			     const struct sk_buff *skb)
+static void slb_derive_meta(struct slb_ns *ns, struct slb_derived *p,
+			    const struct sk_buff *skb)
 {
-	const struct slb_record *w = p->w;
-	u32 priority = w->priority, mtu = dst_mtu(p->dst);
+	const struct slb_record *rec = p->rec;
+	u32 priority = rec->priority, mtu = dst_mtu(p->dst);
 	bool out = p->flags & SLB_FLOW_OUT;
 
 	if (p->dst->ops->family == AF_INET)
 		mtu = min(mtu, ip_skb_dst_mtu(NULL, skb));
 	else
 		mtu = min(mtu, ip6_dst_mtu_maybe_forward(p->dst, true));
-	mtu = min(mtu, out ? w->mtu : slb_conn_mtu(p->cp));
+	mtu = min(mtu, out ? rec->mtu : slb_conn_mtu(p->cp));
 	p->act.mtu = min_t(u32, mtu, U16_MAX);
 
 	p->mark = skb->mark;
-	p->extra.stats.mark = w->mark;
-	if (out && !w->pkt.v6 &&
+	p->extra.stats.mark = rec->mark;
+	if (out && !rec->pkt.v6 &&
 	    READ_ONCE(ns->net->ipv4.sysctl_ip_fwd_update_priority)) {
-		priority = rt_tos2priority(((const struct iphdr *)w->head)->tos);
+		priority = rt_tos2priority(((const struct iphdr *)rec->head)->tos);
 		p->flags |= SLB_FLOW_PRIO;
 	}
 	if (skb->priority != priority) {
 		p->extra.priority = skb->priority;
 		p->extra.how |= SLB_EXTRA_PRIORITY;
 	}
-	if (w->mark || p->extra.how)
+	if (rec->mark || p->extra.how)
 		p->flags |= SLB_FLOW_EXTRA;
 }
 
@@ -114,8 +114,8 @@ static void slb_meta_observe(struct slb_ns *ns, struct slb_proof *p,
  * header, @seen, would else have @tos and @ttl. Of the time to live a rule may
  * make anything: a flow then takes only packets that come with the same.
  */
-static bool slb_class_observe(struct slb_proof *p, const u8 *seen, u8 tos,
-			      u8 ttl)
+static bool slb_derive_class(struct slb_derived *p, const u8 *seen, u8 tos,
+			     u8 ttl)
 {
 	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)seen;
 	const struct iphdr *iph = (const struct iphdr *)seen;
@@ -130,7 +130,7 @@ static bool slb_class_observe(struct slb_proof *p, const u8 *seen, u8 tos,
 		p->extra.how |= SLB_EXTRA_TOS;
 	}
 	if (seen_ttl != ttl) {
-		p->extra.ttl_in = slb_rewrite_hop_limit(p->w->head, p->w->pkt.v6);
+		p->extra.ttl_in = slb_rewrite_hop_limit(p->rec->head, p->rec->pkt.v6);
 		p->extra.ttl_out = seen_ttl;
 		p->extra.how |= SLB_EXTRA_TTL;
 	}
@@ -140,21 +140,21 @@ static bool slb_class_observe(struct slb_proof *p, const u8 *seen, u8 tos,
 /* SCTP's checksum is of the ports too, but of another kind, see skb.c: not
  * compared where they change.
  */
-static bool slb_head_equal(const struct slb_record *w, u8 *want, const u8 *seen,
-			   bool nat)
+static bool slb_derive_head_equal(const struct slb_record *rec, u8 *want, const u8 *seen,
+				  bool nat)
 {
-	u32 csum = w->pkt.hlen - sizeof(struct sctphdr) +
+	u32 csum = rec->pkt.hlen - sizeof(struct sctphdr) +
 		   offsetof(struct sctphdr, checksum);
 
-	if (nat && w->pkt.proto == IPPROTO_SCTP)
+	if (nat && rec->pkt.proto == IPPROTO_SCTP)
 		memcpy(want + csum, seen + csum, sizeof(__le32));
-	return !memcmp(want, seen, w->pkt.hlen);
+	return !memcmp(want, seen, rec->pkt.hlen);
 }
 
-static bool slb_nat4_observe(struct slb_proof *p, const u8 *seen)
+static bool slb_derive_nat4(struct slb_derived *p, const u8 *seen)
 {
-	const struct slb_record *w = p->w;
-	const struct slb_key4 *key = &w->pkt.key4;
+	const struct slb_record *rec = p->rec;
+	const struct slb_key4 *key = &rec->pkt.key4;
 	const struct iphdr *iph = (const struct iphdr *)seen;
 	const __be16 *ports = (const __be16 *)(iph + 1);
 	struct slb_action4 act;
@@ -170,11 +170,11 @@ static bool slb_nat4_observe(struct slb_proof *p, const u8 *seen)
 		p->flags |= SLB_FLOW_NAT;
 	if (p->flags & SLB_FLOW_NAT)
 		how |= SLB_REWRITE_NAT;
-	if (w->partial)
+	if (rec->partial)
 		how |= SLB_REWRITE_PARTIAL;
-	memcpy(want, w->head, w->pkt.hlen);
+	memcpy(want, rec->head, rec->pkt.hlen);
 	slb_rewrite_ipv4(want, &act, how);
-	if (!slb_class_observe(p, seen, want_ip->tos, want_ip->ttl))
+	if (!slb_derive_class(p, seen, want_ip->tos, want_ip->ttl))
 		return false;
 	slb_rewrite_class(want, &p->extra);
 	p->act.saddr.ip = act.saddr;
@@ -182,13 +182,13 @@ static bool slb_nat4_observe(struct slb_proof *p, const u8 *seen)
 	p->act.sport = act.sport;
 	p->act.dport = act.dport;
 	p->act.csum = act.csum;
-	return slb_head_equal(w, want, seen, how & SLB_REWRITE_NAT);
+	return slb_derive_head_equal(rec, want, seen, how & SLB_REWRITE_NAT);
 }
 
-static bool slb_nat6_observe(struct slb_proof *p, const u8 *seen)
+static bool slb_derive_nat6(struct slb_derived *p, const u8 *seen)
 {
-	const struct slb_record *w = p->w;
-	const struct slb_key6 *key = &w->pkt.key6;
+	const struct slb_record *rec = p->rec;
+	const struct slb_key6 *key = &rec->pkt.key6;
 	const struct ipv6hdr *iph = (const struct ipv6hdr *)seen;
 	const __be16 *ports = (const __be16 *)(iph + 1);
 	struct slb_action6 *act = &p->act;
@@ -206,76 +206,76 @@ static bool slb_nat6_observe(struct slb_proof *p, const u8 *seen)
 		p->flags |= SLB_FLOW_NAT;
 	if (p->flags & SLB_FLOW_NAT)
 		how |= SLB_REWRITE_NAT;
-	if (w->partial)
+	if (rec->partial)
 		how |= SLB_REWRITE_PARTIAL;
-	memcpy(want, w->head, w->pkt.hlen);
+	memcpy(want, rec->head, rec->pkt.hlen);
 	slb_rewrite_ipv6(want, act, how);
-	if (!slb_class_observe(p, seen, ipv6_get_dsfield(want_ip),
-			       want_ip->hop_limit))
+	if (!slb_derive_class(p, seen, ipv6_get_dsfield(want_ip),
+			      want_ip->hop_limit))
 		return false;
 	slb_rewrite_class(want, &p->extra);
-	return slb_head_equal(w, want, seen, how & SLB_REWRITE_NAT);
+	return slb_derive_head_equal(rec, want, seen, how & SLB_REWRITE_NAT);
 }
 
 /* The action that turned the packet noted into the packet seen, if there is
  * one: otherwise the slow path did more than an action can say.
  */
-static bool slb_nat_observe(struct slb_proof *p, struct sk_buff *skb)
+static bool slb_derive_nat(struct slb_derived *p, struct sk_buff *skb)
 {
-	const struct slb_record *w = p->w;
+	const struct slb_record *rec = p->rec;
 	u8 buf[SLB_HEAD_LEN];
 	const u8 *seen;
 
-	seen = skb_header_pointer(skb, 0, w->pkt.hlen, buf);
-	if (!seen || (w->partial != (skb->ip_summed == CHECKSUM_PARTIAL) &&
-		      w->pkt.proto != IPPROTO_SCTP))
+	seen = skb_header_pointer(skb, 0, rec->pkt.hlen, buf);
+	if (!seen || (rec->partial != (skb->ip_summed == CHECKSUM_PARTIAL) &&
+		      rec->pkt.proto != IPPROTO_SCTP))
 		return false;
-	if (!(w->pkt.v6 ? slb_nat6_observe(p, seen) :
-			  slb_nat4_observe(p, seen)) ||
-	    slb_inflight_rest(skb, w->pkt.hlen) != w->rest)
+	if (!(rec->pkt.v6 ? slb_derive_nat6(p, seen) :
+			  slb_derive_nat4(p, seen)) ||
+	    slb_inflight_rest(skb, rec->pkt.hlen) != rec->rest)
 		return false;
-	return !(p->flags & SLB_FLOW_NAT) || !w->pkt.nocsum || w->partial;
+	return !(p->flags & SLB_FLOW_NAT) || !rec->pkt.nocsum || rec->partial;
 }
 
 /* The same for a tunnel: what is inside has its time to live decremented, and
  * around it is what IPVS puts there.
  */
-static bool slb_tunnel_observe(struct slb_ns *ns, struct slb_proof *p,
-			       struct sk_buff *skb)
+static bool slb_derive_tunnel(struct slb_ns *ns, struct slb_derived *p,
+			      struct sk_buff *skb)
 {
 	u8 buf[SLB_TUNNEL_MAX + SLB_HEAD_LEN], want[SLB_HEAD_LEN];
-	const struct slb_record *w = p->w;
+	const struct slb_record *rec = p->rec;
 	struct slb_tunnel e;
 	const u8 *seen;
 	u8 tos, ttl;
 
-	slb_tunnel_init(&e, p->cp, w->partial);
+	slb_tunnel_init(&e, p->cp, rec->partial);
 	if (skb_inner_network_offset(skb) != e.hlen)
 		return false;
-	seen = skb_header_pointer(skb, 0, e.hlen + w->pkt.hlen, buf);
+	seen = skb_header_pointer(skb, 0, e.hlen + rec->pkt.hlen, buf);
 	/* the hash of the skb is still that of the inner packet */
 	p->act.sport = udp_flow_src_port(ns->net, skb, 0, 0, false);
 	if (!seen || !slb_tunnel_seen(&e, seen, p->act.sport, &p->act.saddr,
 				      &p->act.daddr))
 		return false;
 	slb_tunnel_class(&e, seen, &tos, &ttl);
-	if (!slb_class_observe(p, seen, tos, ttl))
+	if (!slb_derive_class(p, seen, tos, ttl))
 		return false;
-	memcpy(want, w->head, w->pkt.hlen);
-	if (w->pkt.v6)
+	memcpy(want, rec->head, rec->pkt.hlen);
+	if (rec->pkt.v6)
 		slb_rewrite_ipv6(want, NULL, 0);
 	else
 		slb_rewrite_ipv4(want, NULL, 0);
-	return !memcmp(want, seen + e.hlen, w->pkt.hlen) &&
-	       slb_inflight_rest(skb, e.hlen + w->pkt.hlen) == w->rest;
+	return !memcmp(want, seen + e.hlen, rec->pkt.hlen) &&
+	       slb_inflight_rest(skb, e.hlen + rec->pkt.hlen) == rec->rest;
 }
 
 /* Does the other end of the connection stay as it is, or become what conntrack
  * makes of it?
  */
-static bool slb_peer_fit(const struct slb_proof *p)
+static bool slb_derive_peer_fit(const struct slb_derived *p)
 {
-	const struct slb_pkt *pkt = &p->w->pkt;
+	const struct slb_pkt *pkt = &p->rec->pkt;
 	bool out = p->flags & SLB_FLOW_OUT;
 
 	if (p->ct)
@@ -300,16 +300,16 @@ static bool slb_peer_fit(const struct slb_proof *p)
  * one, and conntrack calls them invalid that it has not seen the answer to their SYN. It
  * takes data chunks of SCTP for no beginning, but other chunks that a flow serves.
  */
-static bool slb_ct_inner(struct slb_ns *ns, struct slb_proof *p)
+static bool slb_derive_ct_inner(struct slb_ns *ns, struct slb_derived *p)
 {
 	enum ip_conntrack_dir dir;
 	struct nf_conn *ct;
 
-	if (p->w->pkt.proto == IPPROTO_SCTP)
+	if (p->rec->pkt.proto == IPPROTO_SCTP)
 		return false;
-	if (p->w->untracked)
+	if (p->rec->untracked)
 		return true;
-	ct = slb_ct_find(ns->net, &p->w->pkt, &dir);
+	ct = slb_ct_find(ns->net, &p->rec->pkt, &dir);
 	if (!ct)
 		return true;
 	p->extra.inner = ct;
@@ -324,15 +324,15 @@ static bool slb_ct_inner(struct slb_ns *ns, struct slb_proof *p)
  * sees no packets, or has nothing but "invalid" to say of them, there is no entry
  * to look after.
  */
-static bool slb_ct_observe(struct slb_ns *ns, struct slb_proof *p,
-			   const struct sk_buff *skb)
+static bool slb_derive_ct(struct slb_ns *ns, struct slb_derived *p,
+			  const struct sk_buff *skb)
 {
 	bool nfct = p->cp->flags & IP_VS_CONN_F_NFCT;
 	enum ip_conntrack_info ctinfo;
 	struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
 
 	if (p->flags & SLB_FLOW_TUNNEL) {
-		if (nfct && !slb_ct_inner(ns, p))
+		if (nfct && !slb_derive_ct_inner(ns, p))
 			return false;
 		if (!ct)
 			return true;
@@ -342,14 +342,14 @@ static bool slb_ct_observe(struct slb_ns *ns, struct slb_proof *p,
 		/* conntrack takes no data chunk for a beginning, but other
 		 * chunks that a flow serves
 		 */
-		if (p->w->pkt.proto == IPPROTO_SCTP)
+		if (p->rec->pkt.proto == IPPROTO_SCTP)
 			return false;
 		/* found invalid, and so not translated as others will be? */
 		if (!ct && slb_conn_method(p->cp) != IP_VS_CONN_F_MASQ)
-			return slb_ct_inner(ns, p);
+			return slb_derive_ct_inner(ns, p);
 		if (!ct)
 			return !p->tracked &&
-			       !slb_ct_known(ns->net, &p->w->pkt);
+			       !slb_ct_known(ns->net, &p->rec->pkt);
 	}
 	if (nf_ct_is_template(ct) || !slb_ct_fit(ct) || !slb_ct_lasts(ct))
 		return false;
@@ -361,7 +361,7 @@ static bool slb_ct_observe(struct slb_ns *ns, struct slb_proof *p,
 }
 
 /* Is the difference what this connection stands for? */
-static bool slb_proof_fit(struct slb_ns *ns, struct slb_proof *p)
+static bool slb_derive_fit(struct slb_ns *ns, struct slb_derived *p)
 {
 	const struct ip_vs_conn *cp = p->cp;
 	bool out = p->flags & SLB_FLOW_OUT;
@@ -372,7 +372,7 @@ static bool slb_proof_fit(struct slb_ns *ns, struct slb_proof *p)
 	 */
 	if (out || (p->ct && slb_conn_method(cp) == IP_VS_CONN_F_MASQ)) {
 		if (p->dst->ops->family == AF_INET6 &&
-		    slb_ns_routes(ns->net) != p->w->routes)
+		    slb_ns_routes(ns->net) != p->rec->routes)
 			return false;
 	} else if (!slb_conn_via(cp, p->dst)) {
 		return false;
@@ -386,7 +386,7 @@ static bool slb_proof_fit(struct slb_ns *ns, struct slb_proof *p)
 		return !out && !(p->flags & SLB_FLOW_NAT);
 	}
 
-	if (!slb_peer_fit(p))
+	if (!slb_derive_peer_fit(p))
 		return false;
 	if (out)
 		return slb_conn_addr_equal(cp->af, &p->act.saddr, &cp->vaddr) &&
@@ -396,9 +396,9 @@ static bool slb_proof_fit(struct slb_ns *ns, struct slb_proof *p)
 }
 
 /**
- * slb_prove() - is there an action that explains a packet?
+ * slb_derive() - is there an action that explains a packet?
  * @ns: the namespace
- * @p: what is known of the packet: @w, @cp, @dst, and SLB_FLOW_OUT of @flags;
+ * @p: what is known of the packet: @rec, @cp, @dst, and SLB_FLOW_OUT of @flags;
  *	the rest is filled in
  * @skb: the packet as it leaves
  * @dev: the device that it leaves by
@@ -409,8 +409,8 @@ static bool slb_proof_fit(struct slb_ns *ns, struct slb_proof *p)
  * Context: RCU, BH off.
  * Return: 0, or the reason why a flow must not be made.
  */
-enum slb_reason slb_prove(struct slb_ns *ns, struct slb_proof *p,
-			  struct sk_buff *skb, const struct net_device *dev)
+enum slb_reason slb_derive(struct slb_ns *ns, struct slb_derived *p,
+			   struct sk_buff *skb, const struct net_device *dev)
 {
 	enum slb_reason reason = slb_conn_fit(p->cp, READ_ONCE(ns->scope));
 	bool seen;
@@ -420,20 +420,20 @@ enum slb_reason slb_prove(struct slb_ns *ns, struct slb_proof *p,
 	if (slb_conn_method(p->cp) == IP_VS_CONN_F_TUNNEL)
 		p->flags |= SLB_FLOW_TUNNEL;
 	/* the bridge took it for another of its ports, or for a device of one of its VLANs */
-	if (p->w->bridge && p->w->bridge != skb->skb_iif)
+	if (p->rec->bridge && p->rec->bridge != skb->skb_iif)
 		return SLB_SKIP_CHANGED;
-	if (!slb_egress_fit(ns, p, skb, dev))
+	if (!slb_derive_egress_fit(ns, p, skb, dev))
 		return SLB_SKIP_EGRESS;
-	if (!slb_ct_observe(ns, p, skb))
+	if (!slb_derive_ct(ns, p, skb))
 		return SLB_SKIP_CONNTRACK;
-	seen = p->flags & SLB_FLOW_TUNNEL ? slb_tunnel_observe(ns, p, skb) :
-					    slb_nat_observe(p, skb);
+	seen = p->flags & SLB_FLOW_TUNNEL ? slb_derive_tunnel(ns, p, skb) :
+					    slb_derive_nat(p, skb);
 	if (!seen)
 		return SLB_SKIP_CHANGED;
-	slb_meta_observe(ns, p, skb);
-	if (!slb_proof_fit(ns, p))
+	slb_derive_meta(ns, p, skb);
+	if (!slb_derive_fit(ns, p))
 		return SLB_SKIP_CHANGED;
-	if (p->flags & SLB_FLOW_EXTRA || p->w->pkt.v6 || p->mark || p->ct ||
+	if (p->flags & SLB_FLOW_EXTRA || p->rec->pkt.v6 || p->mark || p->ct ||
 	    p->dst->ops->family == AF_INET6)
 		p->flags |= SLB_FLOW_WIDE;
 	return 0;

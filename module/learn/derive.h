@@ -10,8 +10,8 @@
 #include "state/ns.h"
 
 /**
- * struct slb_proof - what was found out about a packet
- * @w: the packet as it came
+ * struct slb_derived - what was found out about a packet
+ * @rec: the packet as it came
  * @cp: its connection
  * @tracked: conntrack sees packets in this namespace
  * @ct: its conntrack entry, held, or NULL
@@ -21,8 +21,8 @@
  * @extra: rare parts of its flow's key and action, with SLB_FLOW_EXTRA
  * @flags: enum slb_flow_flags
  */
-struct slb_proof {
-	const struct slb_record	*w;
+struct slb_derived {
+	const struct slb_record	*rec;
 	struct ip_vs_conn	*cp;
 	bool			tracked;
 	struct nf_conn		*ct;
@@ -33,7 +33,7 @@ struct slb_proof {
 	u8			flags;
 };
 
-enum slb_reason slb_prove(struct slb_ns *ns, struct slb_proof *p,
-			  struct sk_buff *skb, const struct net_device *dev);
+enum slb_reason slb_derive(struct slb_ns *ns, struct slb_derived *p,
+			   struct sk_buff *skb, const struct net_device *dev);
 
 #endif /* _SLB_DERIVE_H */

@@ -5,8 +5,8 @@
  *
  *  operation     | locking
  * ---------------+----------------------------------------------------------
- *  slb_note      | RCU, BH off (PRE_ROUTING), this CPU
- *  slb_observe   | RCU (POST_ROUTING); turns BHs off itself
+ *  slb_learn_record      | RCU, BH off (PRE_ROUTING), this CPU
+ *  slb_learn_packet   | RCU (POST_ROUTING); turns BHs off itself
  *
  * What must hold for that stands in derive.c.
  */
@@ -29,7 +29,7 @@
 /* Is this packet's conntrack entry only being made? conntrack confirms it after our hook.
  * Nothing can be said of such an entry yet, of the next packet's it can.
  */
-static bool slb_ct_begins(const struct sk_buff *skb)
+static bool slb_learn_ct_begins(const struct sk_buff *skb)
 {
 	enum ip_conntrack_info ctinfo;
 	const struct nf_conn *ct = nf_ct_get(skb, &ctinfo);
@@ -38,7 +38,7 @@ static bool slb_ct_begins(const struct sk_buff *skb)
 }
 
 /**
- * slb_note() - note a packet that goes into the slow path
+ * slb_learn_record() - note a packet that goes into the slow path
  * @ns: the namespace
  * @cpu: this CPU's data
  * @skb: the packet
@@ -48,28 +48,28 @@ static bool slb_ct_begins(const struct sk_buff *skb)
  *
  * Context: BH off.
  */
-void slb_note(struct slb_ns *ns, struct slb_cpu_state *cpu, struct sk_buff *skb,
-	      const struct slb_pkt *pkt, struct slb_addr_pair pair,
-	      enum slb_reason reason)
+void slb_learn_record(struct slb_ns *ns, struct slb_cpu_state *cpu, struct sk_buff *skb,
+		      const struct slb_pkt *pkt, struct slb_addr_pair pair,
+		      enum slb_reason reason)
 {
 	bool learnable = slb_reason_teaches(reason) &&
 		       !slb_hint_failed(&cpu->hints, pkt->hash, jiffies, &reason);
-	struct slb_record *w;
+	struct slb_record *rec;
 
 	slb_addrs_count(&cpu->addrs, pair,
 			slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
-	w = slb_inflight_add(&cpu->inflight, ns->net, skb, pkt, pair, reason, learnable);
+	rec = slb_inflight_add(&cpu->inflight, ns->net, skb, pkt, pair, reason, learnable);
 	/* most that have no flow yet are single questions, or nothing that IPVS has */
 	if (!learnable ||
 	    (reason == SLB_MISS_NONE && !slb_hint_draw(&cpu->hints, pkt->hash)))
 		return;
-	w->rest = slb_inflight_rest(skb, pkt->hlen);
-	w->whole = true;
+	rec->rest = slb_inflight_rest(skb, pkt->hlen);
+	rec->rest_known = true;
 }
 
 /* Write what was proved into a flow of the size that it needs. */
-static void slb_flow_write(const struct slb_cpu_state *cpu, struct slb_flow *flow,
-			   const struct slb_proof *p, unsigned long now)
+static void slb_learn_write(const struct slb_cpu_state *cpu, struct slb_flow *flow,
+			    const struct slb_derived *p, unsigned long now)
 {
 	struct slb_action4 *act4;
 	struct slb_extra *extra;
@@ -79,7 +79,7 @@ static void slb_flow_write(const struct slb_cpu_state *cpu, struct slb_flow *flo
 		f6 = slb_flow6(flow);
 		f6->act = p->act;
 		f6->ct = p->ct;
-		f6->routes = p->w->routes;
+		f6->routes = p->rec->routes;
 		f6->mark = p->mark;
 		extra = slb_table_extra(&cpu->wide, flow);
 		extra->stats.mark = p->extra.stats.mark;
@@ -100,20 +100,20 @@ static void slb_flow_write(const struct slb_cpu_state *cpu, struct slb_flow *flo
 	}
 	flow->dst = p->dst;
 	flow->flags = p->flags;
-	flow->tos = p->w->pkt.tos;
-	flow->ecn = p->w->pkt.ecn;
+	flow->tos = p->rec->pkt.tos;
+	flow->ecn = p->rec->pkt.ecn;
 	flow->last = now;
 	flow->proved = slb_flow_ticks(now);
 }
 
 /* A place for a new flow, with its key. */
-static struct slb_flow *slb_flow_new(struct slb_ns *ns, struct slb_cpu_state *cpu,
-				     const struct slb_proof *p,
-				     unsigned long now, enum slb_reason *reason)
+static struct slb_flow *slb_learn_new(struct slb_ns *ns, struct slb_cpu_state *cpu,
+				      const struct slb_derived *p,
+				      unsigned long now, enum slb_reason *reason)
 {
 	bool wide = p->flags & SLB_FLOW_WIDE;
 	struct slb_table *t = wide ? &cpu->wide : &cpu->narrow;
-	const struct slb_pkt *pkt = &p->w->pkt;
+	const struct slb_pkt *pkt = &p->rec->pkt;
 	struct slb_flow *flow;
 
 	if (!slb_table_ready(t)) {
@@ -148,9 +148,9 @@ static struct slb_flow *slb_flow_new(struct slb_ns *ns, struct slb_cpu_state *cp
  * conntrack entry, to which its packets must not be counted, is to be learned
  * anew.
  */
-static bool slb_flow_same(const struct slb_cpu_state *cpu,
-			  const struct slb_flow *flow,
-			  const struct slb_proof *p)
+static bool slb_learn_same(const struct slb_cpu_state *cpu,
+			   const struct slb_flow *flow,
+			   const struct slb_derived *p)
 {
 	if ((flow->flags ^ p->flags) & SLB_FLOW_WIDE ||
 	    slb_cpu_inner(cpu, flow) != p->extra.inner)
@@ -161,12 +161,12 @@ static bool slb_flow_same(const struct slb_cpu_state *cpu,
 /* The slow path proved the flow that there is. During a lease an ECN codepoint may join those
  * that were proved; the lease counts from the first.
  */
-static void slb_flow_renew(const struct slb_ns *ns, const struct slb_cpu_state *cpu,
-			   struct slb_flow *flow, const struct slb_proof *p,
-			   unsigned long now)
+static void slb_learn_renew(const struct slb_ns *ns, const struct slb_cpu_state *cpu,
+			    struct slb_flow *flow, const struct slb_derived *p,
+			    unsigned long now)
 {
-	bool joins = slb_valid_lease(ns, flow, now) && slb_flow_equal(cpu, flow, p) &&
-		     flow->tos == p->w->pkt.tos;
+	bool joins = slb_valid_lease(ns, flow, now) && slb_verify_equal(cpu, flow, p) &&
+		     flow->tos == p->rec->pkt.tos;
 	u8 ecn = flow->ecn;
 	u16 proved = flow->proved;
 
@@ -174,7 +174,7 @@ static void slb_flow_renew(const struct slb_ns *ns, const struct slb_cpu_state *
 	if (flow->flags & SLB_FLOW_WIDE)
 		nf_ct_put(slb_flow6(flow)->ct);
 	nf_ct_put(slb_cpu_inner(cpu, flow));
-	slb_flow_write(cpu, flow, p, now);
+	slb_learn_write(cpu, flow, p, now);
 	if (joins) {
 		flow->ecn |= ecn;
 		flow->proved = proved;
@@ -217,32 +217,32 @@ static struct ip_vs_conn *slb_learn_pin(struct slb_ns *ns,
 /* To the service of the connection: why a packet of it went slow. What had a flow has
  * a reason of its own, what had none one why no flow was made before, or now.
  */
-static void slb_learn_count(struct slb_cpu_state *cpu, const struct slb_record *w,
+static void slb_learn_count(struct slb_cpu_state *cpu, const struct slb_record *rec,
 			    const struct ip_vs_conn *cp, enum slb_reason reason)
 {
 	slb_service_add(&cpu->services, cp,
-			w->reason == SLB_MISS_NONE ? reason : w->reason, 1);
+			rec->reason == SLB_MISS_NONE ? reason : rec->reason, 1);
 }
 
 /* The same without a connection at hand. Finding it is the walk of IPVS's table: only
  * when no service is known that the packet could be of, and not for each
  * packet of a connection that flows do not serve.
  */
-static void slb_unlearned_count(struct slb_ns *ns, struct slb_cpu_state *cpu,
-				const struct slb_record *w, struct sk_buff *skb,
-				enum slb_reason reason)
+static void slb_learn_count_unlearned(struct slb_ns *ns, struct slb_cpu_state *cpu,
+				      const struct slb_record *rec, struct sk_buff *skb,
+				      enum slb_reason reason)
 {
 	struct ip_vs_conn *cp = NULL;
 	bool out, walk;
 
-	if (w->pkt.has_key &&
-	    slb_service_add_known(&cpu->services, w, skb, reason))
+	if (rec->pkt.has_key &&
+	    slb_service_add_known(&cpu->services, rec, skb, reason))
 		return;
 	/* of single questions there are many; of TCP and SCTP few wait for another packet */
 	walk = reason < SLB_SKIP_SCOPE || (reason == SLB_SKIP_UNSETTLED &&
-					   w->pkt.proto != IPPROTO_UDP);
-	if (w->pkt.has_key && walk)
-		cp = slb_learn_pin(ns, &w->pkt, skb, &out);
+					   rec->pkt.proto != IPPROTO_UDP);
+	if (rec->pkt.has_key && walk)
+		cp = slb_learn_pin(ns, &rec->pkt, skb, &out);
 	if (cp) {
 		slb_service_add(&cpu->services, cp, reason, 1);
 		slb_conn_unpin(cp);
@@ -270,47 +270,47 @@ static bool slb_learn_found(struct slb_ns *ns, const struct slb_pkt *pkt,
 /* Learn a flow from the packet, or renew the one there is. A flow that cannot
  * be proved is ended: what it stands for is not what the slow path does.
  */
-static enum slb_reason slb_learn(struct slb_ns *ns, struct slb_cpu_state *cpu,
-				 const struct slb_record *w, struct sk_buff *skb,
-				 const struct net_device *dev)
+static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
+				      const struct slb_record *rec, struct sk_buff *skb,
+				      const struct net_device *dev)
 {
-	struct slb_flow *flow = slb_cpu_find(cpu, &w->pkt);
-	struct slb_proof p = {
-		.w = w,
+	struct slb_flow *flow = slb_cpu_find(cpu, &rec->pkt);
+	struct slb_derived p = {
+		.rec = rec,
 		.dst = skb_dst(skb),
-		.tracked = READ_ONCE(cpu->tracked[w->pkt.v6]),
+		.tracked = READ_ONCE(cpu->tracked[rec->pkt.v6]),
 	};
 	unsigned long now = jiffies;
 	enum slb_reason reason;
 	bool out;
 
 	if (!flow)
-		slb_hint_add(&cpu->hints, w->pkt.hash);
+		slb_hint_add(&cpu->hints, rec->pkt.hash);
 	reason = SLB_SKIP_UNSETTLED;
-	if (!w->whole || (!flow && slb_ct_begins(skb)))
+	if (!rec->rest_known || (!flow && slb_learn_ct_begins(skb)))
 		goto err_count;
 	if (flow) {
 		p.cp = flow->conn;
 		out = flow->flags & SLB_FLOW_OUT;
 		reason = SLB_SKIP_CHANGED;
-		if (!slb_learn_found(ns, &w->pkt, skb, flow))
+		if (!slb_learn_found(ns, &rec->pkt, skb, flow))
 			goto err_unpin;
 	} else {
 		reason = SLB_SKIP_KIND;
-		p.cp = slb_learn_pin(ns, &w->pkt, skb, &out);
+		p.cp = slb_learn_pin(ns, &rec->pkt, skb, &out);
 		if (!p.cp) {
-			slb_hint_fail(&cpu->hints, w->pkt.hash, now, reason);
+			slb_hint_fail(&cpu->hints, rec->pkt.hash, now, reason);
 			goto err_count;
 		}
 	}
 	p.flags = out ? SLB_FLOW_OUT : 0;
-	reason = slb_prove(ns, &p, skb, dev);
-	if (!reason && flow && !slb_flow_same(cpu, flow, &p))
+	reason = slb_derive(ns, &p, skb, dev);
+	if (!reason && flow && !slb_learn_same(cpu, flow, &p))
 		reason = SLB_SKIP_CHANGED;
-	if (flow && w->reason == SLB_MISS_VERIFY && !slb_verify(ns, cpu, flow, &p, reason))
+	if (flow && rec->reason == SLB_MISS_VERIFY && !slb_verify(ns, cpu, flow, &p, reason))
 		reason = SLB_SKIP_CHANGED;
 	if (p.extra.inner)
-		WRITE_ONCE(cpu->tracked[w->pkt.v6], true);
+		WRITE_ONCE(cpu->tracked[rec->pkt.v6], true);
 	if (reason)
 		goto err_unpin;
 	if (!dst_hold_safe(p.dst)) {
@@ -318,23 +318,23 @@ static enum slb_reason slb_learn(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		goto err_unpin;
 	}
 	if (flow) {
-		slb_flow_renew(ns, cpu, flow, &p, now);
-		slb_hold_set(&cpu->hold, w->pkt.hash);
-		slb_learn_count(cpu, w, p.cp, SLB_RENEWED);
+		slb_learn_renew(ns, cpu, flow, &p, now);
+		slb_hold_set(&cpu->hold, rec->pkt.hash);
+		slb_learn_count(cpu, rec, p.cp, SLB_RENEWED);
 		return SLB_RENEWED;
 	}
-	flow = slb_flow_new(ns, cpu, &p, now, &reason);
+	flow = slb_learn_new(ns, cpu, &p, now, &reason);
 	if (!flow)
 		goto err_release;
-	slb_flow_write(cpu, flow, &p, now);
+	slb_learn_write(cpu, flow, &p, now);
 	slb_cpu_begin(cpu, flow);
-	slb_hold_set(&cpu->hold, w->pkt.hash);
+	slb_hold_set(&cpu->hold, rec->pkt.hash);
 	if (p.ct)
 		slb_ct_hand_over(p.ct);
 	if (p.extra.inner)
 		slb_ct_hand_over(p.extra.inner);
 	trace_slb_learn(flow, &p.act, p.dst->ops->family == AF_INET6);
-	slb_learn_count(cpu, w, p.cp, SLB_LEARNED);
+	slb_learn_count(cpu, rec, p.cp, SLB_LEARNED);
 	return SLB_LEARNED;
 
 err_release:
@@ -343,8 +343,8 @@ err_unpin:
 	nf_ct_put(p.ct);
 	nf_ct_put(p.extra.inner);
 	if (reason != SLB_SKIP_UNSETTLED && reason != SLB_SKIP_TABLE)
-		slb_hint_fail(&cpu->hints, w->pkt.hash, now, reason);
-	slb_learn_count(cpu, w, p.cp, reason);
+		slb_hint_fail(&cpu->hints, rec->pkt.hash, now, reason);
+	slb_learn_count(cpu, rec, p.cp, reason);
 	if (flow)
 		slb_cpu_end(ns, cpu, flow, reason);
 	else
@@ -352,15 +352,15 @@ err_unpin:
 	return reason;
 
 err_count:
-	slb_unlearned_count(ns, cpu, w, skb, reason);
+	slb_learn_count_unlearned(ns, cpu, rec, skb, reason);
 	return reason;
 }
 
 /* Was nothing of the packet's addresses changed but its source? Without a key, it is
  * not known.
  */
-static bool slb_source_changed(const struct slb_pkt *pkt,
-			       const struct sk_buff *skb)
+static bool slb_learn_source_changed(const struct slb_pkt *pkt,
+				     const struct sk_buff *skb)
 {
 	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
 	const struct iphdr *iph = ip_hdr(skb);
@@ -376,28 +376,28 @@ static bool slb_source_changed(const struct slb_pkt *pkt,
 /* IPVS has had this packet, and will have others like it: those to the same address,
  * or, where only the source was changed, those from the same real server.
  */
-static void slb_claim(struct slb_addrs *ps, const struct slb_record *w,
-		      const struct sk_buff *skb)
+static void slb_learn_claim(struct slb_addrs *ps, const struct slb_record *rec,
+			    const struct sk_buff *skb)
 {
-	bool out = slb_source_changed(&w->pkt, skb);
+	bool out = slb_learn_source_changed(&rec->pkt, skb);
 
-	slb_addr_use_claim(&ps->at[out ? w->pair.from : w->pair.to]);
+	slb_addr_use_claim(&ps->at[out ? rec->pair.from : rec->pair.to]);
 }
 
 /**
- * slb_observe() - look at a packet at the end of the slow path
+ * slb_learn_packet() - look at a packet at the end of the slow path
  * @ns: the namespace
  * @skb: the packet, which IPVS has handled
  * @dev: the device it is about to leave by
  *
  * Context: RCU, the last hook of POST_ROUTING.
  */
-void slb_observe(struct slb_ns *ns, struct sk_buff *skb,
-		 const struct net_device *dev)
+void slb_learn_packet(struct slb_ns *ns, struct sk_buff *skb,
+		      const struct net_device *dev)
 {
 	const void *by = slb_inflight_by();
 	struct slb_cpu_state *cpu;
-	struct slb_record *w;
+	struct slb_record *rec;
 	struct slb_ns_cpu *c;
 
 	local_bh_disable();
@@ -409,34 +409,34 @@ void slb_observe(struct slb_ns *ns, struct sk_buff *skb,
 		slb_sweep_kick(c, 0);
 		goto out;
 	}
-	w = slb_inflight_take(&cpu->inflight, skb);
-	if (!w) {
+	rec = slb_inflight_take(&cpu->inflight, skb);
+	if (!rec) {
 		/* it was let by, did not come by, or is not recognised */
 		slb_service_add_other(&cpu->services,
 				      slb_addrs_take_missed(&cpu->addrs, skb) ?
 				      SLB_MISS_UNRELATED : SLB_MISS_NONE);
 		goto out;
 	}
-	slb_claim(&cpu->addrs, w, skb);
+	slb_learn_claim(&cpu->addrs, rec, skb);
 	/* packets of connections that have a flow are not the first */
-	if (w->reason == SLB_MISS_NONE || !slb_reason_teaches(w->reason))
-		slb_outdate(ns, cpu, &w->pkt, skb, dev);
-	if (!w->learnable) {
-		if (w->pkt.has_key)
-			slb_hint_add(&cpu->hints, w->pkt.hash);
-		slb_unlearned_count(ns, cpu, w, skb, w->reason);
+	if (rec->reason == SLB_MISS_NONE || !slb_reason_teaches(rec->reason))
+		slb_outdate(ns, cpu, &rec->pkt, skb, dev);
+	if (!rec->learnable) {
+		if (rec->pkt.has_key)
+			slb_hint_add(&cpu->hints, rec->pkt.hash);
+		slb_learn_count_unlearned(ns, cpu, rec, skb, rec->reason);
 		goto out;
 	}
 	/* user space had it in between: what it does to the next one, it alone knows */
-	if (w->by != by) {
-		slb_unlearned_count(ns, cpu, w, skb, SLB_SKIP_CHANGED);
+	if (rec->by != by) {
+		slb_learn_count_unlearned(ns, cpu, rec, skb, SLB_SKIP_CHANGED);
 		slb_ns_count(ns, SLB_SKIP_CHANGED);
 		goto out;
 	}
 	/* what IPVS has taken out of conntrack is marked as untracked */
 	if (skb_get_nfct(skb))
-		WRITE_ONCE(cpu->tracked[w->pkt.v6], true);
-	slb_ns_count(ns, slb_learn(ns, cpu, w, skb, dev));
+		WRITE_ONCE(cpu->tracked[rec->pkt.v6], true);
+	slb_ns_count(ns, slb_learn_flow(ns, cpu, rec, skb, dev));
 	if (cpu->narrow.used || cpu->wide.used)
 		slb_sweep_arm(c);
 out:

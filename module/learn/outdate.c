@@ -19,8 +19,8 @@
 #include "state/cpu.h"
 
 /* The addresses and ports that a packet leaves with. */
-static bool slb_left_key(struct slb_pkt *left, const struct slb_pkt *pkt,
-			 const struct sk_buff *skb)
+static bool slb_outdate_key(struct slb_pkt *left, const struct slb_pkt *pkt,
+			    const struct sk_buff *skb)
 {
 	__be16 buf[2];
 	const __be16 *ports;
@@ -48,8 +48,8 @@ static bool slb_left_key(struct slb_pkt *left, const struct slb_pkt *pkt,
 	return true;
 }
 
-static bool slb_conn_virtual(const struct ip_vs_conn *cp,
-			     const struct slb_pkt *pkt)
+static bool slb_outdate_virtual(const struct ip_vs_conn *cp,
+				const struct slb_pkt *pkt)
 {
 	if (pkt->v6)
 		return ipv6_addr_equal(&cp->vaddr.in6, &pkt->key6.daddr) &&
@@ -80,10 +80,10 @@ void slb_outdate(struct slb_ns *ns, struct slb_cpu_state *cpu,
 				       &pkt->key6.daddr) :
 		       ip_hdr(skb)->version != 4 || ip_hdr(skb)->ihl != 5 ||
 		       ip_hdr(skb)->daddr == pkt->key4.daddr) ||
-	    !slb_left_key(&left, pkt, skb))
+	    !slb_outdate_key(&left, pkt, skb))
 		return;
 	flow = slb_cpu_find_answers(cpu, &left, dev);
 	if (flow && flow->flags & SLB_FLOW_OUT &&
-	    !slb_conn_virtual(flow->conn, pkt))
+	    !slb_outdate_virtual(flow->conn, pkt))
 		slb_cpu_end(ns, cpu, flow, SLB_MISS_STATE);
 }

@@ -7,7 +7,7 @@
  *
  *  operation       | locking
  * -----------------+---------------------------------------------------------
- *  slb_dst_equal   | RCU, or both routes are held
+ *  slb_reroute_dst_equal   | RCU, or both routes are held
  *  slb_reroute     | RCU, BH off, the flow is the caller's
  *
  * Lookups of a request: the virtual address is local, and IPVS has a valid route to the real
@@ -35,13 +35,13 @@
 #include "state/valid.h"
 
 /**
- * slb_dst_equal() - true if two routes lead to the same next hop
+ * slb_reroute_dst_equal() - true if two routes lead to the same next hop
  * @a: a route
  * @b: another one, maybe the same route made anew
  *
  * Context: RCU, or both are held.
  */
-bool slb_dst_equal(const struct dst_entry *a, const struct dst_entry *b)
+bool slb_reroute_dst_equal(const struct dst_entry *a, const struct dst_entry *b)
 {
 	const struct rt6_info *ra6, *rb6;
 	const struct rtable *ra, *rb;
@@ -81,7 +81,7 @@ static bool slb_reroute_fit(struct net *net, const struct slb_flow *flow,
 	       !slb_net_policies(net);
 }
 
-static bool slb_dst_multipath6(const struct dst_entry *dst)
+static bool slb_reroute_multipath6(const struct dst_entry *dst)
 {
 	const struct fib6_info *from;
 
@@ -90,7 +90,7 @@ static bool slb_dst_multipath6(const struct dst_entry *dst)
 }
 
 /* Set the route that ip_rcv_finish() would set. */
-static bool slb_input4(struct sk_buff *skb, bool *local)
+static bool slb_reroute_input4(struct sk_buff *skb, bool *local)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 	const struct rtable *rt;
@@ -107,7 +107,7 @@ static bool slb_input4(struct sk_buff *skb, bool *local)
 }
 
 /* Set the route that ip6_rcv_finish() would set. */
-static bool slb_input6(struct net *net, struct sk_buff *skb, bool *local)
+static bool slb_reroute_input6(struct net *net, struct sk_buff *skb, bool *local)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
 	struct flowi6 fl6 = {
@@ -129,16 +129,16 @@ static bool slb_input6(struct net *net, struct sk_buff *skb, bool *local)
 	rt = container_of(dst, const struct rt6_info, dst);
 	if (dst->error || dst->lwtstate ||
 	    rt->rt6i_flags & (RTF_REJECT | RTF_ANYCAST) ||
-	    slb_dst_multipath6(dst))
+	    slb_reroute_multipath6(dst))
 		return false;
 	*local = rt->rt6i_flags & RTF_LOCAL;
 	return true;
 }
 
 /* The route that an answer leaves by, from the virtual address; held, or NULL. */
-static struct dst_entry *slb_output(struct net *net,
-				    const struct slb_flow *flow,
-				    const struct sk_buff *skb)
+static struct dst_entry *slb_reroute_output(struct net *net,
+					    const struct slb_flow *flow,
+					    const struct sk_buff *skb)
 {
 	struct slb_action6 act;
 	struct dst_entry *dst;
@@ -157,7 +157,7 @@ static struct dst_entry *slb_output(struct net *net,
 		fl6.saddr = act.saddr.in6;
 		fl6.flowi6_uid = sock_net_uid(net, NULL);
 		dst = ip6_route_output(net, NULL, &fl6);
-		if (!dst->error && !slb_dst_multipath6(dst))
+		if (!dst->error && !slb_reroute_multipath6(dst))
 			return dst;
 		dst_release(dst);
 		return NULL;
@@ -169,7 +169,7 @@ static struct dst_entry *slb_output(struct net *net,
 	return IS_ERR(rt) ? NULL : &rt->dst;
 }
 
-static bool slb_forwarded_fits(const struct slb_flow *flow, struct dst_entry *dst)
+static bool slb_reroute_forwarded_fits(const struct slb_flow *flow, struct dst_entry *dst)
 {
 	u32 mtu;
 
@@ -182,7 +182,7 @@ static bool slb_forwarded_fits(const struct slb_flow *flow, struct dst_entry *ds
 }
 
 /* The route that IPVS has to the real server; held, or NULL: it has to look it up. */
-static struct dst_entry *slb_server_dst(const struct slb_flow *flow)
+static struct dst_entry *slb_reroute_server_dst(const struct slb_flow *flow)
 {
 	const struct ip_vs_dest_dst *dd;
 	struct slb_action6 act;
@@ -202,19 +202,19 @@ static struct dst_entry *slb_server_dst(const struct slb_flow *flow)
 	return dst_hold_safe(dst) ? dst : NULL;
 }
 
-static struct dst_entry *slb_route_anew(struct net *net,
-					const struct slb_flow *flow,
-					struct sk_buff *skb)
+static struct dst_entry *slb_reroute_lookup(struct net *net,
+					    const struct slb_flow *flow,
+					    struct sk_buff *skb)
 {
 	bool v6 = ip_hdr(skb)->version == 6, local = false;
 	struct dst_entry *dst = NULL;
 
-	if (!(v6 ? slb_input6(net, skb, &local) : slb_input4(skb, &local)))
+	if (!(v6 ? slb_reroute_input6(net, skb, &local) : slb_reroute_input4(skb, &local)))
 		return NULL;
 	if (!(flow->flags & SLB_FLOW_OUT))
-		return local ? slb_server_dst(flow) : NULL;
-	if (!local && slb_forwarded_fits(flow, skb_dst(skb)))
-		dst = slb_output(net, flow, skb);
+		return local ? slb_reroute_server_dst(flow) : NULL;
+	if (!local && slb_reroute_forwarded_fits(flow, skb_dst(skb)))
+		dst = slb_reroute_output(net, flow, skb);
 	return dst;
 }
 
@@ -239,13 +239,13 @@ bool slb_reroute(const struct slb_ns *ns, struct slb_flow *flow,
 		return false;
 	/* pairs with the kernel's: it changes routes first, then the number */
 	smp_rmb();
-	dst = slb_route_anew(ns->net, flow, skb);
+	dst = slb_reroute_lookup(ns->net, flow, skb);
 	skb_dst_drop(skb);
 	if (!dst)
 		return false;
 	/* two lookups: of the same state */
 	smp_rmb();
-	same = slb_ns_routes(ns->net) == routes && slb_dst_equal(old, dst) &&
+	same = slb_ns_routes(ns->net) == routes && slb_reroute_dst_equal(old, dst) &&
 	       dst->output == old->output &&
 	       dst_mtu(dst) == dst_mtu(old) && !dst->lwtstate && !dst_xfrm(dst);
 	if (!same) {

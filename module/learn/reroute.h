@@ -7,7 +7,7 @@
 
 #include "state/cpu.h"
 
-bool slb_dst_equal(const struct dst_entry *a, const struct dst_entry *b);
+bool slb_reroute_dst_equal(const struct dst_entry *a, const struct dst_entry *b);
 bool slb_reroute(const struct slb_ns *ns, struct slb_flow *flow,
 		 struct sk_buff *skb);
 

@@ -21,8 +21,8 @@
 #include "state/valid.h"
 
 /* Are its conntrack entries such that flows may serve, if it has any? */
-static bool slb_flow_tracked(const struct slb_cpu_state *cpu,
-			     const struct slb_flow *flow)
+static bool slb_verify_tracked(const struct slb_cpu_state *cpu,
+			       const struct slb_flow *flow)
 {
 	const struct nf_conn *inner = slb_cpu_inner(cpu, flow);
 
@@ -32,7 +32,7 @@ static bool slb_flow_tracked(const struct slb_cpu_state *cpu,
 	       slb_ct_fit(slb_flow6(flow)->ct);
 }
 
-static bool slb_extra_equal(const struct slb_extra *a, const struct slb_extra *b)
+static bool slb_verify_extra_equal(const struct slb_extra *a, const struct slb_extra *b)
 {
 	return a->stats.mark == b->stats.mark && a->how == b->how &&
 	       a->inner == b->inner &&
@@ -41,7 +41,7 @@ static bool slb_extra_equal(const struct slb_extra *a, const struct slb_extra *b
 }
 
 /**
- * slb_flow_equal() - true if a flow does what the slow path did
+ * slb_verify_equal() - true if a flow does what the slow path did
  * @cpu: the data of the CPU that owns the flow
  * @flow: the flow
  * @p: what was found out about a packet of it, which could be proved
@@ -51,14 +51,14 @@ static bool slb_extra_equal(const struct slb_extra *a, const struct slb_extra *b
  *
  * Context: RCU, the flow is the caller's.
  */
-bool slb_flow_equal(const struct slb_cpu_state *cpu, const struct slb_flow *flow,
-		    const struct slb_proof *p)
+bool slb_verify_equal(const struct slb_cpu_state *cpu, const struct slb_flow *flow,
+		      const struct slb_derived *p)
 {
 	struct slb_action6 act;
 	const struct slb_flow6 *f6;
 
 	if ((flow->flags ^ p->flags) & ~SLB_FLOW_SUSPENDED ||
-	    !slb_dst_equal(flow->dst, p->dst))
+	    !slb_reroute_dst_equal(flow->dst, p->dst))
 		return false;
 	slb_flow_action(flow, &act);
 	if (flow->flags & SLB_FLOW_TUNNEL)
@@ -70,7 +70,7 @@ bool slb_flow_equal(const struct slb_cpu_state *cpu, const struct slb_flow *flow
 	f6 = slb_flow6(flow);
 	return f6->ct == p->ct && f6->mark == p->mark &&
 	       (!(p->flags & SLB_FLOW_EXTRA) ||
-		slb_extra_equal(slb_table_extra(&cpu->wide, flow), &p->extra));
+		slb_verify_extra_equal(slb_table_extra(&cpu->wide, flow), &p->extra));
 }
 
 /**
@@ -79,13 +79,13 @@ bool slb_flow_equal(const struct slb_cpu_state *cpu, const struct slb_flow *flow
  * @cpu: the data of the CPU that owns the flow
  * @flow: the flow of a packet that it could have served
  * @p: what was found out about the packet
- * @reason: what slb_prove() said of it
+ * @reason: what slb_derive() said of it
  *
  * Context: RCU, BH off, the flow is the caller's.
  * Return: false if they differ.
  */
 bool slb_verify(struct slb_ns *ns, const struct slb_cpu_state *cpu,
-		const struct slb_flow *flow, const struct slb_proof *p,
+		const struct slb_flow *flow, const struct slb_derived *p,
 		enum slb_reason reason)
 {
 	switch (reason) {
@@ -99,10 +99,10 @@ bool slb_verify(struct slb_ns *ns, const struct slb_cpu_state *cpu,
 		return true;
 	}
 	/* routes have changed since, or conntrack has seen the end of it */
-	if (!slb_valid_route(ns, flow) || !slb_flow_tracked(cpu, flow))
+	if (!slb_valid_route(ns, flow) || !slb_verify_tracked(cpu, flow))
 		return true;
 	slb_ns_count(ns, SLB_VERIFIED);
-	if (!reason && slb_flow_equal(cpu, flow, p))
+	if (!reason && slb_verify_equal(cpu, flow, p))
 		return true;
 	slb_ns_count(ns, SLB_DIFFERS);
 	trace_slb_differ(flow, &p->act, p->dst, p->mark, p->flags, reason);

@@ -37,13 +37,13 @@ static inline void slb_verify_ask(struct slb_cpu_state *cpu, u32 hash)
 }
 
 /**
- * slb_verify_asked() - has XDP let this packet by to be verified?
+ * slb_verify_take() - has XDP let this packet by to be verified?
  * @cpu: this CPU's data
  * @hash: of the packet's key
  *
  * Context: BH off.
  */
-static inline bool slb_verify_asked(struct slb_cpu_state *cpu, u32 hash)
+static inline bool slb_verify_take(struct slb_cpu_state *cpu, u32 hash)
 {
 	if (likely(cpu->verify_key != (BIT_ULL(32) | hash)))
 		return false;
@@ -51,10 +51,10 @@ static inline bool slb_verify_asked(struct slb_cpu_state *cpu, u32 hash)
 	return true;
 }
 
-bool slb_flow_equal(const struct slb_cpu_state *cpu, const struct slb_flow *flow,
-		    const struct slb_proof *p);
+bool slb_verify_equal(const struct slb_cpu_state *cpu, const struct slb_flow *flow,
+		      const struct slb_derived *p);
 bool slb_verify(struct slb_ns *ns, const struct slb_cpu_state *cpu,
-		const struct slb_flow *flow, const struct slb_proof *p,
+		const struct slb_flow *flow, const struct slb_derived *p,
 		enum slb_reason reason);
 
 #endif /* _SLB_VERIFY_H */

@@ -171,7 +171,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	else if (cpu && slb_pkt_keyless(&pkt, reason))
 		slb_keyless_record(&cpu->keyless, skb_network_header(skb), v6);
 	if (cpu)
-		slb_note(ns, cpu, skb, &pkt, pair, reason);
+		slb_learn_record(ns, cpu, skb, &pkt, pair, reason);
 	slb_ns_count(ns, reason);
 	trace_slb_miss(skb, reason);
 	return NF_ACCEPT;
@@ -199,7 +199,7 @@ static unsigned int slb_nf_post_routing(void *priv, struct sk_buff *skb,
 	struct slb_ns *ns = priv;
 
 	if (skb->ipvs_property && READ_ONCE(ns->scope) != SLB_SCOPE_OFF)
-		slb_observe(ns, skb, state->out);
+		slb_learn_packet(ns, skb, state->out);
 	return NF_ACCEPT;
 }
 

@@ -295,7 +295,7 @@ enum slb_reason slb_serve(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	if (slb_sync_due(ns, cpu, flow, now))
 		return SLB_MISS_SYNC;
 	if (unlikely(READ_ONCE(ns->verify)) &&
-	    (slb_verify_due(ns) || slb_verify_asked(cpu, pkt->hash)))
+	    (slb_verify_due(ns) || slb_verify_take(cpu, pkt->hash)))
 		return SLB_MISS_VERIFY;
 	if (slb_skb_prepare(skb, pkt->hlen, e.hlen, dst->dev))
 		return SLB_MISS_NOMEM;

@@ -13,7 +13,7 @@
  *  slb_cpu_free       | process, nobody else has it
  *
  * What a flow holds: a reference on its connection (pin), one on its route, and
- * one on each of its conntrack entries. All are taken by slb_learn(), and
+ * one on each of its conntrack entries. All are taken by slb_learn_flow(), and
  * let go of by slb_cpu_end().
  */
 #include <linux/random.h>

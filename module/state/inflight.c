@@ -51,7 +51,7 @@ static u32 slb_inflight_fp_pkt(const struct slb_pkt *pkt)
 
 /**
  * slb_inflight_add() - note a packet that goes into the slow path
- * @ws: this CPU's notes
+ * @inf: this CPU's notes
  * @net: the namespace
  * @skb: the packet
  * @pkt: what the parser found in it
@@ -62,39 +62,39 @@ static u32 slb_inflight_fp_pkt(const struct slb_pkt *pkt)
  * Context: BH off.
  * Return: the note; what is behind the headers is the caller's to add.
  */
-struct slb_record *slb_inflight_add(struct slb_inflight *ws, struct net *net,
+struct slb_record *slb_inflight_add(struct slb_inflight *inf, struct net *net,
 				    const struct sk_buff *skb,
 				    const struct slb_pkt *pkt, struct slb_addr_pair pair,
 				    enum slb_reason reason, bool learnable)
 {
 	u32 i = slb_inflight_index(skb);
-	struct slb_record *w = &ws->slot[i];
+	struct slb_record *rec = &inf->slot[i];
 
-	w->skb = skb;
-	w->pkt = *pkt;
-	w->pair = pair;
-	w->mark = skb->mark;
-	w->reason = reason;
-	w->learnable = learnable;
-	w->whole = false;
-	ws->fp[i] = pkt->has_key ? slb_inflight_fp_pkt(pkt) : 0;
+	rec->skb = skb;
+	rec->pkt = *pkt;
+	rec->pair = pair;
+	rec->mark = skb->mark;
+	rec->reason = reason;
+	rec->learnable = learnable;
+	rec->rest_known = false;
+	inf->fp[i] = pkt->has_key ? slb_inflight_fp_pkt(pkt) : 0;
 	if (!learnable)
-		return w;
-	w->priority = skb->priority;
-	w->bridge = slb_skb_bridged(skb) ? skb->dev->ifindex : 0;
-	w->routes = slb_ns_routes(net);
-	w->mtu = U32_MAX;
-	w->by = slb_inflight_by();
-	w->partial = skb->ip_summed == CHECKSUM_PARTIAL;
-	w->untracked = skb_get_nfct(skb);
-	if (skb_copy_bits(skb, 0, w->head, pkt->hlen))
-		w->skb = NULL;
-	return w;
+		return rec;
+	rec->priority = skb->priority;
+	rec->bridge = slb_skb_bridged(skb) ? skb->dev->ifindex : 0;
+	rec->routes = slb_ns_routes(net);
+	rec->mtu = U32_MAX;
+	rec->by = slb_inflight_by();
+	rec->partial = skb->ip_summed == CHECKSUM_PARTIAL;
+	rec->untracked = skb_get_nfct(skb);
+	if (skb_copy_bits(skb, 0, rec->head, pkt->hlen))
+		rec->skb = NULL;
+	return rec;
 }
 
 /**
  * slb_inflight_forward() - a packet is about to be forwarded
- * @ws: this CPU's notes
+ * @inf: this CPU's notes
  * @skb: the packet
  * @v6: an IPv6 packet
  *
@@ -103,16 +103,16 @@ struct slb_record *slb_inflight_add(struct slb_inflight *ws, struct net *net,
  *
  * Context: RCU, BH off.
  */
-void slb_inflight_forward(struct slb_inflight *ws, const struct sk_buff *skb,
+void slb_inflight_forward(struct slb_inflight *inf, const struct sk_buff *skb,
 			  bool v6)
 {
-	struct slb_record *w = &ws->slot[slb_inflight_index(skb)];
+	struct slb_record *rec = &inf->slot[slb_inflight_index(skb)];
 	const struct dst_entry *dst;
 
-	if (w->skb != skb || !w->learnable || w->pkt.v6 != v6)
+	if (rec->skb != skb || !rec->learnable || rec->pkt.v6 != v6)
 		return;
 	dst = skb_dst(skb);
-	w->mtu = v6 ? ip6_dst_mtu_maybe_forward(dst, true) :
+	rec->mtu = v6 ? ip6_dst_mtu_maybe_forward(dst, true) :
 			     ip_dst_mtu_maybe_forward(dst, true);
 }
 
@@ -142,29 +142,29 @@ u32 slb_inflight_rest(struct sk_buff *skb, u32 offset)
 }
 
 /* Is this, from its transport header on, the packet that was noted? */
-static bool slb_inflight_same(const struct slb_record *w, const struct sk_buff *skb,
+static bool slb_inflight_same(const struct slb_record *rec, const struct sk_buff *skb,
 			      int offset)
 {
-	u32 iplen = w->pkt.v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
-	u32 len = w->pkt.hlen - iplen;
+	u32 iplen = rec->pkt.v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	u32 len = rec->pkt.hlen - iplen;
 	u8 buf[SLB_HEAD_LEN];
 	const void *data;
 
 	data = skb_header_pointer(skb, offset + iplen, len, buf);
-	return data && !memcmp(data, w->head + iplen, len);
+	return data && !memcmp(data, rec->head + iplen, len);
 }
 
 /* The note on a packet that is in a tunnel now, by its inner header. Of one that teaches
  * nothing addresses and ports must do: so it is only the choice where no other fits, or
  * one that was left behind would be taken for every packet of its connection.
  */
-static struct slb_record *slb_inflight_inner(struct slb_inflight *ws,
+static struct slb_record *slb_inflight_inner(struct slb_inflight *inf,
 					     const struct sk_buff *skb, int offset)
 {
 	u8 buf[sizeof(struct ipv6hdr) + sizeof(__be32)];
 	const struct ipv6hdr *ip6h;
 	const struct iphdr *iph;
-	struct slb_record *w, *brief = NULL;
+	struct slb_record *rec, *brief = NULL;
 	const __be32 *ports;
 	u32 fp, i;
 
@@ -187,44 +187,44 @@ static struct slb_record *slb_inflight_inner(struct slb_inflight *ws,
 				     (__force u32)*ports);
 	}
 	for (i = 0; i < SLB_RECORDS; i++) {
-		w = &ws->slot[i];
-		if (ws->fp[i] != fp || !w->skb || !w->pkt.has_key ||
-		    w->pkt.v6 != (iph->version == 6))
+		rec = &inf->slot[i];
+		if (inf->fp[i] != fp || !rec->skb || !rec->pkt.has_key ||
+		    rec->pkt.v6 != (iph->version == 6))
 			continue;
-		if (!w->learnable)
-			brief = w;
-		else if (slb_inflight_same(w, skb, offset))
-			return w;
+		if (!rec->learnable)
+			brief = rec;
+		else if (slb_inflight_same(rec, skb, offset))
+			return rec;
 	}
 	return brief;
 }
 
 /**
  * slb_inflight_take() - find the note on a packet, for the last time
- * @ws: this CPU's notes
+ * @inf: this CPU's notes
  * @skb: a packet at the end of the slow path
  *
  * Context: BH off.
  * Return: what may be the note on this packet, valid until the next one is
  *	made, or NULL.
  */
-struct slb_record *slb_inflight_take(struct slb_inflight *ws,
+struct slb_record *slb_inflight_take(struct slb_inflight *inf,
 				     const struct sk_buff *skb)
 {
-	struct slb_record *w = &ws->slot[slb_inflight_index(skb)];
+	struct slb_record *rec = &inf->slot[slb_inflight_index(skb)];
 	/* without an inner header, the offset of none */
 	int offset = skb_inner_network_offset(skb);
 	struct slb_record *inner = NULL;
 
-	if (w->skb != skb)
-		w = NULL;
+	if (rec->skb != skb)
+		rec = NULL;
 	/* in a tunnel it may be a copy, where the skb of an earlier packet was */
 	if (offset > 0 &&
-	    !(w && w->learnable && slb_inflight_same(w, skb, offset)))
-		inner = slb_inflight_inner(ws, skb, offset);
+	    !(rec && rec->learnable && slb_inflight_same(rec, skb, offset)))
+		inner = slb_inflight_inner(inf, skb, offset);
 	if (inner)
-		w = inner;
-	if (w)
-		w->skb = NULL;
-	return w;
+		rec = inner;
+	if (rec)
+		rec->skb = NULL;
+	return rec;
 }

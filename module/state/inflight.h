@@ -27,10 +27,10 @@
  * @routes: the number of all routes of the namespace at that time
  * @mtu: of the route that the packet had when it was forwarded; none if it was not
  * @by: who had it: NULL for the receive softirq, or else a process
- * @rest: checksum of what is behind its headers, if @whole
+ * @rest: checksum of what is behind its headers, if @rest_known
  * @partial: its transport checksum is offloaded
  * @untracked: it is kept out of conntrack ("notrack" in raw)
- * @whole: @rest is known
+ * @rest_known: @rest is known
  * @reason: why it was not served, enum slb_reason
  * @learnable: a flow may be made of it, or renewed: all is noted. Otherwise @skb, @pkt,
  *	@pair, @mark and @reason alone, to count it by
@@ -49,7 +49,7 @@ struct slb_record {
 	u32			rest;
 	bool			partial;
 	bool			untracked;
-	bool			whole;
+	bool			rest_known;
 	u8			reason;
 	bool			learnable;
 	u8			head[SLB_HEAD_LEN];
@@ -93,14 +93,14 @@ static inline const void *slb_inflight_by(void)
 	return in_serving_softirq() ? NULL : current;
 }
 
-struct slb_record *slb_inflight_add(struct slb_inflight *ws, struct net *net,
+struct slb_record *slb_inflight_add(struct slb_inflight *inf, struct net *net,
 				    const struct sk_buff *skb,
 				    const struct slb_pkt *pkt, struct slb_addr_pair pair,
 				    enum slb_reason reason, bool learnable);
-void slb_inflight_forward(struct slb_inflight *ws, const struct sk_buff *skb,
+void slb_inflight_forward(struct slb_inflight *inf, const struct sk_buff *skb,
 			  bool v6);
 u32 slb_inflight_rest(struct sk_buff *skb, u32 offset);
-struct slb_record *slb_inflight_take(struct slb_inflight *ws,
+struct slb_record *slb_inflight_take(struct slb_inflight *inf,
 				     const struct sk_buff *skb);
 
 #endif /* _SLB_INFLIGHT_H */

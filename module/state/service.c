@@ -173,44 +173,44 @@ static struct slb_service *slb_service_at(const struct slb_services *s,
 
 /* As ip_vs_service_find() goes about it: by mark, then by destination. */
 static struct slb_service *slb_service_request(const struct slb_services *s,
-					       const struct slb_record *w)
+					       const struct slb_record *rec)
 {
 	struct slb_service_key key = {
-		.af = w->pkt.v6 ? AF_INET6 : AF_INET,
-		.fwmark = w->mark,
+		.af = rec->pkt.v6 ? AF_INET6 : AF_INET,
+		.fwmark = rec->mark,
 	};
 	struct slb_service *row = NULL;
 
-	if (w->mark)
+	if (rec->mark)
 		row = slb_service_find(s, &key);
 	if (row)
 		return row;
 	key.fwmark = 0;
-	key.proto = w->pkt.proto;
-	if (w->pkt.v6)
-		key.addr.in6 = w->pkt.key6.daddr;
+	key.proto = rec->pkt.proto;
+	if (rec->pkt.v6)
+		key.addr.in6 = rec->pkt.key6.daddr;
 	else
-		key.addr.ip = w->pkt.key4.daddr;
-	return slb_service_at(s, &key, w->pkt.v6 ? w->pkt.key6.dport :
-						   w->pkt.key4.dport);
+		key.addr.ip = rec->pkt.key4.daddr;
+	return slb_service_at(s, &key, rec->pkt.v6 ? rec->pkt.key6.dport :
+						   rec->pkt.key4.dport);
 }
 
 /* A reply that was masqueraded leaves with the service's address. */
 static struct slb_service *slb_service_reply(const struct slb_services *s,
-					     const struct slb_record *w,
+					     const struct slb_record *rec,
 					     const struct sk_buff *skb)
 {
 	struct slb_service_key key = {
-		.af = w->pkt.v6 ? AF_INET6 : AF_INET,
-		.proto = w->pkt.proto,
+		.af = rec->pkt.v6 ? AF_INET6 : AF_INET,
+		.proto = rec->pkt.proto,
 	};
-	u32 offset = w->pkt.v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	u32 offset = rec->pkt.v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	__be16 buf;
 	const __be16 *port;
 
-	if (ip_hdr(skb)->version != (w->pkt.v6 ? 6 : 4))
+	if (ip_hdr(skb)->version != (rec->pkt.v6 ? 6 : 4))
 		return NULL;
-	if (w->pkt.v6)
+	if (rec->pkt.v6)
 		key.addr.in6 = ipv6_hdr(skb)->saddr;
 	else
 		key.addr.ip = ip_hdr(skb)->saddr;
@@ -221,7 +221,7 @@ static struct slb_service *slb_service_reply(const struct slb_services *s,
 /**
  * slb_service_add_known() - count a packet to a service that has a row already
  * @s: this CPU's services
- * @w: the packet as it came
+ * @rec: the packet as it came
  * @skb: the packet as it leaves
  * @reason: why it was not served
  *
@@ -230,13 +230,13 @@ static struct slb_service *slb_service_reply(const struct slb_services *s,
  * Context: BH off.
  * Return: false if it was not counted: no row fits.
  */
-bool slb_service_add_known(struct slb_services *s, const struct slb_record *w,
+bool slb_service_add_known(struct slb_services *s, const struct slb_record *rec,
 			   const struct sk_buff *skb, enum slb_reason reason)
 {
-	struct slb_service *row = slb_service_request(s, w);
+	struct slb_service *row = slb_service_request(s, rec);
 
 	if (!row)
-		row = slb_service_reply(s, w, skb);
+		row = slb_service_reply(s, rec, skb);
 	if (!row)
 		return false;
 	slb_service_count(&row->stat[reason], 1);
