@@ -20,72 +20,72 @@
 #include "state/ns.h"
 #include "state/sweep.h"
 
-unsigned int slb_flows __read_mostly = SLB_FLOWS_DEFAULT;
-module_param_named(flows, slb_flows, uint, 0444);
+unsigned int slb_flows_max __read_mostly = SLB_FLOWS_DEFAULT;
+module_param_named(flows, slb_flows_max, uint, 0444);
 MODULE_PARM_DESC(flows, "Slots for flows per CPU and namespace that uses IPVS, at most, a power of two from 1024 to 33554432, 80 bytes each, 144 if wide (default 1048576)");
 
-int slb_scope __read_mostly = SLB_SCOPE_SHADOW;
-module_param_named(scope, slb_scope, int, 0444);
+int slb_scope_default __read_mostly = SLB_SCOPE_SHADOW;
+module_param_named(scope, slb_scope_default, int, 0444);
 MODULE_PARM_DESC(scope, "net.shadowlb.scope of each namespace at first: 0 no services, 1 those scheduled by shadow, 2 all (default 1)");
 
-static void __init slb_scope_clamp(void)
+static void __init slb_main_clamp_scope(void)
 {
-	int asked = slb_scope;
+	int asked = slb_scope_default;
 
-	slb_scope = clamp_t(int, asked, SLB_SCOPE_OFF, SLB_SCOPE_ALL);
-	if (slb_scope != asked)
+	slb_scope_default = clamp_t(int, asked, SLB_SCOPE_OFF, SLB_SCOPE_ALL);
+	if (slb_scope_default != asked)
 		pr_warn("scope=%d is not 0, 1 or 2: using %d\n", asked,
-			slb_scope);
+			slb_scope_default);
 }
 
-static void __init slb_flows_clamp(void)
+static void __init slb_main_clamp_flows(void)
 {
-	unsigned int asked = slb_flows;
+	unsigned int asked = slb_flows_max;
 
-	slb_flows = clamp(asked, SLB_FLOWS_MIN, SLB_FLOWS_MAX);
-	if (!is_power_of_2(slb_flows))
-		slb_flows = roundup_pow_of_two(slb_flows);
-	if (slb_flows != asked)
+	slb_flows_max = clamp(asked, SLB_FLOWS_MIN, SLB_FLOWS_MAX);
+	if (!is_power_of_2(slb_flows_max))
+		slb_flows_max = roundup_pow_of_two(slb_flows_max);
+	if (slb_flows_max != asked)
 		pr_warn("flows=%u is not a power of two from %u to %u: using %u\n",
-			asked, SLB_FLOWS_MIN, SLB_FLOWS_MAX, slb_flows);
+			asked, SLB_FLOWS_MIN, SLB_FLOWS_MAX, slb_flows_max);
 }
 
-static int __init slb_init(void)
+static int __init slb_main_init(void)
 {
 	int err;
 
-	slb_flows_clamp();
-	slb_scope_clamp();
+	slb_main_clamp_flows();
+	slb_main_clamp_scope();
 	err = slb_sweep_init();
 	if (err)
 		return err;
-	err = slb_net_init();
+	err = slb_netns_init();
 	if (err)
 		goto err_sweep_exit;
 	err = slb_sched_watch(&slb_scope_watcher);
 	if (err)
 		goto err_net_exit;
 	slb_xdp_init();
-	pr_info("version %s, up to %u flows per CPU\n", SLB_VERSION, slb_flows);
+	pr_info("version %s, up to %u flows per CPU\n", SLB_VERSION, slb_flows_max);
 	return 0;
 
 err_net_exit:
-	slb_net_exit();
+	slb_netns_exit();
 err_sweep_exit:
 	slb_sweep_exit();
 	return err;
 }
 
-static void __exit slb_exit(void)
+static void __exit slb_main_exit(void)
 {
 	slb_sched_unwatch();
-	slb_net_exit();
+	slb_netns_exit();
 	slb_sweep_exit();
 	pr_info("removed\n");
 }
 
-module_init(slb_init);
-module_exit(slb_exit);
+module_init(slb_main_init);
+module_exit(slb_main_exit);
 
 MODULE_AUTHOR("The shadowlb developers");
 MODULE_DESCRIPTION("IPVS connections served from a per-CPU flow table");

@@ -4,12 +4,12 @@
  *
  *  operation                        | locking
  * ----------------------------------+----------------------------------------
- *  the list of namespaces           | slb_nets_mutex; innermost, for it is
+ *  the list of namespaces           | slb_netns_mutex; innermost, for it is
  *                                   | taken under the lock of CPU hotplug
  *
- * Teardown of a namespace: slb_net_pre_exit() closes the doors (sysctl, hooks),
+ * Teardown of a namespace: slb_netns_pre_exit() closes the doors (sysctl, hooks),
  * the core waits for RCU readers, so that no hook runs any more, and
- * slb_net_exit_one() cancels the work and ends the flows. IPVS's own exit,
+ * slb_netns_exit_one() cancels the work and ends the flows. IPVS's own exit,
  * which waits until no connection is left, comes after ours because it was
  * registered first.
  */
@@ -26,40 +26,40 @@
 
 unsigned int slb_ns_id __read_mostly;
 
-static DEFINE_MUTEX(slb_nets_mutex);
-static LIST_HEAD(slb_nets);
-static int slb_cpuhp_state;
+static DEFINE_MUTEX(slb_netns_mutex);
+static LIST_HEAD(slb_netns_list);
+static int slb_netns_cpuhp;
 /* Who registers the pernet operations, as long as that lasts. */
-static const struct task_struct *slb_net_loader;
+static const struct task_struct *slb_netns_loader;
 
-static int slb_net_init_one(struct net *net)
+static int slb_netns_init_one(struct net *net)
 {
 	struct slb_ns *ns = slb_ns(net);
 	int err;
 
 	ns->net = net;
 	/* who loads the module has not created the namespaces that there are */
-	if (current != READ_ONCE(slb_net_loader))
+	if (current != READ_ONCE(slb_netns_loader))
 		ns->payer = slb_memory_payer();
-	ns->scope = slb_scope;
+	ns->scope = slb_scope_default;
 	ns->lease = SLB_LEASE_DEFAULT;
 	slb_nf_init(ns);
-	err = slb_sweep_net_init(ns);
+	err = slb_sweep_ns_init(ns);
 	if (err)
 		goto err_payer;
-	mutex_lock(&slb_nets_mutex);
-	list_add_tail(&ns->list, &slb_nets);
-	mutex_unlock(&slb_nets_mutex);
-	err = slb_stats_init(net);
+	mutex_lock(&slb_netns_mutex);
+	list_add_tail(&ns->list, &slb_netns_list);
+	mutex_unlock(&slb_netns_mutex);
+	err = slb_proc_stat_init(net);
 	if (err)
 		goto err_sweep;
-	err = slb_show_init(net);
+	err = slb_proc_init(net);
 	if (err)
 		goto err_stats;
-	err = slb_list_init(net);
+	err = slb_proc_flows_init(net);
 	if (err)
 		goto err_show;
-	err = slb_why_init(net);
+	err = slb_proc_services_init(net);
 	if (err)
 		goto err_list;
 	err = slb_sysctl_init(ns);
@@ -73,24 +73,24 @@ static int slb_net_init_one(struct net *net)
 err_sysctl:
 	slb_sysctl_exit(ns);
 err_why:
-	slb_why_exit(net);
+	slb_proc_services_exit(net);
 err_list:
-	slb_list_exit(net);
+	slb_proc_flows_exit(net);
 err_show:
-	slb_show_exit(net);
+	slb_proc_exit(net);
 err_stats:
-	slb_stats_exit(net);
+	slb_proc_stat_exit(net);
 err_sweep:
-	mutex_lock(&slb_nets_mutex);
+	mutex_lock(&slb_netns_mutex);
 	list_del(&ns->list);
-	mutex_unlock(&slb_nets_mutex);
-	slb_sweep_net_exit(ns);
+	mutex_unlock(&slb_netns_mutex);
+	slb_sweep_ns_exit(ns);
 err_payer:
 	slb_memory_payer_put(ns->payer);
 	return err;
 }
 
-static void slb_net_pre_exit(struct net *net)
+static void slb_netns_pre_exit(struct net *net)
 {
 	struct slb_ns *ns = slb_ns(net);
 
@@ -98,71 +98,71 @@ static void slb_net_pre_exit(struct net *net)
 	slb_scope_exit(ns);
 }
 
-static void slb_net_exit_one(struct net *net)
+static void slb_netns_exit_one(struct net *net)
 {
 	struct slb_ns *ns = slb_ns(net);
 
-	slb_why_exit(net);
-	slb_list_exit(net);
-	slb_show_exit(net);
-	slb_stats_exit(net);
-	mutex_lock(&slb_nets_mutex);
+	slb_proc_services_exit(net);
+	slb_proc_flows_exit(net);
+	slb_proc_exit(net);
+	slb_proc_stat_exit(net);
+	mutex_lock(&slb_netns_mutex);
 	list_del(&ns->list);
-	mutex_unlock(&slb_nets_mutex);
-	slb_sweep_net_exit(ns);
+	mutex_unlock(&slb_netns_mutex);
+	slb_sweep_ns_exit(ns);
 	slb_memory_payer_put(ns->payer);
 }
 
-static struct pernet_operations slb_net_ops = {
-	.init		= slb_net_init_one,
-	.pre_exit	= slb_net_pre_exit,
-	.exit		= slb_net_exit_one,
+static struct pernet_operations slb_netns_ops = {
+	.init		= slb_netns_init_one,
+	.pre_exit	= slb_netns_pre_exit,
+	.exit		= slb_netns_exit_one,
 	.id		= &slb_ns_id,
 	.size		= sizeof(struct slb_ns),
 };
 
-static int slb_cpu_dead(unsigned int cpu)
+static int slb_netns_cpu_dead(unsigned int cpu)
 {
 	struct slb_ns *ns;
 
-	mutex_lock(&slb_nets_mutex);
-	list_for_each_entry(ns, &slb_nets, list)
+	mutex_lock(&slb_netns_mutex);
+	list_for_each_entry(ns, &slb_netns_list, list)
 		slb_sweep_dead(ns, cpu);
-	mutex_unlock(&slb_nets_mutex);
+	mutex_unlock(&slb_netns_mutex);
 	return 0;
 }
 
 /**
- * slb_net_init() - begin to look after namespaces and CPUs
+ * slb_netns_init() - begin to look after namespaces and CPUs
  *
  * Context: process.
  * Return: 0, or a negative error.
  */
-int slb_net_init(void)
+int slb_netns_init(void)
 {
 	int err;
 
 	/* a state of the BP's part: torn down when the CPU runs nothing more */
 	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "net/shadowlb",
-					NULL, slb_cpu_dead);
+					NULL, slb_netns_cpu_dead);
 	if (err < 0)
 		return err;
-	slb_cpuhp_state = err;
-	WRITE_ONCE(slb_net_loader, current);
-	err = register_pernet_subsys(&slb_net_ops);
-	WRITE_ONCE(slb_net_loader, NULL);
+	slb_netns_cpuhp = err;
+	WRITE_ONCE(slb_netns_loader, current);
+	err = register_pernet_subsys(&slb_netns_ops);
+	WRITE_ONCE(slb_netns_loader, NULL);
 	if (err)
-		cpuhp_remove_state_nocalls(slb_cpuhp_state);
+		cpuhp_remove_state_nocalls(slb_netns_cpuhp);
 	return err;
 }
 
 /**
- * slb_net_exit() - stop it; ends all flows
+ * slb_netns_exit() - stop it; ends all flows
  *
  * Context: process.
  */
-void slb_net_exit(void)
+void slb_netns_exit(void)
 {
-	unregister_pernet_subsys(&slb_net_ops);
-	cpuhp_remove_state_nocalls(slb_cpuhp_state);
+	unregister_pernet_subsys(&slb_netns_ops);
+	cpuhp_remove_state_nocalls(slb_netns_cpuhp);
 }

@@ -3,7 +3,7 @@
 #ifndef _SLB_NETNS_H
 #define _SLB_NETNS_H
 
-int slb_net_init(void);
-void slb_net_exit(void);
+int slb_netns_init(void);
+void slb_netns_exit(void);
 
 #endif /* _SLB_NETNS_H */

@@ -129,7 +129,7 @@ static struct slb_flow *slb_learn_new(struct slb_ns *ns, struct slb_cpu_state *c
 	}
 	if (flow->dst)
 		slb_cpu_end(ns, cpu, flow, SLB_EVICTED);
-	else if (t->used > t->grow_at && slb_table_size(t) < slb_flows)
+	else if (t->used > t->grow_at && slb_table_size(t) < slb_flows_max)
 		slb_sweep_grow(this_cpu_ptr(ns->cpu));
 	if (!wide)
 		slb_flow4(flow)->key = pkt->key4;

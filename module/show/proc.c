@@ -4,11 +4,11 @@
  *
  *  operation       | locking
  * -----------------+---------------------------------------------------------
- *  slb_show        | process; RCU for the hooks. What belongs to CPUs is read
+ *  slb_proc_show        | process; RCU for the hooks. What belongs to CPUs is read
  *                  | word by word, and is as old as each word
  *
  * The file is safe to read while its namespace or the module goes away: an open
- * file holds the namespace, and slb_show_exit(), which comes before anything
+ * file holds the namespace, and slb_proc_exit(), which comes before anything
  * that is shown is freed, waits for reads under way and ends the others.
  */
 #include <linux/cpumask.h>
@@ -29,14 +29,14 @@
 #include "state/cpu.h"
 
 /**
- * struct slb_tables - the tables of a CPU, or of all, in figures
+ * struct slb_proc_tables - the tables of a CPU, or of all, in figures
  * @size: flows that there is room for: narrow, wide
  * @used: flows in use, likewise
  * @bytes: memory allocated
  * @swept: how long the last sweep took, in us; of all the longest
  * @bh_off: longest time that kept BHs disabled, in ns
  */
-struct slb_tables {
+struct slb_proc_tables {
 	u64	size[2];
 	u64	used[2];
 	u64	bytes;
@@ -44,8 +44,8 @@ struct slb_tables {
 	u32	bh_off;
 };
 
-static void slb_tables_add(struct slb_tables *sum, const struct slb_table *t,
-			   bool wide)
+static void slb_proc_tables_add(struct slb_proc_tables *sum, const struct slb_table *t,
+				bool wide)
 {
 	u32 bytes = t->size + slb_table_stats_size(t->size);
 	u64 size;
@@ -61,23 +61,23 @@ static void slb_tables_add(struct slb_tables *sum, const struct slb_table *t,
 		sum->bytes += ((u64)READ_ONCE(t->old_mask) + 1) * SLB_WAYS * bytes;
 }
 
-static void slb_tables_show(struct seq_file *seq, const struct slb_tables *t)
+static void slb_proc_tables_show(struct seq_file *seq, const struct slb_proc_tables *t)
 {
 	seq_printf(seq, " %10llu %10llu %10llu %10llu %12llu %8u %9u\n",
 		   t->size[0], t->used[0], t->size[1], t->used[1], t->bytes,
 		   t->swept, t->bh_off / (u32)NSEC_PER_USEC);
 }
 
-static void slb_cpus_show(struct seq_file *seq, struct slb_ns *ns)
+static void slb_proc_cpus_show(struct seq_file *seq, struct slb_ns *ns)
 {
 	const struct slb_cpu_state *state;
-	struct slb_tables all = {};
+	struct slb_proc_tables all = {};
 	const struct slb_ns_cpu *c;
 	unsigned int cpu;
 
 	seq_puts(seq, "\ncpu     narrow       used       wide       used        bytes sweep_us bh_off_us\n");
 	for_each_possible_cpu(cpu) {
-		struct slb_tables one = {};
+		struct slb_proc_tables one = {};
 
 		c = per_cpu_ptr(ns->cpu, cpu);
 		/* pairs with slb_sweep_alloc() */
@@ -87,13 +87,13 @@ static void slb_cpus_show(struct seq_file *seq, struct slb_ns *ns)
 				    slb_service_rows() * sizeof(void *) +
 				    READ_ONCE(state->services.taken) *
 				    sizeof(struct slb_service);
-			slb_tables_add(&one, &state->narrow, false);
-			slb_tables_add(&one, &state->wide, true);
+			slb_proc_tables_add(&one, &state->narrow, false);
+			slb_proc_tables_add(&one, &state->wide, true);
 		}
 		seq_printf(seq, "%-3u", cpu);
 		one.swept = READ_ONCE(c->swept);
 		one.bh_off = READ_ONCE(c->bh_off_max);
-		slb_tables_show(seq, &one);
+		slb_proc_tables_show(seq, &one);
 		all.size[0] += one.size[0];
 		all.used[0] += one.used[0];
 		all.size[1] += one.size[1];
@@ -103,13 +103,13 @@ static void slb_cpus_show(struct seq_file *seq, struct slb_ns *ns)
 		all.bh_off = max(all.bh_off, one.bh_off);
 	}
 	seq_puts(seq, "all");
-	slb_tables_show(seq, &all);
+	slb_proc_tables_show(seq, &all);
 }
 
 /* A chain of nftables has a name. It lives, as its hook does, for a grace period
  * longer than the list of hooks that it was found in.
  */
-static void slb_chain_show(struct seq_file *seq, const struct nf_hook_ops *ops)
+static void slb_proc_chain_show(struct seq_file *seq, const struct nf_hook_ops *ops)
 {
 	const struct nft_chain *chain = ops->priv;
 
@@ -120,7 +120,7 @@ static void slb_chain_show(struct seq_file *seq, const struct nf_hook_ops *ops)
 }
 
 /* Of a hook of nftables, what its rules look at that differs between packets of a flow. */
-static void slb_looks_show(struct seq_file *seq, u32 looks)
+static void slb_proc_looks_show(struct seq_file *seq, u32 looks)
 {
 	const char *name, *sep = " per-packet=";
 	unsigned int bit;
@@ -133,7 +133,7 @@ static void slb_looks_show(struct seq_file *seq, u32 looks)
 	}
 }
 
-static const char *slb_family_name(u8 family)
+static const char *slb_proc_family_name(u8 family)
 {
 	switch (family) {
 	case NFPROTO_IPV4:
@@ -150,21 +150,21 @@ static const char *slb_family_name(u8 family)
 /* Without symbols %ps would print the address. @dev: the device that it belongs to, or
  * NULL.
  */
-static void slb_hook_show(struct seq_file *seq, struct slb_rules *rules,
-			  u8 family, const char *hook,
-			  const struct nf_hook_ops *ops,
-			  const struct net_device *dev)
+static void slb_proc_hook_show(struct seq_file *seq, struct slb_rules *rules,
+			       u8 family, const char *hook,
+			       const struct nf_hook_ops *ops,
+			       const struct net_device *dev)
 {
-	seq_printf(seq, "%-7s %-11s %11d", slb_family_name(family), hook,
+	seq_printf(seq, "%-7s %-11s %11d", slb_proc_family_name(family), hook,
 		   ops->priority);
 	if (IS_ENABLED(CONFIG_KALLSYMS))
 		seq_printf(seq, " %ps", ops->hook);
 	else
 		seq_puts(seq, " ?");
 	if (ops->hook_ops_type == NF_HOOK_OP_NF_TABLES)
-		slb_chain_show(seq, ops);
+		slb_proc_chain_show(seq, ops);
 	seq_printf(seq, "%s%s", dev ? " dev " : "", dev ? dev->name : "");
-	slb_looks_show(seq, slb_rules_looks(rules, ops, family));
+	slb_proc_looks_show(seq, slb_rules_looks(rules, ops, family));
 	seq_putc(seq, '\n');
 }
 
@@ -172,10 +172,10 @@ static void slb_hook_show(struct seq_file *seq, struct slb_rules *rules,
  * XDP, those before it. Of a hook that was unregistered without memory for a shorter list
  * a place holder is left, which has no family.
  */
-static void slb_hooks_show(struct seq_file *seq, struct slb_rules *rules,
-			   u8 family,
-			   struct nf_hook_entries __rcu * const *heads,
-			   bool before)
+static void slb_proc_hooks_show(struct seq_file *seq, struct slb_rules *rules,
+				u8 family,
+				struct nf_hook_entries __rcu * const *heads,
+				bool before)
 {
 	static const char *const names[NF_INET_NUMHOOKS] = {
 		[NF_INET_PRE_ROUTING]	= "prerouting",
@@ -198,8 +198,8 @@ static void slb_hooks_show(struct seq_file *seq, struct slb_rules *rules,
 			if (slb_nf_own(ops))
 				behind = true;
 			else if (behind != before && ops->pf != NFPROTO_UNSPEC)
-				slb_hook_show(seq, rules, family, names[hook],
-					      ops, NULL);
+				slb_proc_hook_show(seq, rules, family, names[hook],
+						   ops, NULL);
 		}
 	}
 }
@@ -207,8 +207,8 @@ static void slb_hooks_show(struct seq_file *seq, struct slb_rules *rules,
 /* With br_netfilter, whose hook at a port has that of shadowlb called: hooks behind it, until the
  * bridge has passed a packet up.
  */
-static void slb_bridge_show(struct seq_file *seq, struct slb_rules *rules,
-			    const struct net *net)
+static void slb_proc_bridge_show(struct seq_file *seq, struct slb_rules *rules,
+				 const struct net *net)
 {
 	static const char *const names[] = {
 		[NF_BR_PRE_ROUTING]	= "prerouting",
@@ -229,16 +229,16 @@ static void slb_bridge_show(struct seq_file *seq, struct slb_rules *rules,
 			    ops->hook_ops_type == NF_HOOK_OP_UNDEFINED)
 				behind = true;
 			else if (behind && ops->pf != NFPROTO_UNSPEC)
-				slb_hook_show(seq, rules, NFPROTO_BRIDGE,
-					      names[hook], ops, NULL);
+				slb_proc_hook_show(seq, rules, NFPROTO_BRIDGE,
+						   names[hook], ops, NULL);
 		}
 	}
 }
 
-static void slb_dev_hooks_show(struct seq_file *seq, struct slb_rules *rules,
-			       const char *hook,
-			       const struct nf_hook_entries *e,
-			       const struct net_device *dev)
+static void slb_proc_dev_hooks_show(struct seq_file *seq, struct slb_rules *rules,
+				    const char *hook,
+				    const struct nf_hook_entries *e,
+				    const struct net_device *dev)
 {
 	const struct nf_hook_ops *ops;
 	unsigned int i;
@@ -246,15 +246,15 @@ static void slb_dev_hooks_show(struct seq_file *seq, struct slb_rules *rules,
 	for (i = 0; e && i < e->num_hook_entries; i++) {
 		ops = READ_ONCE(nf_hook_entries_get_hook_ops(e)[i]);
 		if (ops->pf != NFPROTO_UNSPEC)
-			slb_hook_show(seq, rules, NFPROTO_NETDEV, hook, ops, dev);
+			slb_proc_hook_show(seq, rules, NFPROTO_NETDEV, hook, ops, dev);
 	}
 }
 
 /* What XDP skips as well, where devices have programs, be they shadowlb's or not: hooks
  * before shadowlb's own, those of the devices, and their queueing disciplines.
  */
-static void slb_xdp_show(struct seq_file *seq, struct slb_rules *rules,
-			 struct net *net)
+static void slb_proc_xdp_show(struct seq_file *seq, struct slb_rules *rules,
+			      struct net *net)
 {
 	struct net_device *dev;
 	bool any = false;
@@ -264,22 +264,22 @@ static void slb_xdp_show(struct seq_file *seq, struct slb_rules *rules,
 			continue;
 		if (!any) {
 			seq_puts(seq, "\nskipped by XDP      priority function\n");
-			slb_hooks_show(seq, rules, NFPROTO_IPV4,
-				       net->nf.hooks_ipv4, true);
-			slb_hooks_show(seq, rules, NFPROTO_IPV6,
-				       net->nf.hooks_ipv6, true);
+			slb_proc_hooks_show(seq, rules, NFPROTO_IPV4,
+					    net->nf.hooks_ipv4, true);
+			slb_proc_hooks_show(seq, rules, NFPROTO_IPV6,
+					    net->nf.hooks_ipv6, true);
 			any = true;
 		}
-		slb_dev_hooks_show(seq, rules, "ingress", slb_dev_ingress(dev),
-				   dev);
-		slb_dev_hooks_show(seq, rules, "egress", slb_dev_egress(dev),
-				   dev);
+		slb_proc_dev_hooks_show(seq, rules, "ingress", slb_dev_ingress(dev),
+					dev);
+		slb_proc_dev_hooks_show(seq, rules, "egress", slb_dev_egress(dev),
+					dev);
 		seq_printf(seq, "qdisc   %-23s %s dev %s\n", "egress",
 			   rcu_dereference(dev->qdisc)->ops->id, dev->name);
 	}
 }
 
-static int slb_show(struct seq_file *seq, void *v)
+static int slb_proc_show(struct seq_file *seq, void *v)
 {
 	struct net *net = seq_file_single_net(seq);
 	struct slb_ns *ns = slb_ns(net);
@@ -289,47 +289,59 @@ static int slb_show(struct seq_file *seq, void *v)
 
 	seq_printf(seq, "scope  %d\nlease  %d\nverify %d\nhooked %d\nflows  %u\n",
 		   READ_ONCE(ns->scope), READ_ONCE(ns->lease),
-		   READ_ONCE(ns->verify), hooked, slb_flows);
+		   READ_ONCE(ns->verify), hooked, slb_flows_max);
 	seq_printf(seq, "xdp    %d%s%s\n", !no_xdp, no_xdp ? " " : "",
 		   no_xdp ?: "");
-	slb_cpus_show(seq, ns);
+	slb_proc_cpus_show(seq, ns);
 	if (!hooked)
 		return 0;
 	seq_puts(seq, "\nskipped hook        priority function\n");
 	slb_rules_init(&rules, net);
 	rcu_read_lock();
-	slb_hooks_show(seq, &rules, NFPROTO_IPV4, net->nf.hooks_ipv4, false);
-	slb_hooks_show(seq, &rules, NFPROTO_IPV6, net->nf.hooks_ipv6, false);
-	slb_bridge_show(seq, &rules, net);
+	slb_proc_hooks_show(seq, &rules, NFPROTO_IPV4, net->nf.hooks_ipv4, false);
+	slb_proc_hooks_show(seq, &rules, NFPROTO_IPV6, net->nf.hooks_ipv6, false);
+	slb_proc_bridge_show(seq, &rules, net);
 	if (!no_xdp)
-		slb_xdp_show(seq, &rules, net);
+		slb_proc_xdp_show(seq, &rules, net);
 	rcu_read_unlock();
 	slb_rules_exit(&rules);
 	return 0;
 }
 
 /**
- * slb_show_init() - show what holds in a namespace
+ * slb_proc_proto_name() - a protocol in a word
+ * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
+ *
+ * Context: any.
+ */
+const char *slb_proc_proto_name(u8 proto)
+{
+	return proto == IPPROTO_TCP ? "TCP" :
+	       proto == IPPROTO_UDP ? "UDP" : "SCTP";
+}
+
+/**
+ * slb_proc_init() - show what holds in a namespace
  * @net: the namespace
  *
  * Context: process.
  * Return: 0, or -ENOMEM.
  */
-int slb_show_init(struct net *net)
+int slb_proc_init(struct net *net)
 {
-	if (!proc_create_net_single("shadowlb", 0440, net->proc_net, slb_show,
+	if (!proc_create_net_single("shadowlb", 0440, net->proc_net, slb_proc_show,
 				    NULL))
 		return -ENOMEM;
 	return 0;
 }
 
 /**
- * slb_show_exit() - stop showing it
+ * slb_proc_exit() - stop showing it
  * @net: the namespace
  *
  * Context: process; waits for readers.
  */
-void slb_show_exit(struct net *net)
+void slb_proc_exit(struct net *net)
 {
 	remove_proc_entry("shadowlb", net->proc_net);
 }

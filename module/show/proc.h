@@ -7,15 +7,15 @@
 
 struct net;
 
-int slb_stats_init(struct net *net);
-void slb_stats_exit(struct net *net);
-int slb_show_init(struct net *net);
-void slb_show_exit(struct net *net);
-int slb_list_init(struct net *net);
-void slb_list_exit(struct net *net);
-int slb_why_init(struct net *net);
-void slb_why_exit(struct net *net);
+int slb_proc_stat_init(struct net *net);
+void slb_proc_stat_exit(struct net *net);
+int slb_proc_init(struct net *net);
+void slb_proc_exit(struct net *net);
+int slb_proc_flows_init(struct net *net);
+void slb_proc_flows_exit(struct net *net);
+int slb_proc_services_init(struct net *net);
+void slb_proc_services_exit(struct net *net);
 
-const char *slb_proto_name(u8 proto);
+const char *slb_proc_proto_name(u8 proto);
 
 #endif /* _SLB_PROC_H */

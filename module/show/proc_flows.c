@@ -4,13 +4,13 @@
  *
  *  operation        | locking
  * ------------------+--------------------------------------------------------
- *  slb_list_chunk   | RCU, BH off, on the CPU that owns the flows
- *  slb_list_cpu     | process, a work item on that CPU
+ *  slb_proc_flows_chunk   | RCU, BH off, on the CPU that owns the flows
+ *  slb_proc_flows_cpu     | process, a work item on that CPU
  *  all else         | process, the seq_file's mutex
  *
  * A flow belongs to its CPU, and nothing tells another one that it is changing.
  * So a reader has that CPU copy some flows for it, as the sweep looks at them: BHs
- * are off for SLB_LIST_CHUNK slots at a time, and packets are not held up for
+ * are off for SLB_PROC_FLOWS_CHUNK slots at a time, and packets are not held up for
  * longer than that. A read() returns a page at most, and a signal ends it.
  *
  * A position is a stop of slb_table_walk(), and a slot in its set. What belongs to it is
@@ -20,14 +20,14 @@
  *
  * What may go away while the file is open or being read:
  *
- * The CPU: slb_list_work() keeps it online until the work is done. A CPU that is
+ * The CPU: slb_proc_flows_work() keeps it online until the work is done. A CPU that is
  * not online has no flows: slb_sweep_dead() has ended them.
  *
  * The namespace: an open file holds it.
  *
- * The module, and with it our part of the namespace: slb_list_exit() waits for
+ * The module, and with it our part of the namespace: slb_proc_flows_exit() waits for
  * reads under way and makes later ones fail. It comes before tables are freed
- * (slb_net_exit_one()), and a read ends only when its work has ended. Nothing of
+ * (slb_netns_exit_one()), and a read ends only when its work has ended. Nothing of
  * a flow is followed after its chunk: what is printed was copied.
  */
 #include <linux/cpu.h>
@@ -43,20 +43,20 @@
 #include "state/cpu.h"
 
 /* Sets between two moments at which BHs are let in. */
-#define SLB_LIST_CHUNK	32u
+#define SLB_PROC_FLOWS_CHUNK	32u
 
 /* Chunks that one work item looks at, if it finds nothing. */
-#define SLB_LIST_CHUNKS	64
+#define SLB_PROC_FLOWS_CHUNKS	64
 
 /* Room for flows that are copied at a time: about a page of text. */
-#define SLB_LIST_FLOWS	32
+#define SLB_PROC_FLOWS_MAX	32
 
 /* A position less one: CPU, table, set backwards, slot. */
-#define SLB_LIST_SHIFT	ilog2(SLB_FLOWS_MAX)
-#define SLB_LIST_SLOT	(SLB_FLOWS_MAX - 1)
+#define SLB_PROC_FLOWS_SHIFT	ilog2(SLB_FLOWS_MAX)
+#define SLB_PROC_FLOWS_SLOT	(SLB_FLOWS_MAX - 1)
 
 /**
- * struct slb_listed - a copy of a flow
+ * struct slb_proc_flow - a copy of a flow
  * @pos: its position
  * @key: which packets
  * @server: address of the real server
@@ -70,7 +70,7 @@
  * @idle: milliseconds since it served a packet or was proved
  * @packets: packets served
  */
-struct slb_listed {
+struct slb_proc_flow {
 	loff_t			pos;
 	struct slb_key6		key;
 	union nf_inet_addr	server;
@@ -86,7 +86,7 @@ struct slb_listed {
 };
 
 /**
- * struct slb_list - a reader
+ * struct slb_proc_flows - a reader
  * @p: first, as seq_file_net() wants it
  * @ns: the namespace
  * @pos: where to go on
@@ -94,29 +94,17 @@ struct slb_listed {
  * @i: the one to show
  * @flow: copies
  */
-struct slb_list {
+struct slb_proc_flows {
 	struct seq_net_private	p;
 	struct slb_ns		*ns;
 	loff_t			pos;
 	u32			n;
 	u32			i;
-	struct slb_listed	flow[SLB_LIST_FLOWS];
+	struct slb_proc_flow	flow[SLB_PROC_FLOWS_MAX];
 };
 
-/**
- * slb_proto_name() - a protocol in a word
- * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP
- *
- * Context: any.
- */
-const char *slb_proto_name(u8 proto)
-{
-	return proto == IPPROTO_TCP ? "TCP" :
-	       proto == IPPROTO_UDP ? "UDP" : "SCTP";
-}
-
 /* As "ipvsadm" has it, and the kind of tunnel. */
-static const char *slb_method_name(const struct ip_vs_conn *cp)
+static const char *slb_proc_flows_method(const struct ip_vs_conn *cp)
 {
 	switch (slb_conn_method(cp)) {
 	case IP_VS_CONN_F_MASQ:
@@ -134,10 +122,10 @@ static const char *slb_method_name(const struct ip_vs_conn *cp)
 	}
 }
 
-static void slb_list_flow(struct slb_list *l, const struct slb_table *t,
-			  struct slb_flow *flow)
+static void slb_proc_flows_copy(struct slb_proc_flows *l, const struct slb_table *t,
+				struct slb_flow *flow)
 {
-	struct slb_listed *f = &l->flow[l->n++];
+	struct slb_proc_flow *f = &l->flow[l->n++];
 	const struct slb_flow_stats *stats = slb_table_stats(t, flow);
 	const struct ip_vs_conn *cp = flow->conn;
 	const struct net_device *dev;
@@ -152,7 +140,7 @@ static void slb_list_flow(struct slb_list *l, const struct slb_table *t,
 	f->server = cp->daddr;
 	f->port = cp->dport;
 	f->v6 = cp->daf == AF_INET6;
-	f->method = slb_method_name(cp);
+	f->method = slb_proc_flows_method(cp);
 	f->flags = flow->flags;
 	f->age = (u32)ktime_get_seconds() - stats->born;
 	f->idle = jiffies_to_msecs(slb_flow_idle(flow, jiffies));
@@ -162,9 +150,9 @@ static void slb_list_flow(struct slb_list *l, const struct slb_table *t,
 /* Copies flows of the set at the position, from its slot on, and moves the position
  * to the next set. There is room for a whole set.
  */
-static void slb_list_set(struct slb_list *l, const struct slb_table *t, u32 seed)
+static void slb_proc_flows_set(struct slb_proc_flows *l, const struct slb_table *t, u32 seed)
 {
-	u32 at = (l->pos & SLB_LIST_SLOT) / SLB_WAYS, hash, mask, next;
+	u32 at = (l->pos & SLB_PROC_FLOWS_SLOT) / SLB_WAYS, hash, mask, next;
 	void *set = slb_table_walk(t, at, &hash, &mask, &next);
 	u32 way = l->pos & (SLB_WAYS - 1);
 	struct slb_flow *flow;
@@ -173,47 +161,47 @@ static void slb_list_set(struct slb_list *l, const struct slb_table *t, u32 seed
 		flow = slb_table_set_at(t, set, way);
 		if (flow->dst &&
 		    (!t->old || (slb_flow_hash(flow, seed) & mask) == hash))
-			slb_list_flow(l, t, flow);
+			slb_proc_flows_copy(l, t, flow);
 	}
 	/* the position is one set on */
 	l->pos += (loff_t)(next - at - 1) * SLB_WAYS;
 }
 
 /* Is there room for the flows of another set? */
-static bool slb_list_room(const struct slb_list *l)
+static bool slb_proc_flows_room(const struct slb_proc_flows *l)
 {
-	return l->n + SLB_WAYS <= SLB_LIST_FLOWS;
+	return l->n + SLB_WAYS <= SLB_PROC_FLOWS_MAX;
 }
 
 /* Copies flows from the position on, and moves it: behind the last set looked
  * at, or to the next table.
  */
-static void slb_list_chunk(struct slb_list *l, const struct slb_cpu_state *state)
+static void slb_proc_flows_chunk(struct slb_proc_flows *l, const struct slb_cpu_state *state)
 {
-	bool wide = l->pos >> SLB_LIST_SHIFT & 1;
+	bool wide = l->pos >> SLB_PROC_FLOWS_SHIFT & 1;
 	const struct slb_table *t = wide ? &state->wide : &state->narrow;
-	loff_t next = ((l->pos >> SLB_LIST_SHIFT) + 1) << SLB_LIST_SHIFT;
+	loff_t next = ((l->pos >> SLB_PROC_FLOWS_SHIFT) + 1) << SLB_PROC_FLOWS_SHIFT;
 	u32 i;
 
 	if (!slb_table_ready(t) || !t->used) {
 		l->pos = next;
 		return;
 	}
-	for (i = 0; i < SLB_LIST_CHUNK && l->pos < next && slb_list_room(l); i++)
-		slb_list_set(l, t, state->seed);
+	for (i = 0; i < SLB_PROC_FLOWS_CHUNK && l->pos < next && slb_proc_flows_room(l); i++)
+		slb_proc_flows_set(l, t, state->seed);
 }
 
 /* On the CPU that the position tells. */
-static long slb_list_cpu(void *arg)
+static long slb_proc_flows_cpu(void *arg)
 {
-	struct slb_list *l = arg;
-	unsigned int cpu = l->pos >> (SLB_LIST_SHIFT + 1);
+	struct slb_proc_flows *l = arg;
+	unsigned int cpu = l->pos >> (SLB_PROC_FLOWS_SHIFT + 1);
 	const struct slb_cpu_state *state;
 	u32 i;
 
-	for (i = 0; i < SLB_LIST_CHUNKS; i++) {
-		if (!slb_list_room(l) ||
-		    l->pos >> (SLB_LIST_SHIFT + 1) != cpu)
+	for (i = 0; i < SLB_PROC_FLOWS_CHUNKS; i++) {
+		if (!slb_proc_flows_room(l) ||
+		    l->pos >> (SLB_PROC_FLOWS_SHIFT + 1) != cpu)
 			break;
 		local_bh_disable();
 		rcu_read_lock();
@@ -223,7 +211,7 @@ static long slb_list_cpu(void *arg)
 		if (smp_processor_id() != cpu)
 			state = NULL;
 		if (state)
-			slb_list_chunk(l, state);
+			slb_proc_flows_chunk(l, state);
 		rcu_read_unlock();
 		local_bh_enable();
 		if (!state)
@@ -233,24 +221,24 @@ static long slb_list_cpu(void *arg)
 	return 0;
 }
 
-/* Run slb_list_cpu() on a CPU. Linux 7.x keeps work_on_cpu_safe(), which would do
+/* Run slb_proc_flows_cpu() on a CPU. Linux 7.x keeps work_on_cpu_safe(), which would do
  * the same, to itself.
  */
-static long slb_list_work(struct slb_list *l, unsigned int cpu)
+static long slb_proc_flows_work(struct slb_proc_flows *l, unsigned int cpu)
 {
 	long err = -ENODEV;
 
 	cpus_read_lock();
 	if (cpu_online(cpu))
-		err = work_on_cpu(cpu, slb_list_cpu, l);
+		err = work_on_cpu(cpu, slb_proc_flows_cpu, l);
 	cpus_read_unlock();
 	return err;
 }
 
 /* The first flow from the position on, and copies of some that follow it. */
-static struct slb_listed *slb_list_fill(struct seq_file *seq, loff_t *pos)
+static struct slb_proc_flow *slb_proc_flows_fill(struct seq_file *seq, loff_t *pos)
 {
-	struct slb_list *l = seq->private;
+	struct slb_proc_flows *l = seq->private;
 	unsigned int cpu;
 
 	l->ns = slb_ns(seq_file_net(seq));
@@ -258,33 +246,33 @@ static struct slb_listed *slb_list_fill(struct seq_file *seq, loff_t *pos)
 	l->n = 0;
 	l->i = 0;
 	while (!l->n) {
-		cpu = l->pos >> (SLB_LIST_SHIFT + 1);
+		cpu = l->pos >> (SLB_PROC_FLOWS_SHIFT + 1);
 		if (cpu >= nr_cpu_ids)
 			return NULL;
 		if (signal_pending(current))
 			return ERR_PTR(-EINTR);
-		if (!cpu_possible(cpu) || slb_list_work(l, cpu))
-			l->pos = (loff_t)(cpu + 1) << (SLB_LIST_SHIFT + 1);
+		if (!cpu_possible(cpu) || slb_proc_flows_work(l, cpu))
+			l->pos = (loff_t)(cpu + 1) << (SLB_PROC_FLOWS_SHIFT + 1);
 	}
 	*pos = l->flow[0].pos;
 	return &l->flow[0];
 }
 
-static void *slb_list_start(struct seq_file *seq, loff_t *pos)
+static void *slb_proc_flows_start(struct seq_file *seq, loff_t *pos)
 {
-	struct slb_list *l = seq->private;
+	struct slb_proc_flows *l = seq->private;
 
 	if (!*pos)
 		return SEQ_START_TOKEN;
 	/* copied, but the read before had no room for it */
 	if (l->i < l->n && l->flow[l->i].pos == *pos)
 		return &l->flow[l->i];
-	return slb_list_fill(seq, pos);
+	return slb_proc_flows_fill(seq, pos);
 }
 
-static void *slb_list_next(struct seq_file *seq, void *v, loff_t *pos)
+static void *slb_proc_flows_next(struct seq_file *seq, void *v, loff_t *pos)
 {
-	struct slb_list *l = seq->private;
+	struct slb_proc_flows *l = seq->private;
 
 	++*pos;
 	if (v != SEQ_START_TOKEN) {
@@ -294,15 +282,15 @@ static void *slb_list_next(struct seq_file *seq, void *v, loff_t *pos)
 		}
 		*pos = l->pos + 1;
 	}
-	return slb_list_fill(seq, pos);
+	return slb_proc_flows_fill(seq, pos);
 }
 
-static void slb_list_stop(struct seq_file *seq, void *v)
+static void slb_proc_flows_stop(struct seq_file *seq, void *v)
 {
 }
 
-static void slb_list_addr(struct seq_file *seq, bool v6, const void *addr,
-			  __be16 port)
+static void slb_proc_flows_addr(struct seq_file *seq, bool v6, const void *addr,
+				__be16 port)
 {
 	if (v6)
 		seq_printf(seq, " [%pI6c]:%u", addr, ntohs(port));
@@ -310,9 +298,9 @@ static void slb_list_addr(struct seq_file *seq, bool v6, const void *addr,
 		seq_printf(seq, " %pI4:%u", addr, ntohs(port));
 }
 
-static int slb_list_show(struct seq_file *seq, void *v)
+static int slb_proc_flows_show(struct seq_file *seq, void *v)
 {
-	const struct slb_listed *f = v;
+	const struct slb_proc_flow *f = v;
 	bool v6;
 
 	if (v == SEQ_START_TOKEN) {
@@ -320,50 +308,50 @@ static int slb_list_show(struct seq_file *seq, void *v)
 		return 0;
 	}
 	v6 = !(f->key.iif_proto & SLB_KEY_MAPPED);
-	seq_puts(seq, slb_proto_name(f->key.iif_proto));
-	slb_list_addr(seq, v6, &f->key.saddr.s6_addr32[v6 ? 0 : 3],
-		      f->key.sport);
-	slb_list_addr(seq, v6, &f->key.daddr.s6_addr32[v6 ? 0 : 3],
-		      f->key.dport);
+	seq_puts(seq, slb_proc_proto_name(f->key.iif_proto));
+	slb_proc_flows_addr(seq, v6, &f->key.saddr.s6_addr32[v6 ? 0 : 3],
+			    f->key.sport);
+	slb_proc_flows_addr(seq, v6, &f->key.daddr.s6_addr32[v6 ? 0 : 3],
+			    f->key.dport);
 	seq_printf(seq, " %s %s %s", f->iif,
 		   f->flags & SLB_FLOW_OUT ? "reply" : "request", f->method);
-	slb_list_addr(seq, f->v6, &f->server, f->port);
+	slb_proc_flows_addr(seq, f->v6, &f->server, f->port);
 	seq_printf(seq, " %s %u %u.%03u %llu %u %s\n", f->oif, f->age,
 		   f->idle / 1000, f->idle % 1000, f->packets,
-		   (unsigned int)((f->pos - 1) >> (SLB_LIST_SHIFT + 1)),
+		   (unsigned int)((f->pos - 1) >> (SLB_PROC_FLOWS_SHIFT + 1)),
 		   f->flags & SLB_FLOW_SUSPENDED ? "suspended" : "active");
 	return 0;
 }
 
-static const struct seq_operations slb_list_ops = {
-	.start	= slb_list_start,
-	.next	= slb_list_next,
-	.stop	= slb_list_stop,
-	.show	= slb_list_show,
+static const struct seq_operations slb_proc_flows_ops = {
+	.start	= slb_proc_flows_start,
+	.next	= slb_proc_flows_next,
+	.stop	= slb_proc_flows_stop,
+	.show	= slb_proc_flows_show,
 };
 
 /**
- * slb_list_init() - show the flows of a namespace
+ * slb_proc_flows_init() - show the flows of a namespace
  * @net: the namespace
  *
  * Context: process.
  * Return: 0, or -ENOMEM.
  */
-int slb_list_init(struct net *net)
+int slb_proc_flows_init(struct net *net)
 {
 	if (!proc_create_net("shadowlb_flows", 0440, net->proc_net,
-			     &slb_list_ops, sizeof(struct slb_list)))
+			     &slb_proc_flows_ops, sizeof(struct slb_proc_flows)))
 		return -ENOMEM;
 	return 0;
 }
 
 /**
- * slb_list_exit() - stop showing them
+ * slb_proc_flows_exit() - stop showing them
  * @net: the namespace
  *
  * Context: process; waits for readers.
  */
-void slb_list_exit(struct net *net)
+void slb_proc_flows_exit(struct net *net)
 {
 	remove_proc_entry("shadowlb_flows", net->proc_net);
 }

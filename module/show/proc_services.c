@@ -9,7 +9,7 @@
  *
  * A service may have a row on each CPU. It is shown at the first of them, as the sum
  * of all. Rows come while the file is read, none goes: those that were there at the
- * first read are all shown, once each. They are freed after slb_why_exit(), which
+ * first read are all shown, once each. They are freed after slb_proc_services_exit(), which
  * waits for reads under way and makes later ones fail.
  */
 #include <linux/proc_fs.h>
@@ -20,8 +20,8 @@
 #include "show/proc.h"
 #include "state/cpu.h"
 
-static const struct slb_services *slb_services_of(struct seq_file *seq,
-						  unsigned int cpu)
+static const struct slb_services *slb_proc_services_of(struct seq_file *seq,
+						       unsigned int cpu)
 {
 	const struct slb_ns *ns = slb_ns(seq_file_net(seq));
 	const struct slb_cpu_state *state;
@@ -32,8 +32,8 @@ static const struct slb_services *slb_services_of(struct seq_file *seq,
 }
 
 /* Has a CPU before this one a row for the same service? Then that was shown. */
-static bool slb_why_shown(struct seq_file *seq, unsigned int cpu,
-			  const struct slb_service_key *key)
+static bool slb_proc_services_shown(struct seq_file *seq, unsigned int cpu,
+				    const struct slb_service_key *key)
 {
 	const struct slb_services *s;
 	unsigned int before;
@@ -41,7 +41,7 @@ static bool slb_why_shown(struct seq_file *seq, unsigned int cpu,
 	for_each_possible_cpu(before) {
 		if (before >= cpu)
 			return false;
-		s = slb_services_of(seq, before);
+		s = slb_proc_services_of(seq, before);
 		if (s && slb_service_find(s, key))
 			return true;
 	}
@@ -49,7 +49,7 @@ static bool slb_why_shown(struct seq_file *seq, unsigned int cpu,
 }
 
 /* A position less one: CPU and row; the one behind all is that of the others. */
-static void *slb_why_from(struct seq_file *seq, loff_t *pos)
+static void *slb_proc_services_from(struct seq_file *seq, loff_t *pos)
 {
 	const struct slb_services *s;
 	struct slb_service *row;
@@ -58,7 +58,7 @@ static void *slb_why_from(struct seq_file *seq, loff_t *pos)
 
 	for (; *pos - 1 < (loff_t)nr_cpu_ids * rows; ++*pos) {
 		cpu = (u32)(*pos - 1) / rows;
-		s = cpu_possible(cpu) ? slb_services_of(seq, cpu) : NULL;
+		s = cpu_possible(cpu) ? slb_proc_services_of(seq, cpu) : NULL;
 		if (!s) {
 			*pos = (loff_t)(cpu + 1) * rows;
 			cond_resched();
@@ -66,30 +66,30 @@ static void *slb_why_from(struct seq_file *seq, loff_t *pos)
 		}
 		/* pairs with slb_service_row() */
 		row = smp_load_acquire(&s->row[(*pos - 1) & s->mask]);
-		if (row && !slb_why_shown(seq, cpu, &row->key))
+		if (row && !slb_proc_services_shown(seq, cpu, &row->key))
 			return row;
 	}
 	return *pos - 1 == (loff_t)nr_cpu_ids * rows ? seq : NULL;
 }
 
-static void *slb_why_start(struct seq_file *seq, loff_t *pos)
+static void *slb_proc_services_start(struct seq_file *seq, loff_t *pos)
 {
-	return *pos ? slb_why_from(seq, pos) : SEQ_START_TOKEN;
+	return *pos ? slb_proc_services_from(seq, pos) : SEQ_START_TOKEN;
 }
 
-static void *slb_why_next(struct seq_file *seq, void *v, loff_t *pos)
+static void *slb_proc_services_next(struct seq_file *seq, void *v, loff_t *pos)
 {
 	++*pos;
-	return slb_why_from(seq, pos);
+	return slb_proc_services_from(seq, pos);
 }
 
-static void slb_why_stop(struct seq_file *seq, void *v)
+static void slb_proc_services_stop(struct seq_file *seq, void *v)
 {
 }
 
 /* Adds up what all CPUs know of a service, or of the others. */
-static void slb_why_sum(struct seq_file *seq,
-			const struct slb_service_key *key, u64 *sum)
+static void slb_proc_services_sum(struct seq_file *seq,
+				  const struct slb_service_key *key, u64 *sum)
 {
 	const struct slb_service *row;
 	const struct slb_services *s;
@@ -98,7 +98,7 @@ static void slb_why_sum(struct seq_file *seq,
 	int i;
 
 	for_each_possible_cpu(cpu) {
-		s = slb_services_of(seq, cpu);
+		s = slb_proc_services_of(seq, cpu);
 		if (!s)
 			continue;
 		row = key ? slb_service_find(s, key) : NULL;
@@ -110,8 +110,8 @@ static void slb_why_sum(struct seq_file *seq,
 	}
 }
 
-static void slb_why_name(struct seq_file *seq,
-			 const struct slb_service_key *key)
+static void slb_proc_services_name(struct seq_file *seq,
+				   const struct slb_service_key *key)
 {
 	if (!key)
 		seq_puts(seq, "- others");
@@ -119,14 +119,14 @@ static void slb_why_name(struct seq_file *seq,
 		seq_printf(seq, "FWM%s %u", key->af == AF_INET6 ? "6" : "",
 			   key->fwmark);
 	else if (key->af == AF_INET6)
-		seq_printf(seq, "%s [%pI6c]:%u", slb_proto_name(key->proto),
+		seq_printf(seq, "%s [%pI6c]:%u", slb_proc_proto_name(key->proto),
 			   &key->addr.in6, ntohs(key->port));
 	else
-		seq_printf(seq, "%s %pI4:%u", slb_proto_name(key->proto),
+		seq_printf(seq, "%s %pI4:%u", slb_proc_proto_name(key->proto),
 			   &key->addr.ip, ntohs(key->port));
 }
 
-static int slb_why_show(struct seq_file *seq, void *v)
+static int slb_proc_services_show(struct seq_file *seq, void *v)
 {
 	const struct slb_service *row = v;
 	const struct slb_service_key *key = v == seq ? NULL : &row->key;
@@ -137,10 +137,10 @@ static int slb_why_show(struct seq_file *seq, void *v)
 		seq_puts(seq, "proto service served slow reasons\n");
 		return 0;
 	}
-	slb_why_sum(seq, key, sum);
+	slb_proc_services_sum(seq, key, sum);
 	for (i = SLB_HIT + 1; i < SLB_REASON_XDP; i++)
 		slow += sum[i];
-	slb_why_name(seq, key);
+	slb_proc_services_name(seq, key);
 	seq_printf(seq, " %llu %llu", sum[SLB_HIT], slow);
 	for (i = SLB_HIT + 1; i < SLB_REASON_XDP; i++)
 		if (sum[i])
@@ -149,35 +149,35 @@ static int slb_why_show(struct seq_file *seq, void *v)
 	return 0;
 }
 
-static const struct seq_operations slb_why_ops = {
-	.start	= slb_why_start,
-	.next	= slb_why_next,
-	.stop	= slb_why_stop,
-	.show	= slb_why_show,
+static const struct seq_operations slb_proc_services_ops = {
+	.start	= slb_proc_services_start,
+	.next	= slb_proc_services_next,
+	.stop	= slb_proc_services_stop,
+	.show	= slb_proc_services_show,
 };
 
 /**
- * slb_why_init() - show what became of the packets of services
+ * slb_proc_services_init() - show what became of the packets of services
  * @net: the namespace
  *
  * Context: process.
  * Return: 0, or -ENOMEM.
  */
-int slb_why_init(struct net *net)
+int slb_proc_services_init(struct net *net)
 {
 	if (!proc_create_net("shadowlb_services", 0440, net->proc_net,
-			     &slb_why_ops, sizeof(struct seq_net_private)))
+			     &slb_proc_services_ops, sizeof(struct seq_net_private)))
 		return -ENOMEM;
 	return 0;
 }
 
 /**
- * slb_why_exit() - stop showing it
+ * slb_proc_services_exit() - stop showing it
  * @net: the namespace
  *
  * Context: process; waits for readers.
  */
-void slb_why_exit(struct net *net)
+void slb_proc_services_exit(struct net *net)
 {
 	remove_proc_entry("shadowlb_services", net->proc_net);
 }

@@ -12,7 +12,7 @@
 #include "show/proc.h"
 #include "state/ns.h"
 
-static struct slb_ns_cpu *slb_stats_from(struct seq_file *seq, loff_t *pos)
+static struct slb_ns_cpu *slb_proc_stat_from(struct seq_file *seq, loff_t *pos)
 {
 	struct slb_ns *ns = slb_ns(seq_file_net(seq));
 	unsigned int cpu;
@@ -24,22 +24,22 @@ static struct slb_ns_cpu *slb_stats_from(struct seq_file *seq, loff_t *pos)
 	return per_cpu_ptr(ns->cpu, cpu);
 }
 
-static void *slb_stats_start(struct seq_file *seq, loff_t *pos)
+static void *slb_proc_stat_start(struct seq_file *seq, loff_t *pos)
 {
-	return *pos ? (void *)slb_stats_from(seq, pos) : SEQ_START_TOKEN;
+	return *pos ? (void *)slb_proc_stat_from(seq, pos) : SEQ_START_TOKEN;
 }
 
-static void *slb_stats_next(struct seq_file *seq, void *v, loff_t *pos)
+static void *slb_proc_stat_next(struct seq_file *seq, void *v, loff_t *pos)
 {
 	++*pos;
-	return slb_stats_from(seq, pos);
+	return slb_proc_stat_from(seq, pos);
 }
 
-static void slb_stats_stop(struct seq_file *seq, void *v)
+static void slb_proc_stat_stop(struct seq_file *seq, void *v)
 {
 }
 
-static int slb_stats_show(struct seq_file *seq, void *v)
+static int slb_proc_stat_show(struct seq_file *seq, void *v)
 {
 	const struct slb_ns_cpu *c = v;
 	int i;
@@ -54,35 +54,35 @@ static int slb_stats_show(struct seq_file *seq, void *v)
 	return 0;
 }
 
-static const struct seq_operations slb_stats_ops = {
-	.start	= slb_stats_start,
-	.next	= slb_stats_next,
-	.stop	= slb_stats_stop,
-	.show	= slb_stats_show,
+static const struct seq_operations slb_proc_stat_ops = {
+	.start	= slb_proc_stat_start,
+	.next	= slb_proc_stat_next,
+	.stop	= slb_proc_stat_stop,
+	.show	= slb_proc_stat_show,
 };
 
 /**
- * slb_stats_init() - show the counters of a namespace
+ * slb_proc_stat_init() - show the counters of a namespace
  * @net: the namespace
  *
  * Context: process.
  * Return: 0, or -ENOMEM.
  */
-int slb_stats_init(struct net *net)
+int slb_proc_stat_init(struct net *net)
 {
 	if (!proc_create_net("shadowlb", 0444, net->proc_net_stat,
-			     &slb_stats_ops, sizeof(struct seq_net_private)))
+			     &slb_proc_stat_ops, sizeof(struct seq_net_private)))
 		return -ENOMEM;
 	return 0;
 }
 
 /**
- * slb_stats_exit() - stop showing them
+ * slb_proc_stat_exit() - stop showing them
  * @net: the namespace
  *
  * Context: process; waits for readers.
  */
-void slb_stats_exit(struct net *net)
+void slb_proc_stat_exit(struct net *net)
 {
 	remove_proc_entry("shadowlb", net->proc_net_stat);
 }

@@ -45,7 +45,7 @@ static u32 slb_rules_u32(const struct slb_rules *rules, int type)
 }
 
 /* Only loads count. Bytes that a rule writes are compared when a flow is made. */
-static u32 slb_look_payload(const struct slb_rules *rules, u8 family)
+static u32 slb_rules_payload(const struct slb_rules *rules, u8 family)
 {
 	u32 at = slb_rules_u32(rules, NFTA_PAYLOAD_OFFSET);
 	u32 end = at + slb_rules_u32(rules, NFTA_PAYLOAD_LEN);
@@ -65,7 +65,7 @@ static u32 slb_look_payload(const struct slb_rules *rules, u8 family)
 	}
 }
 
-static u32 slb_look_meta(const struct slb_rules *rules, u8 family)
+static u32 slb_rules_meta(const struct slb_rules *rules, u8 family)
 {
 	if (!slb_rules_attr(rules, NFTA_META_DREG))
 		return 0;
@@ -84,7 +84,7 @@ static u32 slb_look_meta(const struct slb_rules *rules, u8 family)
 }
 
 /* Counters of a connection, and the time that it has left. */
-static u32 slb_look_ct(const struct slb_rules *rules, u8 family)
+static u32 slb_rules_ct(const struct slb_rules *rules, u8 family)
 {
 	if (!slb_rules_attr(rules, NFTA_CT_DREG))
 		return 0;
@@ -100,7 +100,7 @@ static u32 slb_look_ct(const struct slb_rules *rules, u8 family)
 }
 
 /* TCP and SCTP have matches that look at ports and maybe at more. */
-static u32 slb_look_match(const struct slb_rules *rules, u8 family)
+static u32 slb_rules_match(const struct slb_rules *rules, u8 family)
 {
 	const struct nlattr *name = slb_rules_attr(rules, NFTA_MATCH_NAME);
 	const struct nlattr *info = slb_rules_attr(rules, NFTA_MATCH_INFO);
@@ -123,7 +123,7 @@ static u32 slb_look_match(const struct slb_rules *rules, u8 family)
 }
 
 /* An element of a set has expressions of its own. */
-static u32 slb_look_dynset(const struct slb_rules *rules, u8 family)
+static u32 slb_rules_dynset(const struct slb_rules *rules, u8 family)
 {
 	const struct nlattr *nla, *list;
 	u32 looks = 0;
@@ -142,7 +142,7 @@ static u32 slb_look_dynset(const struct slb_rules *rules, u8 family)
 	return looks;
 }
 
-static u32 slb_look_object(u32 type)
+static u32 slb_rules_object(u32 type)
 {
 	switch (type) {
 	case NFT_OBJECT_LIMIT:
@@ -154,13 +154,13 @@ static u32 slb_look_object(u32 type)
 	}
 }
 
-static u32 slb_look_objref(const struct slb_rules *rules, u8 family)
+static u32 slb_rules_objref(const struct slb_rules *rules, u8 family)
 {
-	return slb_look_object(slb_rules_u32(rules, NFTA_OBJREF_IMM_TYPE));
+	return slb_rules_object(slb_rules_u32(rules, NFTA_OBJREF_IMM_TYPE));
 }
 
 /* TCP options and SCTP chunks. Packets with options or extension headers of IP have no flow. */
-static u32 slb_look_exthdr(const struct slb_rules *rules, u8 family)
+static u32 slb_rules_exthdr(const struct slb_rules *rules, u8 family)
 {
 	u32 op = slb_rules_u32(rules, NFTA_EXTHDR_OP);
 
@@ -169,7 +169,7 @@ static u32 slb_look_exthdr(const struct slb_rules *rules, u8 family)
 	       BIT(SLB_LOOK_OPTIONS) : 0;
 }
 
-static u32 slb_look_target(const struct slb_rules *rules, u8 family)
+static u32 slb_rules_target(const struct slb_rules *rules, u8 family)
 {
 	const struct nlattr *name = slb_rules_attr(rules, NFTA_TARGET_NAME);
 
@@ -181,14 +181,14 @@ static const struct {
 	const char	*name;
 	u32		(*looks)(const struct slb_rules *rules, u8 family);
 } slb_look_dumps[] = {
-	{ "payload",	slb_look_payload },
-	{ "meta",	slb_look_meta },
-	{ "ct",		slb_look_ct },
-	{ "match",	slb_look_match },
-	{ "target",	slb_look_target },
-	{ "exthdr",	slb_look_exthdr },
-	{ "dynset",	slb_look_dynset },
-	{ "objref",	slb_look_objref },
+	{ "payload",	slb_rules_payload },
+	{ "meta",	slb_rules_meta },
+	{ "ct",		slb_rules_ct },
+	{ "match",	slb_rules_match },
+	{ "target",	slb_rules_target },
+	{ "exthdr",	slb_rules_exthdr },
+	{ "dynset",	slb_rules_dynset },
+	{ "objref",	slb_rules_objref },
 };
 
 /**
@@ -207,7 +207,7 @@ struct slb_rule {
 /* A rule for either family says so before it looks at a header. Returns false if it is not
  * for the packets in question.
  */
-static bool slb_rule_compare(struct slb_rule *rule, const struct slb_rules *rules)
+static bool slb_rules_compare(struct slb_rule *rule, const struct slb_rules *rules)
 {
 	const struct nlattr *nla = slb_rules_attr(rules, NFTA_CMP_DATA);
 	u8 family;
@@ -251,8 +251,8 @@ static bool slb_rules_dump(const struct slb_rules *rules,
 }
 
 /* Returns false if the rest of the rule is of no interest. */
-static bool slb_rule_expr(struct slb_rule *rule, const struct slb_rules *rules,
-			  const struct nft_expr *expr)
+static bool slb_rules_expr(struct slb_rule *rule, const struct slb_rules *rules,
+			   const struct nft_expr *expr)
 {
 	const char *name = expr->ops->type->name;
 	bool asked = rule->asks;
@@ -265,7 +265,7 @@ static bool slb_rule_expr(struct slb_rule *rule, const struct slb_rules *rules,
 		return true;
 	if (asked && !strcmp(name, "cmp"))
 		return !slb_rules_dump(rules, expr) ||
-		       slb_rule_compare(rule, rules);
+		       slb_rules_compare(rule, rules);
 	for (i = 0; i < ARRAY_SIZE(slb_look_dumps); i++) {
 		if (strcmp(name, slb_look_dumps[i].name))
 			continue;
@@ -283,8 +283,8 @@ static bool slb_rule_expr(struct slb_rule *rule, const struct slb_rules *rules,
 	return true;
 }
 
-static u32 slb_look_chain(struct slb_rules *rules, const struct nft_chain *chain,
-			  u8 family)
+static u32 slb_rules_chain(struct slb_rules *rules, const struct nft_chain *chain,
+			   u8 family)
 {
 	const struct nft_expr *expr, *last;
 	const struct nft_rule *r;
@@ -300,7 +300,7 @@ static u32 slb_look_chain(struct slb_rules *rules, const struct nft_chain *chain
 		nft_rule_for_each_expr(expr, last, r) {
 			if (slb_rules_spent(rules))
 				return looks | rule.looks | BIT(SLB_LOOK_UNSEEN);
-			if (!slb_rule_expr(&rule, rules, expr))
+			if (!slb_rules_expr(&rule, rules, expr))
 				break;
 		}
 		looks |= rule.looks;
@@ -309,10 +309,10 @@ static u32 slb_look_chain(struct slb_rules *rules, const struct nft_chain *chain
 }
 
 /* Of a set that rules look something up in: limits and quotas of its elements. */
-static u32 slb_look_set(const struct nft_set *set)
+static u32 slb_rules_set(const struct nft_set *set)
 {
 	u32 looks = set->flags & NFT_SET_OBJECT ?
-		    slb_look_object(set->objtype) : 0;
+		    slb_rules_object(set->objtype) : 0;
 	int i;
 
 	for (i = 0; i < set->num_exprs; i++)
@@ -322,10 +322,10 @@ static u32 slb_look_set(const struct nft_set *set)
 }
 
 /* A base chain may jump to all others of its table but the base chains. */
-static u32 slb_look_base(struct slb_rules *rules, const struct nft_chain *base,
-			 u8 family)
+static u32 slb_rules_base(struct slb_rules *rules, const struct nft_chain *base,
+			  u8 family)
 {
-	u32 looks = slb_look_chain(rules, base, family);
+	u32 looks = slb_rules_chain(rules, base, family);
 	const struct nft_table *table = base->table;
 	const struct nft_chain *chain;
 	const struct nft_set *set;
@@ -335,19 +335,19 @@ static u32 slb_look_base(struct slb_rules *rules, const struct nft_chain *base,
 			return looks | BIT(SLB_LOOK_UNSEEN);
 		if (!nft_is_base_chain(chain) &&
 		    slb_nft_active(rules->net, chain))
-			looks |= slb_look_chain(rules, chain, family);
+			looks |= slb_rules_chain(rules, chain, family);
 	}
 	list_for_each_entry_rcu(set, &table->sets, list) {
 		if (slb_rules_spent(rules))
 			return looks | BIT(SLB_LOOK_UNSEEN);
 		if (slb_nft_active(rules->net, set))
-			looks |= slb_look_set(set);
+			looks |= slb_rules_set(set);
 	}
 	return looks;
 }
 
 /* Nothing but the function tells rules of iptables-legacy, and programs of BPF. */
-static bool slb_hook_opaque(const struct nf_hook_ops *ops)
+static bool slb_rules_opaque(const struct nf_hook_ops *ops)
 {
 	static const char *const names[] = {
 		"ipt_do_table", "ip6t_do_table", "ebt_do_table", "iptable_mangle_hook",
@@ -377,10 +377,10 @@ u32 slb_rules_looks(struct slb_rules *rules, const struct nf_hook_ops *ops,
 		    u8 family)
 {
 	if (ops->hook_ops_type != NF_HOOK_OP_NF_TABLES)
-		return slb_hook_opaque(ops) ? BIT(SLB_LOOK_UNSEEN) : 0;
+		return slb_rules_opaque(ops) ? BIT(SLB_LOOK_UNSEEN) : 0;
 	if (!rules->skb || !rules->budget)
 		return BIT(SLB_LOOK_UNSEEN);
-	return slb_look_base(rules, ops->priv, family);
+	return slb_rules_base(rules, ops->priv, family);
 }
 
 /**

@@ -26,6 +26,7 @@
 #include <compat/bridge.h>
 
 #include "state/inflight.h"
+#include "state/ns.h"
 
 static u32 slb_inflight_index(const struct sk_buff *skb)
 {

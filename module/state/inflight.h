@@ -68,19 +68,6 @@ struct slb_inflight {
 };
 
 /**
- * slb_ns_routes() - a number that changes with the routes and policy rules of a namespace
- * @net: the namespace
- *
- * Not when an IPv6 route is deleted.
- *
- * Context: any.
- */
-static inline u32 slb_ns_routes(const struct net *net)
-{
-	return (u32)rt_genid_ipv6(net) + ((u32)rt_genid_ipv4(net) << 16);
-}
-
-/**
  * slb_inflight_by() - who has a packet in hand?
  *
  * Not the same at both ends of the slow path if user space had the packet (NFQUEUE).

@@ -8,6 +8,7 @@
 #include <linux/netfilter.h>
 #include <linux/percpu.h>
 #include <linux/workqueue.h>
+#include <net/ip6_fib.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
@@ -86,7 +87,7 @@ struct slb_ns_cpu {
  * @hooked: the netfilter hooks are registered; written under slb_mutex
  * @dead: the namespace is going away; slb_mutex
  * @nf_ops: its hooks, see hook_nf.c; do not change
- * @list: in slb_nets; slb_nets_mutex
+ * @list: in slb_netns_list; slb_netns_mutex
  * @sysctl: handle of net.shadowlb
  * @table: its table
  * @scope_new: where a write to net.shadowlb.scope is checked; slb_mutex
@@ -109,8 +110,8 @@ struct slb_ns {
 };
 
 extern unsigned int slb_ns_id;
-extern unsigned int slb_flows;
-extern int slb_scope;
+extern unsigned int slb_flows_max;
+extern int slb_scope_default;
 extern struct mutex slb_mutex;
 
 /**
@@ -135,6 +136,19 @@ static inline struct slb_ns *slb_ns(const struct net *net)
 static inline struct slb_ns *slb_ns_rcu(const struct net *net)
 {
 	return rcu_dereference(net->gen)->ptr[slb_ns_id];
+}
+
+/**
+ * slb_ns_routes() - a number that changes with the routes and policy rules of a namespace
+ * @net: the namespace
+ *
+ * Not when an IPv6 route is deleted.
+ *
+ * Context: any.
+ */
+static inline u32 slb_ns_routes(const struct net *net)
+{
+	return (u32)rt_genid_ipv6(net) + ((u32)rt_genid_ipv4(net) << 16);
 }
 
 /**

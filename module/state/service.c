@@ -41,7 +41,7 @@
  */
 u32 slb_service_rows(void)
 {
-	return min(slb_flows / SLB_SERVICE_FLOWS, SLB_SERVICES_MAX);
+	return min(slb_flows_max / SLB_SERVICE_FLOWS, SLB_SERVICES_MAX);
 }
 
 /* The place of a service's row, or where it belongs. One place in eight at least is free, so

@@ -11,8 +11,8 @@
  *  slb_sweep_abandon      | any CPU; no packet reaches the flows, no CPU goes
  *                         | offline
  *  slb_sweep_drop         | process context, slb_mutex
- *  slb_sweep_dead         | process context, that CPU is dead (slb_nets_mutex)
- *  slb_sweep_net_exit     | process context, no hook runs in that namespace
+ *  slb_sweep_dead         | process context, that CPU is dead (slb_netns_mutex)
+ *  slb_sweep_ns_exit     | process context, no hook runs in that namespace
  *
  * It accounts what flows have served, so that IPVS's counters and timers lag
  * by a sweep at most, and ends the flows that no packet will end: idle ones,
@@ -64,7 +64,7 @@ static struct workqueue_struct *slb_wq;
 /* Allocate what this CPU wants and does not have yet. */
 static void slb_sweep_alloc(struct slb_ns_cpu *c)
 {
-	u32 flows = min(slb_flows, SLB_FLOWS_START);
+	u32 flows = min(slb_flows_max, SLB_FLOWS_START);
 	struct mem_cgroup *payer = c->ns->payer;
 	struct slb_cpu_state *cpu = c->own;
 
@@ -280,7 +280,7 @@ static bool slb_sweep_abandon(struct slb_ns_cpu *c)
 		c->away = true;
 		c->retry = get_jiffies_64() + HZ;
 		WRITE_ONCE(c->data, NULL);
-		/* hooks, XDP and slb_list_cpu() that have read @data */
+		/* hooks, XDP and slb_proc_flows_cpu() that have read @data */
 		synchronize_rcu();
 		slb_sweep(c, true, true);
 	}
@@ -398,13 +398,13 @@ void slb_sweep_dead(struct slb_ns *ns, int cpu)
 }
 
 /**
- * slb_sweep_net_init() - prepare a namespace
+ * slb_sweep_ns_init() - prepare a namespace
  * @ns: the namespace
  *
  * Context: process.
  * Return: 0, or -ENOMEM.
  */
-int slb_sweep_net_init(struct slb_ns *ns)
+int slb_sweep_ns_init(struct slb_ns *ns)
 {
 	struct slb_ns_cpu *c;
 	int cpu;
@@ -423,12 +423,12 @@ int slb_sweep_net_init(struct slb_ns *ns)
 }
 
 /**
- * slb_sweep_net_exit() - end all flows of a namespace and free their tables
+ * slb_sweep_ns_exit() - end all flows of a namespace and free their tables
  * @ns: the namespace; its hooks are gone and have run out
  *
  * Context: process.
  */
-void slb_sweep_net_exit(struct slb_ns *ns)
+void slb_sweep_ns_exit(struct slb_ns *ns)
 {
 	struct slb_ns_cpu *c;
 	int cpu;

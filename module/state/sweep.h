@@ -12,8 +12,8 @@ struct slb_table;
 
 int slb_sweep_init(void);
 void slb_sweep_exit(void);
-int slb_sweep_net_init(struct slb_ns *ns);
-void slb_sweep_net_exit(struct slb_ns *ns);
+int slb_sweep_ns_init(struct slb_ns *ns);
+void slb_sweep_ns_exit(struct slb_ns *ns);
 void slb_sweep_dead(struct slb_ns *ns, int cpu);
 void slb_sweep_drop(struct slb_ns *ns);
 void slb_sweep_kick(struct slb_ns_cpu *c, u8 want);

@@ -34,7 +34,7 @@
  */
 bool slb_sweep_resize_wanted(const struct slb_table *t)
 {
-	return slb_table_want(t, slb_flows) != slb_table_size(t);
+	return slb_table_want(t, slb_flows_max) != slb_table_size(t);
 }
 
 /**
@@ -49,7 +49,7 @@ bool slb_sweep_resize_wanted(const struct slb_table *t)
  */
 bool slb_sweep_resize_begin(struct slb_ns_cpu *c, struct slb_table *t)
 {
-	u32 flows = slb_table_want(t, slb_flows);
+	u32 flows = slb_table_want(t, slb_flows_max);
 	void *slots;
 	u64 since;
 	bool here;
@@ -64,7 +64,7 @@ bool slb_sweep_resize_begin(struct slb_ns_cpu *c, struct slb_table *t)
 	}
 	here = slb_sweep_enter(c, false, &since);
 	if (here && (flows > slb_table_size(t) ||
-		     flows == slb_table_want(t, slb_flows))) {
+		     flows == slb_table_want(t, slb_flows_max))) {
 		/* this one may be too small soon, too */
 		if (flows > slb_table_size(t))
 			c->grow = 0;
