@@ -28,7 +28,7 @@
 #include "serve/gate.h"
 
 /* Does IP alone get packets that this device receives, and at once? */
-static bool slb_dev_private(struct net_device *dev)
+static bool slb_bridge_private(struct net_device *dev)
 {
 	return !rcu_access_pointer(dev->rx_handler) && !dev_nit_active(dev) &&
 	       list_empty(&dev->ptype_specific) && !slb_dev_ingress(dev) &&
@@ -50,7 +50,7 @@ bool slb_bridge_fit(const struct sk_buff *skb, bool v6)
 	return slb_bridge_entry(skb) && !skb_vlan_tag_present(skb) &&
 	       netif_is_bridge_master(dev) && dev->flags & IFF_UP &&
 	       ether_addr_equal(eth_hdr(skb)->h_dest, dev->dev_addr) &&
-	       slb_dev_private(dev) && !(v6 && slb_dev_mute6(dev));
+	       slb_bridge_private(dev) && !(v6 && slb_gate_ipv6_off(dev));
 }
 
 /**

@@ -20,14 +20,14 @@
 #include "state/valid.h"
 
 /**
- * slb_dev_mute6() - has IPv6 been switched off on this device?
+ * slb_gate_ipv6_off() - has IPv6 been switched off on this device?
  * @dev: the device
  *
  * ipv6_rcv() then drops packets from it. Those that never get there are asked about it here.
  *
  * Context: RCU.
  */
-static inline bool slb_dev_mute6(const struct net_device *dev)
+static inline bool slb_gate_ipv6_off(const struct net_device *dev)
 {
 	const struct inet6_dev *idev = __in6_dev_get(dev);
 
@@ -35,7 +35,7 @@ static inline bool slb_dev_mute6(const struct net_device *dev)
 }
 
 /**
- * slb_flow_check() - may this flow be used now?
+ * slb_gate_flow() - may this flow be used now?
  * @ns: the namespace
  * @flow: the flow
  * @pkt: a packet of it
@@ -48,8 +48,8 @@ static inline bool slb_dev_mute6(const struct net_device *dev)
  * Return: 0, or why the packet must go slow.
  */
 static __always_inline enum slb_reason
-slb_flow_check(const struct slb_ns *ns, const struct slb_flow *flow,
-	       const struct slb_pkt *pkt, unsigned long now)
+slb_gate_flow(const struct slb_ns *ns, const struct slb_flow *flow,
+	      const struct slb_pkt *pkt, unsigned long now)
 {
 	const struct ip_vs_conn *cp = flow->conn;
 	const struct nf_conn *ct;
@@ -71,13 +71,13 @@ slb_flow_check(const struct slb_ns *ns, const struct slb_flow *flow,
 }
 
 /**
- * slb_inner_check() - slb_flow_check() for the entry of a tunnelled connection
+ * slb_gate_inner() - slb_gate_flow() for the entry of a tunnelled connection
  * @extra: rare parts of its flow
  *
  * Context: RCU, the flow is the caller's.
  * Return: 0, or why the packet must go slow.
  */
-static inline enum slb_reason slb_inner_check(const struct slb_extra *extra)
+static inline enum slb_reason slb_gate_inner(const struct slb_extra *extra)
 {
 	if (!extra->inner)
 		return 0;
@@ -87,7 +87,7 @@ static inline enum slb_reason slb_inner_check(const struct slb_extra *extra)
 }
 
 /**
- * slb_flow_mtu() - the longest packet of a flow that leaves whole
+ * slb_gate_mtu() - the longest packet of a flow that leaves whole
  * @flow: the flow, whose route is still right
  *
  * What path MTU discovery finds out later changes a route that stays valid; otherwise
@@ -97,7 +97,7 @@ static inline enum slb_reason slb_inner_check(const struct slb_extra *extra)
  * Context: RCU, the flow is the caller's.
  * Return: bytes.
  */
-static __always_inline u32 slb_flow_mtu(const struct slb_flow *flow)
+static __always_inline u32 slb_gate_mtu(const struct slb_flow *flow)
 {
 	const struct dst_entry *dst = flow->dst;
 	u32 mtu;
@@ -111,7 +111,7 @@ static __always_inline u32 slb_flow_mtu(const struct slb_flow *flow)
 }
 
 /**
- * slb_flow_neigh() - the neighbour that packets of a flow go to next
+ * slb_gate_neigh() - the neighbour that packets of a flow go to next
  * @flow: the flow, whose route is still right
  *
  * One that nobody has confirmed lately is asked, as the slow path does.
@@ -121,7 +121,7 @@ static __always_inline u32 slb_flow_mtu(const struct slb_flow *flow)
  *	slow path waits for it, goes by another route, or drops the packet.
  */
 static __always_inline struct neighbour *
-slb_flow_neigh(const struct slb_flow *flow)
+slb_gate_neigh(const struct slb_flow *flow)
 {
 	bool wide = flow->flags & SLB_FLOW_WIDE;
 	const struct dst_entry *dst = flow->dst;
@@ -156,85 +156,5 @@ slb_flow_neigh(const struct slb_flow *flow)
 		return NULL;
 	return n;
 }
-
-/**
- * slb_flow_rewrite() - do to a packet's headers what its flow says
- * @flow: the flow
- * @data: the packet, from its IP header; see slb_rewrite_ipv4()
- * @v6: an IPv6 packet
- * @how: enum slb_rewrite_how
- *
- * Context: the flow is the caller's.
- */
-static __always_inline void slb_flow_rewrite(const struct slb_flow *flow,
-					     void *data, bool v6,
-					     unsigned int how)
-{
-	const struct slb_action6 *act6;
-	struct slb_action4 act4;
-
-	if (!(flow->flags & SLB_FLOW_WIDE)) {
-		slb_rewrite_ipv4(data, &slb_flow4(flow)->act, how);
-		return;
-	}
-	act6 = &slb_flow6(flow)->act;
-	if (v6) {
-		slb_rewrite_ipv6(data, act6, how);
-		return;
-	}
-	act4.saddr = act6->saddr.ip;
-	act4.daddr = act6->daddr.ip;
-	act4.sport = act6->sport;
-	act4.dport = act6->dport;
-	act4.csum = act6->csum;
-	slb_rewrite_ipv4(data, &act4, how);
-}
-
-/**
- * slb_flow_outer() - the addresses of a flow's tunnel
- * @flow: a flow with SLB_FLOW_TUNNEL
- * @saddr: set to its outer source address
- * @daddr: set to its outer destination address
- *
- * Context: the flow is the caller's.
- */
-static inline void slb_flow_outer(const struct slb_flow *flow,
-				  union slb_addr *saddr, union slb_addr *daddr)
-{
-	if (flow->flags & SLB_FLOW_WIDE) {
-		*saddr = slb_flow6(flow)->act.saddr;
-		*daddr = slb_flow6(flow)->act.daddr;
-	} else {
-		saddr->ip = slb_flow4(flow)->act.saddr;
-		daddr->ip = slb_flow4(flow)->act.daddr;
-	}
-}
-
-/**
- * slb_flow_served() - count a packet that a flow serves
- * @ns: the namespace
- * @cpu: this CPU's data
- * @flow: the flow
- * @len: of the packet as it came, from its IP header, in bytes
- * @now: jiffies
- *
- * Context: BH off, the flow is the caller's.
- */
-static inline void slb_flow_served(struct slb_ns *ns, struct slb_cpu_state *cpu,
-				   struct slb_flow *flow, u32 len,
-				   unsigned long now)
-{
-	/* bits of packets and bytes could wrap between two sweeps */
-	if (unlikely(flow->bytes > SLB_BYTES_MAX))
-		slb_cpu_settle(cpu, flow, now);
-	flow->packets++;
-	flow->bytes += len;
-	flow->last = now;
-	slb_ns_count(ns, SLB_HIT);
-}
-
-enum slb_reason slb_serve(struct slb_ns *ns, struct slb_cpu_state *cpu,
-			  struct slb_flow *flow, struct sk_buff *skb,
-			  const struct slb_pkt *pkt);
 
 #endif /* _SLB_GATE_H */

@@ -35,11 +35,12 @@
 #include "serve/bridge.h"
 #include "serve/gate.h"
 #include "serve/hook_nf.h"
+#include "serve/skb.h"
 
 /* Does the packet carry what only the slow path knows how to treat? "notrack"
  * in the raw table is harmless: so does IPVS treat its packets.
  */
-static bool slb_skb_special(struct sk_buff *skb, bool v6)
+static bool slb_nf_special(struct sk_buff *skb, bool v6)
 {
 	unsigned long holds = (unsigned long)skb->sk | skb->_skb_refdst |
 			      (unsigned long)skb_nfct(skb);
@@ -54,15 +55,15 @@ static bool slb_skb_special(struct sk_buff *skb, bool v6)
 }
 
 /* The device that a packet came by; a port of a bridge, if br_netfilter shows it there. */
-static u32 slb_skb_iif(const struct sk_buff *skb, const struct net_device *in)
+static u32 slb_nf_iif(const struct sk_buff *skb, const struct net_device *in)
 {
 	if (unlikely(slb_skb_bridged(skb)))
 		return slb_bridge_port(skb);
 	return in->ifindex;
 }
 
-static enum slb_reason slb_parse(const void *data, u32 len, u32 iif, bool v6,
-				 struct slb_pkt *pkt)
+static enum slb_reason slb_nf_parse(const void *data, u32 len, u32 iif, bool v6,
+				    struct slb_pkt *pkt)
 {
 	return v6 ? slb_parse_ipv6(data, len, iif, pkt) :
 		    slb_parse_ipv4(data, len, iif, pkt);
@@ -72,19 +73,19 @@ static enum slb_reason slb_parse(const void *data, u32 len, u32 iif, bool v6,
  * fragments that would change how it is taken apart again. Apart from its caller,
  * which then needs no room for them.
  */
-static noinline enum slb_reason slb_parse_scattered(const struct sk_buff *skb,
-						    u32 len, u32 iif, bool v6,
-						    struct slb_pkt *pkt)
+static noinline enum slb_reason slb_nf_parse_scattered(const struct sk_buff *skb,
+						       u32 len, u32 iif, bool v6,
+						       struct slb_pkt *pkt)
 {
 	u8 buf[15 * 4 + sizeof(struct tcphdr)];
 	const void *data = skb_header_pointer(skb, 0, len, buf);
 
-	return data ? slb_parse(data, len, iif, v6, pkt) : SLB_MISS_SHORT;
+	return data ? slb_nf_parse(data, len, iif, v6, pkt) : SLB_MISS_SHORT;
 }
 
 /* What the parser says of a packet, or why it goes slow all the same. */
-static enum slb_reason slb_skb_check(struct sk_buff *skb, u32 iif, bool v6,
-				     struct slb_pkt *pkt)
+static enum slb_reason slb_nf_check(struct sk_buff *skb, u32 iif, bool v6,
+				    struct slb_pkt *pkt)
 {
 	u32 len = min_t(u32, skb->len, (v6 ? sizeof(struct ipv6hdr) :
 					     ip_hdrlen(skb)) +
@@ -95,18 +96,18 @@ static enum slb_reason slb_skb_check(struct sk_buff *skb, u32 iif, bool v6,
 	if (skb->pkt_type != PACKET_HOST)
 		return SLB_MISS_HOST;
 	if (likely(len <= skb_headlen(skb)))
-		reason = slb_parse(skb->data, len, iif, v6, pkt);
+		reason = slb_nf_parse(skb->data, len, iif, v6, pkt);
 	else
-		reason = slb_parse_scattered(skb, len, iif, v6, pkt);
-	if (!reason && slb_skb_special(skb, v6))
+		reason = slb_nf_parse_scattered(skb, len, iif, v6, pkt);
+	if (!reason && slb_nf_special(skb, v6))
 		reason = SLB_MISS_META;
 	return reason;
 }
 
 /* The packet goes slow: what becomes of its flow? */
-static void slb_flow_miss(struct slb_ns *ns, struct slb_cpu_state *cpu,
-			  struct slb_flow *flow, const struct slb_pkt *pkt,
-			  enum slb_reason reason)
+static void slb_nf_suspend(struct slb_ns *ns, struct slb_cpu_state *cpu,
+			   struct slb_flow *flow, const struct slb_pkt *pkt,
+			   enum slb_reason reason)
 {
 	if (pkt->ends || reason == SLB_MISS_STATE ||
 	    !slb_dest_available(flow->conn->dest)) {
@@ -150,7 +151,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		trace_slb_miss(skb, SLB_MISS_UNRELATED);
 		return NF_ACCEPT;
 	}
-	reason = slb_skb_check(skb, slb_skb_iif(skb, state->in), v6, &pkt);
+	reason = slb_nf_check(skb, slb_nf_iif(skb, state->in), v6, &pkt);
 	if (cpu && pkt.has_key) {
 		slb_cpu_hash(cpu, &pkt);
 		flow = slb_cpu_find(cpu, &pkt);
@@ -159,7 +160,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	if (flow && slb_keyless_recent(&cpu->keyless, skb_network_header(skb), v6))
 		reason = SLB_MISS_FRAGMENT;
 	if (flow && !reason) {
-		reason = slb_serve(ns, cpu, flow, skb, &pkt);
+		reason = slb_skb_serve(ns, cpu, flow, skb, &pkt);
 		if (!reason)
 			return NF_STOLEN;
 	} else if (!reason) {
@@ -167,7 +168,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	}
 
 	if (flow)
-		slb_flow_miss(ns, cpu, flow, &pkt, reason);
+		slb_nf_suspend(ns, cpu, flow, &pkt, reason);
 	else if (cpu && slb_pkt_keyless(&pkt, reason))
 		slb_keyless_record(&cpu->keyless, skb_network_header(skb), v6);
 	if (cpu)

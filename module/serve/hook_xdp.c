@@ -31,6 +31,9 @@
 #include "flow/trace.h"
 #include "ipvs/tunnel.h"
 #include "learn/verify.h"
+#include "serve/apply.h"
+#include "serve/csum.h"
+#include "serve/egress.h"
 #include "serve/frame.h"
 #include "serve/gate.h"
 #include "serve/hook_xdp.h"
@@ -40,30 +43,30 @@
 #define SLB_XDP_UP	(-1)
 #define SLB_XDP_BACK	0
 
-static __always_inline void slb_frame_nat(const struct slb_flow *flow, void *ip,
-					  const struct slb_pkt *pkt, bool v6)
+static __always_inline void slb_xdp_nat(const struct slb_flow *flow, void *ip,
+					const struct slb_pkt *pkt, bool v6)
 {
-	struct sctphdr *sh = ip + slb_iphlen(v6);
+	struct sctphdr *sh = ip + slb_frame_iphlen(v6);
 	__be32 ports = v6 ? pkt->key6.ports : pkt->key4.ports;
 	bool nat = flow->flags & SLB_FLOW_NAT;
 
-	slb_flow_rewrite(flow, ip, v6, nat ? SLB_REWRITE_NAT : 0);
+	slb_apply_headers(flow, ip, v6, nat ? SLB_REWRITE_NAT : 0);
 	/* anew where a port changed, as IPVS does */
 	if (nat && pkt->proto == IPPROTO_SCTP &&
 	    memcmp(sh, &ports, sizeof(ports)))
-		sh->checksum = slb_sctp_crc(sh, pkt->len - slb_iphlen(v6));
+		sh->checksum = slb_csum_sctp(sh, pkt->len - slb_frame_iphlen(v6));
 }
 
 /* Apart, so that others need no room for two addresses. */
-static noinline void slb_frame_tunnel(const struct slb_ns *ns,
-				      const struct slb_flow *flow,
-				      const struct slb_tunnel *e, void *ip,
-				      u32 len, bool v6)
+static noinline void slb_xdp_tunnel(const struct slb_ns *ns,
+				    const struct slb_flow *flow,
+				    const struct slb_tunnel *e, void *ip,
+				    u32 len, bool v6)
 {
 	union slb_addr saddr __uninitialized, daddr __uninitialized;
 
-	slb_flow_rewrite(flow, ip, v6, 0);
-	slb_flow_outer(flow, &saddr, &daddr);
+	slb_apply_headers(flow, ip, v6, 0);
+	slb_apply_outer(flow, &saddr, &daddr);
 	slb_tunnel_write(e, ns->net, ip, len, &saddr, &daddr,
 			 flow->flags & SLB_FLOW_WIDE ?
 			 slb_flow6(flow)->act.sport : slb_flow4(flow)->act.sport);
@@ -72,7 +75,7 @@ static noinline void slb_frame_tunnel(const struct slb_ns *ns,
 /* noinline: keeps the packet in registers where its checksum is not asked for. */
 static noinline bool slb_xdp_csum_wrong(const void *ip, struct slb_pkt pkt)
 {
-	return slb_frame_csum_wrong(ip, &pkt);
+	return slb_csum_wrong(ip, &pkt);
 }
 
 /* Is a checksum still to be completed, or, where conntrack would ask, wrong? */
@@ -97,7 +100,7 @@ static noinline bool slb_xdp_extra_fit(const struct slb_cpu_state *cpu,
 	const struct slb_extra *extra = slb_table_extra(&cpu->wide, flow);
 
 	return !extra->stats.mark && !extra->how &&
-	       !slb_inner_check(extra);
+	       !slb_gate_inner(extra);
 }
 
 static __always_inline enum slb_reason
@@ -106,7 +109,7 @@ slb_xdp_serve(struct slb_ns *ns, struct slb_cpu_state *cpu, struct slb_flow *flo
 	      int *to)
 {
 	struct slb_tunnel e __uninitialized;
-	struct slb_way way __uninitialized;
+	struct slb_egress egress __uninitialized;
 	struct dst_entry *dst = flow->dst;
 	const u8 flags = flow->flags;
 	unsigned long now = jiffies;
@@ -115,13 +118,13 @@ slb_xdp_serve(struct slb_ns *ns, struct slb_cpu_state *cpu, struct slb_flow *flo
 	void *ip = f->ip;
 	u32 hlen = 0;
 
-	if (slb_flow_check(ns, flow, pkt, now) ||
+	if (slb_gate_flow(ns, flow, pkt, now) ||
 	    (flags & SLB_FLOW_NAT && pkt->nocsum) ||
 	    (unlikely(flags & SLB_FLOW_EXTRA) && !slb_xdp_extra_fit(cpu, flow)))
 		return SLB_XDP_FLOW;
 	if (slb_xdp_csum_unfit(ns, cpu, f, pkt, v6))
 		return SLB_XDP_CSUM;
-	mtu = slb_flow_mtu(flow);
+	mtu = slb_gate_mtu(flow);
 	if (flags & SLB_FLOW_TUNNEL) {
 		slb_tunnel_init(&e, flow->conn, false);
 		if (!slb_tunnel_fits(&e, len, mtu))
@@ -130,14 +133,14 @@ slb_xdp_serve(struct slb_ns *ns, struct slb_cpu_state *cpu, struct slb_flow *flo
 	}
 	if (len + hlen > mtu)
 		return SLB_XDP_MTU;
-	reason = slb_way_find(&way, f, flow);
+	reason = slb_egress_find(&egress, f, flow);
 	if (reason)
 		return reason;
 	/* a frame that another device is to send is described where it begins */
 	if (ip - f->xdp->data_hard_start <
 	    hlen + VLAN_ETH_HLEN + sizeof(struct xdp_frame))
 		return SLB_XDP_ROOM;
-	if (slb_sync_due(ns, cpu, flow, now))
+	if (slb_sync_take(ns, cpu, flow, now))
 		return SLB_XDP_FLOW;
 	if (slb_verify_due(ns)) {
 		slb_verify_ask(cpu, pkt->hash);
@@ -151,17 +154,17 @@ slb_xdp_serve(struct slb_ns *ns, struct slb_cpu_state *cpu, struct slb_flow *flo
 	slb_snmp_in(ns->net, f->dev, (u32)(f->xdp->data_end - ip), 1, v6,
 		    v6 ? ipv6_get_dsfield(ip) : ((const struct iphdr *)ip)->tos);
 	if (flags & SLB_FLOW_TUNNEL)
-		slb_frame_tunnel(ns, flow, &e, ip, len, v6);
+		slb_xdp_tunnel(ns, flow, &e, ip, len, v6);
 	else
-		slb_frame_nat(flow, ip, pkt, v6);
+		slb_xdp_nat(flow, ip, pkt, v6);
 	ip -= hlen;
-	slb_frame_close(f->xdp, &way, ip, len + hlen,
+	slb_egress_write(f->xdp, &egress, ip, len + hlen,
 			htons(dst->ops->family == AF_INET6 ? ETH_P_IPV6 :
 							     ETH_P_IP));
 	slb_snmp_out(ns->net, dst, len + hlen, flags & SLB_FLOW_OUT,
 		     flags & SLB_FLOW_TUNNEL);
-	slb_flow_served(ns, cpu, flow, len, now);
-	*to = way.dev == f->xdp->rxq->dev ? SLB_XDP_BACK : way.dev->ifindex;
+	slb_apply_count(ns, cpu, flow, len, now);
+	*to = egress.dev == f->xdp->rxq->dev ? SLB_XDP_BACK : egress.dev->ifindex;
 	return 0;
 }
 
@@ -182,12 +185,12 @@ slb_xdp_packet(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	struct slb_flow *flow = NULL;
 	enum slb_reason reason;
 
-	if (unlikely(f->ip + slb_iphlen(v6) > f->xdp->data_end))
+	if (unlikely(f->ip + slb_frame_iphlen(v6) > f->xdp->data_end))
 		return SLB_XDP_OTHER;
 	if (slb_addrs_unrelated(&cpu->addrs, slb_addr_pair(f->ip, v6)))
 		return SLB_XDP_UNRELATED;
 	/* ipv6_rcv() drops it */
-	if (v6 && unlikely(slb_dev_mute6(f->dev)))
+	if (v6 && unlikely(slb_gate_ipv6_off(f->dev)))
 		return SLB_XDP_OTHER;
 	reason = v6 ? slb_parse_ipv6(f->ip, avail, iif, &pkt) :
 		   slb_parse_ipv4(f->ip, avail, iif, &pkt);
@@ -211,7 +214,7 @@ slb_xdp_packet(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		return SLB_XDP_NONE;
 	if (unlikely(xdp_buff_has_frags(f->xdp)))
 		reason = SLB_XDP_FRAGS;
-	else if (reason || !slb_frame_whole(f, &pkt, v6))
+	else if (reason || !slb_frame_valid(f, &pkt, v6))
 		reason = SLB_XDP_FLOW;
 	else if (slb_hold_test(&cpu->hold, pkt.hash) ||
 		 slb_keyless_recent(&cpu->keyless, f->ip, v6))

@@ -5,7 +5,7 @@
  *
  *  operation            | locking
  * ----------------------+----------------------------------------------------
- *  slb_serve            | RCU, BH off, this CPU
+ *  slb_skb_serve            | RCU, BH off, this CPU
  *
  * First everything is asked, then room is made, then the packet is changed: from
  * there on nothing can fail, and whatever fails before leaves the packet as it
@@ -34,15 +34,17 @@
 #include "ipvs/tunnel.h"
 #include "learn/reroute.h"
 #include "learn/verify.h"
+#include "serve/apply.h"
 #include "serve/bridge.h"
 #include "serve/gate.h"
+#include "serve/skb.h"
 #include "serve/sync.h"
 
 /* conntrack calls packets with a wrong checksum invalid: they are not translated,
  * and rules may drop them.
  */
-static bool slb_csum_wrong(struct net *net, struct sk_buff *skb,
-			   const struct slb_pkt *pkt)
+static bool slb_skb_csum_wrong(struct net *net, struct sk_buff *skb,
+			       const struct slb_pkt *pkt)
 {
 	u32 offset = pkt->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	const struct sctphdr *sh;
@@ -61,33 +63,33 @@ static bool slb_csum_wrong(struct net *net, struct sk_buff *skb,
 }
 
 /* noinline: few flows ask for more than no mark. */
-static noinline enum slb_reason slb_extra_check(const struct slb_extra *extra,
-						const struct sk_buff *skb,
-						const struct slb_pkt *pkt)
+static noinline enum slb_reason slb_skb_extra_check(const struct slb_extra *extra,
+						    const struct sk_buff *skb,
+						    const struct slb_pkt *pkt)
 {
 	if (skb->mark != extra->stats.mark)
 		return SLB_MISS_MARK;
 	if (extra->how & SLB_EXTRA_TTL &&
 	    slb_rewrite_hop_limit(skb_network_header(skb), pkt->v6) != extra->ttl_in)
 		return SLB_MISS_TTL;
-	return slb_inner_check(extra);
+	return slb_gate_inner(extra);
 }
 
 /* May this flow be used now, for this packet? */
-static enum slb_reason slb_check(struct slb_ns *ns,
-				 const struct slb_cpu_state *cpu,
-				 struct slb_flow *flow,
-				 struct sk_buff *skb,
-				 const struct slb_pkt *pkt, unsigned long now)
+static enum slb_reason slb_skb_check(struct slb_ns *ns,
+				     const struct slb_cpu_state *cpu,
+				     struct slb_flow *flow,
+				     struct sk_buff *skb,
+				     const struct slb_pkt *pkt, unsigned long now)
 {
-	enum slb_reason reason = slb_flow_check(ns, flow, pkt, now);
+	enum slb_reason reason = slb_gate_flow(ns, flow, pkt, now);
 
 	if (unlikely(reason == SLB_MISS_ROUTE) && slb_reroute(ns, flow, skb))
-		reason = slb_flow_check(ns, flow, pkt, now);
+		reason = slb_gate_flow(ns, flow, pkt, now);
 	if (reason)
 		return reason;
 	if (flow->flags & SLB_FLOW_EXTRA) {
-		reason = slb_extra_check(slb_table_extra(&cpu->wide, flow), skb, pkt);
+		reason = slb_skb_extra_check(slb_table_extra(&cpu->wide, flow), skb, pkt);
 		if (reason)
 			return reason;
 	} else if (skb->mark) {
@@ -98,7 +100,7 @@ static enum slb_reason slb_check(struct slb_ns *ns,
 	    (flow->flags & SLB_FLOW_TUNNEL ? slb_cpu_inner(cpu, flow) :
 					     slb_flow6(flow)->ct))
 		return SLB_MISS_META;
-	if (READ_ONCE(cpu->tracked[pkt->v6]) && slb_csum_wrong(ns->net, skb, pkt))
+	if (READ_ONCE(cpu->tracked[pkt->v6]) && slb_skb_csum_wrong(ns->net, skb, pkt))
 		return SLB_MISS_CSUM;
 	return 0;
 }
@@ -133,8 +135,8 @@ static int slb_skb_prepare(struct sk_buff *skb, u32 hlen, u32 encap,
 /* The checksum of SCTP is of the whole packet. IPVS computes it anew where a
  * port changes or nobody would do it later, and vouches for it.
  */
-static void slb_sctp_csum(struct sk_buff *skb, const struct slb_pkt *pkt,
-			  bool ports, bool out, const struct net_device *dev)
+static void slb_skb_sctp_csum(struct sk_buff *skb, const struct slb_pkt *pkt,
+			      bool ports, bool out, const struct net_device *dev)
 {
 	u32 offset = pkt->hlen - sizeof(struct sctphdr);
 	struct sctphdr *sh = (struct sctphdr *)(skb->data + offset);
@@ -151,22 +153,22 @@ static void slb_sctp_csum(struct sk_buff *skb, const struct slb_pkt *pkt,
 	}
 }
 
-static void slb_nat(const struct slb_flow *flow, struct sk_buff *skb,
-		    const struct slb_pkt *pkt, bool partial)
+static void slb_skb_nat(const struct slb_flow *flow, struct sk_buff *skb,
+			const struct slb_pkt *pkt, bool partial)
 {
 	unsigned int how = 0;
 	__be32 ports;
 
 	if (flow->flags & SLB_FLOW_NAT)
 		how = SLB_REWRITE_NAT | (partial ? SLB_REWRITE_PARTIAL : 0);
-	slb_flow_rewrite(flow, skb->data, pkt->v6, how);
+	slb_apply_headers(flow, skb->data, pkt->v6, how);
 	if (how && pkt->proto == IPPROTO_SCTP) {
 		ports = pkt->v6 ? pkt->key6.ports : pkt->key4.ports;
-		slb_sctp_csum(skb, pkt,
-			      memcmp(skb->data + pkt->hlen -
-				     sizeof(struct sctphdr), &ports,
-				     sizeof(ports)),
-			      flow->flags & SLB_FLOW_OUT, flow->dst->dev);
+		slb_skb_sctp_csum(skb, pkt,
+				  memcmp(skb->data + pkt->hlen -
+					 sizeof(struct sctphdr), &ports,
+					 sizeof(ports)),
+				  flow->flags & SLB_FLOW_OUT, flow->dst->dev);
 	}
 	if (flow->flags & SLB_FLOW_PRIO)
 		skb->priority = rt_tos2priority(ip_hdr(skb)->tos);
@@ -178,8 +180,8 @@ static void slb_skb_tunnel(const struct slb_flow *flow, struct net *net,
 {
 	union slb_addr saddr, daddr;
 
-	slb_flow_rewrite(flow, skb->data, pkt->v6, 0);
-	slb_flow_outer(flow, &saddr, &daddr);
+	slb_apply_headers(flow, skb->data, pkt->v6, 0);
+	slb_apply_outer(flow, &saddr, &daddr);
 	slb_tunnel_push(e, net, skb, &saddr, &daddr);
 	if (unlikely(e->remcsum) && flow->flags & SLB_FLOW_WIDE &&
 	    slb_flow6(flow)->ct)
@@ -211,8 +213,8 @@ static void slb_skb_track(struct sk_buff *skb, const struct slb_flow *flow,
 	nf_ct_set(skb, ct, ctinfo);
 }
 
-static noinline void slb_extra_apply(const struct slb_extra *extra,
-				     struct sk_buff *skb)
+static noinline void slb_skb_extra_apply(const struct slb_extra *extra,
+					 struct sk_buff *skb)
 {
 	slb_rewrite_class(skb->data, extra);
 	if (extra->how & SLB_EXTRA_PRIORITY)
@@ -220,7 +222,7 @@ static noinline void slb_extra_apply(const struct slb_extra *extra,
 }
 
 /* Does a neighbour of IPv6 lead to an IPv4 packet's destination? */
-static bool slb_v6gw(const struct sk_buff *skb, const struct dst_entry *dst)
+static bool slb_skb_v6gw(const struct sk_buff *skb, const struct dst_entry *dst)
 {
 	return skb->protocol == htons(ETH_P_IP) &&
 	       container_of(dst, const struct rtable, dst)->rt_gw_family ==
@@ -245,11 +247,11 @@ static void slb_skb_send(struct sk_buff *skb, struct net *net,
 	 */
 	skb_dst_set_noref(skb, dst);
 	slb_snmp_out(net, dst, skb->len, out, flags & SLB_FLOW_TUNNEL);
-	neigh_output(neigh, skb, slb_v6gw(skb, dst));
+	neigh_output(neigh, skb, slb_skb_v6gw(skb, dst));
 }
 
 /**
- * slb_serve() - serve a packet by its flow
+ * slb_skb_serve() - serve a packet by its flow
  * @ns: the namespace
  * @cpu: this CPU's data
  * @flow: the flow
@@ -260,9 +262,9 @@ static void slb_skb_send(struct sk_buff *skb, struct net *net,
  * Return: 0 if the packet is gone, or why it must go slow; then it is as
  *	it was, but that its data may have moved.
  */
-enum slb_reason slb_serve(struct slb_ns *ns, struct slb_cpu_state *cpu,
-			  struct slb_flow *flow, struct sk_buff *skb,
-			  const struct slb_pkt *pkt)
+enum slb_reason slb_skb_serve(struct slb_ns *ns, struct slb_cpu_state *cpu,
+			      struct slb_flow *flow, struct sk_buff *skb,
+			      const struct slb_pkt *pkt)
 {
 	bool partial = skb->ip_summed == CHECKSUM_PARTIAL;
 	struct slb_tunnel e = { .hlen = 0 };
@@ -276,11 +278,11 @@ enum slb_reason slb_serve(struct slb_ns *ns, struct slb_cpu_state *cpu,
 
 	if (flags & SLB_FLOW_NAT && pkt->nocsum && !partial)
 		return SLB_MISS_CSUM;
-	reason = slb_check(ns, cpu, flow, skb, pkt, now);
+	reason = slb_skb_check(ns, cpu, flow, skb, pkt, now);
 	if (reason)
 		return reason;
 	dst = flow->dst;
-	mtu = slb_flow_mtu(flow);
+	mtu = slb_gate_mtu(flow);
 	if (flags & SLB_FLOW_TUNNEL) {
 		slb_tunnel_init(&e, flow->conn, partial);
 		if (!slb_tunnel_fits(&e, skb->len, mtu) ||
@@ -289,10 +291,10 @@ enum slb_reason slb_serve(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	}
 	if (!slb_skb_fits(skb, mtu - e.hlen))
 		return SLB_MISS_MTU;
-	neigh = slb_flow_neigh(flow);
+	neigh = slb_gate_neigh(flow);
 	if (!neigh)
 		return SLB_MISS_NEIGH;
-	if (slb_sync_due(ns, cpu, flow, now))
+	if (slb_sync_take(ns, cpu, flow, now))
 		return SLB_MISS_SYNC;
 	if (unlikely(READ_ONCE(ns->verify)) &&
 	    (slb_verify_due(ns) || slb_verify_take(cpu, pkt->hash)))
@@ -307,14 +309,14 @@ enum slb_reason slb_serve(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	if (flags & SLB_FLOW_TUNNEL)
 		slb_skb_tunnel(flow, ns->net, skb, pkt, &e);
 	else
-		slb_nat(flow, skb, pkt, partial);
+		slb_skb_nat(flow, skb, pkt, partial);
 	if (flags & SLB_FLOW_WIDE)
 		skb->mark = slb_flow6(flow)->mark;
 	if (unlikely(flags & SLB_FLOW_EXTRA))
-		slb_extra_apply(slb_table_extra(&cpu->wide, flow), skb);
+		slb_skb_extra_apply(slb_table_extra(&cpu->wide, flow), skb);
 	slb_skb_track(skb, flow, READ_ONCE(cpu->tracked[pkt->v6]));
 
-	slb_flow_served(ns, cpu, flow, len, now);
+	slb_apply_count(ns, cpu, flow, len, now);
 	slb_skb_send(skb, ns->net, dst, neigh, flags);
 	return 0;
 }

@@ -5,7 +5,7 @@
  *
  *  operation      | locking
  * ----------------+---------------------------------------------------------
- *  slb_sync_owed  | RCU, BH off, the flow is the caller's
+ *  slb_sync_take_owed  | RCU, BH off, the flow is the caller's
  *
  * IPVS decides by the connection's count of packets (the n-th of each
  * net.ipv4.vs.sync_threshold), by time (sync_refresh_period), or both, in
@@ -81,7 +81,7 @@ static bool slb_sync_reserve(struct slb_cpu_state *cpu, struct slb_flow *flow,
 }
 
 /**
- * slb_sync_owed() - slb_sync_due() where this director sends sync messages
+ * slb_sync_take_owed() - slb_sync_take() where this director sends sync messages
  * @cpu: this CPU's data
  * @flow: the flow, of requests
  * @now: jiffies
@@ -89,8 +89,8 @@ static bool slb_sync_reserve(struct slb_cpu_state *cpu, struct slb_flow *flow,
  * Context: RCU, BH off, the flow is the caller's.
  * Return: true if the packet must go slow.
  */
-bool slb_sync_owed(struct slb_cpu_state *cpu, struct slb_flow *flow,
-		   unsigned long now)
+bool slb_sync_take_owed(struct slb_cpu_state *cpu, struct slb_flow *flow,
+			unsigned long now)
 {
 	const struct ip_vs_conn *cp = flow->conn;
 

@@ -9,11 +9,11 @@
 
 struct slb_cpu_state;
 
-bool slb_sync_owed(struct slb_cpu_state *cpu, struct slb_flow *flow,
-		   unsigned long now);
+bool slb_sync_take_owed(struct slb_cpu_state *cpu, struct slb_flow *flow,
+			unsigned long now);
 
 /**
- * slb_sync_due() - may IPVS have to send a sync message for the next packet?
+ * slb_sync_take() - may IPVS have to send a sync message for the next packet?
  * @ns: the namespace
  * @cpu: this CPU's data
  * @flow: its flow
@@ -22,15 +22,15 @@ bool slb_sync_owed(struct slb_cpu_state *cpu, struct slb_flow *flow,
  * Context: RCU, BH off, the flow is the caller's.
  * Return: true if the packet must go slow.
  */
-static inline bool slb_sync_due(const struct slb_ns *ns, struct slb_cpu_state *cpu,
-				struct slb_flow *flow, unsigned long now)
+static inline bool slb_sync_take(const struct slb_ns *ns, struct slb_cpu_state *cpu,
+				 struct slb_flow *flow, unsigned long now)
 {
 	/* of replies it sends none; the connection would say which IPVS it is of, but in
 	 * a cache line that nothing else needs
 	 */
 	if (flow->flags & SLB_FLOW_OUT || likely(!slb_conn_syncs(net_ipvs(ns->net))))
 		return false;
-	return slb_sync_owed(cpu, flow, now);
+	return slb_sync_take_owed(cpu, flow, now);
 }
 
 #endif /* _SLB_SYNC_H */

@@ -34,16 +34,32 @@ while read -r file; do
 	fi
 done < <(slb_static_files 'module/*.c')
 
-# slb_ on every function and type. A definition starts in column 1; a name in
-# capitals is a macro of the kernel's.
+# Whose a function is stands in its name: slb_STEM_ of its file, or the name of a structure that
+# the file or its header defines. conntrack, nf and xdp have the kernel's short names. A
+# definition starts in column 1; a name in capitals is a macro of the kernel's.
+# shellcheck disable=SC2016
 names='
-	if (/^(?:static\s+)?(?:const\s+)?(?:struct|union|enum)\s+(\w+)\s*\{/ ||
-	    (/^[a-z][\w\s*]*?\b(\w+)\(/ && !/^(?:return|if|for|while|switch|else|module_\w+)\b/)) {
-		$n = $1;
-		if ($n !~ /^(slb_|[A-Z0-9_]+$)/) {
-			print "$ARGV:$.: $n does not start with slb_\n"; $bad = 1;
+	BEGIN {
+		%stem = (conntrack => "ct", hook_nf => "nf", hook_xdp => "xdp", hook_xdp_none => "xdp");
+		local $/;
+		for (@ARGV) {
+			open my $f, "<", $_ or die; my $text = <$f>; (my $unit = $_) =~ s/\.[ch]$//;
+			$types{$unit} .= " $1 " while $text =~ /^(?:struct|union|enum) (slb_\w+) \{/mg;
 		}
 	}
+	if ($. == 1) { ($unit = $ARGV) =~ s/\.[ch]$//; ($stem = $unit) =~ s{.*/}{}; $stem = $stem{$stem} // $stem; }
+	if (/^(?:static\s+)?(?:const\s+)?(?:struct|union|enum)\s+(\w+)\s*\{/ && $1 !~ /^slb_/) {
+		print "$ARGV:$.: $1 does not start with slb_\n"; $bad = 1;
+	}
+	if (/^(?:[a-z]|\s*\*?slb_\w+\()[\w\s*]*?\b(\w+)\(/ && !/^(?:return|if|for|while|switch|else|module_\w+)\b/ && !/^\s+\w+\(.*;/) {
+		($n, $at) = ($1, $.); $mine = $n =~ /^slb_\Q$stem\E(?:_|$)/ || $n =~ /^[A-Z0-9_]+$/ ||
+			grep { $n =~ /^\Q$_\E(?:_|$)/ } split " ", $types{$unit} // "";
+	}
+	if (/^\{/ && $n) {
+		if (!$mine) { print "$ARGV:$at: $n() starts with neither slb_${stem}_ nor a structure of this file\n"; $bad = 1; }
+		$n = "";
+	}
+	$n = "" if /;\s*$/;
 	close ARGV if eof;
 	END { exit($bad ? 1 : 0) }'
 mapfile -t files < <(slb_static_files 'module/*.[ch]')
