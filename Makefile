@@ -52,7 +52,7 @@ help:
 	@echo 'make demo           see it work: load with shadowlb off and on, in a guest'
 	@echo 'make test           what every change must pass, in guests of every supported kernel'
 	@echo 'make test-all       all tests'
-	@echo '  TESTS="load dkms"   these only'
+	@echo '  TESTS="module_params dkms"   these only'
 	@echo '  KERNELS="6.1 uml"   on these kernels only'
 	@echo '  FRESH=1             with the newest kernels from the mirror'
 	@echo '  SEED=n              the differential test repeats this topology'

@@ -65,7 +65,7 @@ field() {
 
 # parameter GIVEN USED: loads with flows=GIVEN, and it takes USED and says so
 parameter() {
-	local mark="load.sh $RANDOM$RANDOM" used said
+	local mark="module_params.sh $RANDOM$RANDOM" used said
 
 	echo "$mark" >/dev/kmsg
 	modprobe shadowlb flows="$1" || return 1
