@@ -26,7 +26,7 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. selftests/lib/host.sh
+. selftests/host/host.sh
 . selftests/host/apt.sh
 . selftests/host/root.sh
 if [ -n "${BENCH_OUT:-}" ]; then
@@ -35,10 +35,10 @@ if [ -n "${BENCH_OUT:-}" ]; then
 	SLB_MOUNTS=$(dirname "$BENCH_OUT")
 fi
 slb_enter 'demo test' "$0" "$@"
-. selftests/lib/kernels.sh
-. selftests/lib/stock.sh
-. selftests/lib/uml.sh
-. selftests/lib/build.sh
+. selftests/host/kernels.sh
+. selftests/host/stock.sh
+. selftests/host/uml.sh
+. selftests/host/build.sh
 
 kernels=${BENCH_KERNELS:-6.1 6.12 newest}
 if [ "${BENCH:-}" = quick ]; then

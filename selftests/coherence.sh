@@ -20,7 +20,7 @@ if [ $# = 0 ]; then
 	done
 	exit $rc
 fi
-. selftests/lib/single.sh
+. selftests/host/single.sh
 
 page=docs/coherence.md
 case $1 in

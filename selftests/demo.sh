@@ -10,13 +10,13 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. selftests/lib/host.sh
+. selftests/host/host.sh
 . selftests/host/apt.sh
 . selftests/host/root.sh
 slb_enter demo "$0" "$@"
-. selftests/lib/kernels.sh
-. selftests/lib/stock.sh
-. selftests/lib/build.sh
+. selftests/host/kernels.sh
+. selftests/host/stock.sh
+. selftests/host/build.sh
 
 kernel=${DEMO_KERNEL:-6.12}
 export DEMO_SECONDS=${DEMO_SECONDS:-5}
@@ -39,5 +39,5 @@ export SLB_DEPMOD
 slb_msg 'booting it, in software emulation: all figures are of a slow machine'
 mkdir -p "$SLB_CACHE/logs"
 SLB_STOCK_LOG=$SLB_CACHE/logs/demo.console \
-	slb_stock_run "$kernel" $((300 + 12 * DEMO_SECONDS)) bash selftests/lib/demo-guest.sh
+	slb_stock_run "$kernel" $((300 + 12 * DEMO_SECONDS)) bash selftests/guest/demo.sh
 slb_msg 'done'

@@ -11,7 +11,7 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. selftests/lib/host.sh
+. selftests/host/host.sh
 . selftests/host/apt.sh
 . selftests/host/root.sh
 slb_enter 'demo test' "$0" "$@"

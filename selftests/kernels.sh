@@ -8,7 +8,7 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. selftests/lib/host.sh
+. selftests/host/host.sh
 
 page=docs/kernels.md
 rc=0

@@ -7,7 +7,7 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. selftests/lib/single.sh
+. selftests/host/single.sh
 
 export SLB_MINUTES=${MINUTES:-30}
 export SLB_FIRST=${FIRST:-$((RANDOM * 32768 + RANDOM))}

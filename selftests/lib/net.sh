@@ -225,7 +225,7 @@ slb_udp_up() {
 	local i
 
 	for i in $SLB_SERVERS; do
-		slb_spawn "rs$i" /usr/bin/python3 lib/udp.py serve "10.2.$i.2:7" "10.2.$i.2:7777" \
+		slb_spawn "rs$i" /usr/bin/python3 traffic/udp.py serve "10.2.$i.2:7" "10.2.$i.2:7777" \
 			"$SLB_VIP_DR:7"
 	done
 	for i in $SLB_SERVERS; do
@@ -254,20 +254,20 @@ slb_scope() { slb_in dir sysctl -qw "net.shadowlb.scope=$1"; }
 # slb_wrk REQUESTS CONNECTIONS URL: prints "name=value..." (wrk.lua); eval it. As much
 # traffic on a slow machine as on a fast one.
 slb_wrk() {
-	slb_in client wrk -t1 "-c$2" -d600s --timeout 60s -s lib/wrk.lua "$3" -- '' "$1" |
+	slb_in client wrk -t1 "-c$2" -d600s --timeout 60s -s traffic/wrk.lua "$3" -- '' "$1" |
 		sed -n 's/^SLB //p'
 }
 
 # slb_wrk_for SECONDS CONNECTIONS URL: as much traffic as the machine can.
 slb_wrk_for() {
-	slb_in client wrk -t1 "-c$2" "-d${1}s" --timeout 20s -s lib/wrk.lua "$3" |
+	slb_in client wrk -t1 "-c$2" "-d${1}s" --timeout 20s -s traffic/wrk.lua "$3" |
 		sed -n 's/^SLB //p'
 }
 
 # slb_wrk_start CONNECTIONS URL [PAUSE]: until slb_wrk_end, which sets requests, failed and the
 # other names of wrk.lua. PAUSE in ms before each request leaves the CPU to others.
 slb_wrk_start() {
-	slb_spawn client wrk -t1 "-c$1" -d600s --timeout 20s -s lib/wrk.lua "$2" -- \
+	slb_spawn client wrk -t1 "-c$1" -d600s --timeout 20s -s traffic/wrk.lua "$2" -- \
 		"${3:-}" >"$SLB_TMP/wrk.out"
 	slb_wrk_pid=$!
 }

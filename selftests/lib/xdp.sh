@@ -77,7 +77,7 @@ slb_ping() {
 }
 
 slb_echo() {
-	slb_in client /usr/bin/python3 lib/udp.py ping "$1:7" 4 "$2" >"$SLB_TMP/ping" && return
+	slb_in client /usr/bin/python3 traffic/udp.py ping "$1:7" 4 "$2" >"$SLB_TMP/ping" && return
 	slb_note "$(<"$SLB_TMP/ping")"
 	return 1
 }
@@ -104,7 +104,7 @@ slb_verify_test() {
 
 	slb_in dir sysctl -qw net.shadowlb.verify=2
 	before=$(slb_stat_get dir)
-	slb_in client /usr/bin/python3 lib/udp.py ping "$SLB_VIP_NAT:7" 4 100 >/dev/null
+	slb_in client /usr/bin/python3 traffic/udp.py ping "$SLB_VIP_NAT:7" 4 100 >/dev/null
 	diff=$(slb_since "$before")
 	slb_is "$1: compared with the slow path" "$(slb_xdp_stat "$diff" verified)" gt 200
 	slb_is "$1: other than the slow path" "$(slb_xdp_stat "$diff" differs)" eq 0

@@ -7,10 +7,10 @@
 # small ones, made here.
 
 set -euo pipefail
-. "$(dirname "$0")/../lib/static.sh"
-. "$slb_static_lib/host.sh"
+. "$(dirname "$0")/../host/static.sh"
+. "$slb_host/host.sh"
 . "$SLB_SRC/selftests/host/apt.sh"
-. "$slb_static_lib/kernels.sh"
+. "$slb_host/kernels.sh"
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/slb-archive.XXXXXX")
 trap 'rm -rf "$dir"' EXIT

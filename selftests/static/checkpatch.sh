@@ -9,11 +9,11 @@
 #   in module/flow/reason.[ch] what it says of every list of macros, as dropreason-core.h
 
 set -euo pipefail
-. "$(dirname "$0")/../lib/static.sh"
-. "$slb_static_lib/host.sh"
+. "$(dirname "$0")/../host/static.sh"
+. "$slb_host/host.sh"
 . "$SLB_SRC/selftests/host/apt.sh"
-. "$slb_static_lib/kernels.sh"
-. "$slb_static_lib/uml.sh"
+. "$slb_host/kernels.sh"
+. "$slb_host/uml.sh"
 cd "$SLB_SRC"
 scripts=$(slb_uml_scripts)
 # In a git checkout it would leave a file of its own behind: it sees a copy.

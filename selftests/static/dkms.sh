@@ -11,8 +11,8 @@
 # headers made here, with the postinst of a real one; their Makefile "builds" by copying.
 
 set -u
-. "$(dirname "$0")/../lib/static.sh"
-. "$slb_static_lib/host.sh"
+. "$(dirname "$0")/../host/static.sh"
+. "$slb_host/host.sh"
 . "$SLB_SRC/selftests/host/apt.sh"
 . "$SLB_SRC/selftests/host/dkms-root.sh"
 

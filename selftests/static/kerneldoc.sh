@@ -5,11 +5,11 @@
 # file can call is documented where it is defined.
 
 set -euo pipefail
-. "$(dirname "$0")/../lib/static.sh"
-. "$slb_static_lib/host.sh"
+. "$(dirname "$0")/../host/static.sh"
+. "$slb_host/host.sh"
 . "$SLB_SRC/selftests/host/apt.sh"
-. "$slb_static_lib/kernels.sh"
-. "$slb_static_lib/uml.sh"
+. "$slb_host/kernels.sh"
+. "$slb_host/uml.sh"
 cd "$SLB_SRC"
 
 scripts=$(slb_uml_scripts)

@@ -5,7 +5,7 @@
 # that say whose they are, and no knowledge where it does not belong.
 
 set -euo pipefail
-. "$(dirname "$0")/../lib/static.sh"
+. "$(dirname "$0")/../host/static.sh"
 cd "$SLB_SRC"
 
 rc=0

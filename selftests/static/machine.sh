@@ -6,7 +6,7 @@
 # one, with programs in PATH that answer as those of another machine would.
 
 set -euo pipefail
-. "$(dirname "$0")/../lib/static.sh"
+. "$(dirname "$0")/../host/static.sh"
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/slb-machine.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
@@ -85,7 +85,7 @@ result $? 'a cache that another run has locked'
 # A step that fails is a failure, however the result is asked for.
 (
 	set +e
-	. "$SLB_SRC/selftests/lib/host.sh"
+	. "$SLB_SRC/selftests/host/host.sh"
 	SLB_CACHE=$dir/cache
 	broken() (set -e; false; touch "$dir/cache/complete")
 	if slb_locked broken broken; then exit 1; fi

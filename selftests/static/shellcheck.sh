@@ -6,7 +6,7 @@
 #   SC2034 appears unused, SC2154 referenced but not assigned
 
 set -euo pipefail
-. "$(dirname "$0")/../lib/static.sh"
+. "$(dirname "$0")/../host/static.sh"
 cd "$SLB_SRC"
 
 if ! command -v shellcheck >/dev/null; then

@@ -6,11 +6,11 @@
 # not column 1 of trace.h, which stands for what TRACE_EVENT() makes of a __be32.
 
 set -euo pipefail
-. "$(dirname "$0")/../lib/static.sh"
-. "$slb_static_lib/host.sh"
+. "$(dirname "$0")/../host/static.sh"
+. "$slb_host/host.sh"
 . "$SLB_SRC/selftests/host/apt.sh"
-. "$slb_static_lib/kernels.sh"
-. "$slb_static_lib/build.sh"
+. "$slb_host/kernels.sh"
+. "$slb_host/build.sh"
 cd "$SLB_SRC"
 
 if ! command -v sparse >/dev/null; then

@@ -5,7 +5,7 @@
 # its second below an interpreter's.
 
 set -euo pipefail
-. "$(dirname "$0")/../lib/static.sh"
+. "$(dirname "$0")/../host/static.sh"
 cd "$SLB_SRC"
 
 rc=0

@@ -33,7 +33,7 @@ same() {
 			$4:$port $2 20 first
 			wait 1200
 			$4:$port $3 20 second"
-		got=$(slb_in client /usr/bin/python3 lib/ask.py <<<"$lines")
+		got=$(slb_in client /usr/bin/python3 traffic/ask.py <<<"$lines")
 		[ $scope != 0 ] || want=$got
 	done
 	slb_same "$1" "$got" "$want"
@@ -50,7 +50,7 @@ for vip in $first6 $second6; do
 	slb_in dir ip address add $vip/128 dev dc nodad
 	slb_in client ip neighbour add $vip lladdr "$(slb_mac 10.1.0.1)" dev c0 nud permanent
 done
-slb_spawn rs1 /usr/bin/python3 lib/ask.py serve 10.2.1.2:7 '[fd02:1::2]:7'
+slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7 '[fd02:1::2]:7'
 slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 2 ]' || slb_bail 'no UDP server'
 for service in $SLB_VIP_NAT:7 $SLB_VIP_NAT:8 $second:7; do
 	echo "-A -u $service -s rr"

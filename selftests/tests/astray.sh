@@ -44,7 +44,7 @@ slb_service u m 7 rr
 slb_in dir ipvsadm --set 5 5 5
 
 slb_wrk_start 3 http://$SLB_VIP_NAT/4k 20
-slb_spawn client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 2 100000000 slow >"$SLB_TMP/ping"
+slb_spawn client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 2 100000000 slow >"$SLB_TMP/ping"
 ping=$!
 slb_check 'CPU 1 serves packets by flows until its first sweep' slb_wait 20 hits_above 1 0
 slb_check 'then the kernel log says why it stops' slb_wait 20 said
@@ -66,7 +66,7 @@ slb_check "UDP: $(<"$SLB_TMP/ping")" grep -q 'good=[1-9][0-9]* bad=0 lost=0' "$S
 
 run_on 0
 last=$(hits 0)
-slb_in client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 2 200 >/dev/null
+slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 2 200 >/dev/null
 slb_is 'hits of CPU 0, whose sweep runs at home' "$(($(hits 0) - last))" gt 100
 slb_check 'the scope changes' timeout 30 nsenter --net=/run/netns/slb-dir sysctl -qw net.shadowlb.scope=0
 slb_check '/proc/net/shadowlb can be read' slb_in dir cat /proc/net/shadowlb

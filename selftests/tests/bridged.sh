@@ -150,7 +150,7 @@ slb_seen_test() {
 	local before
 
 	before=$(slb_stat_get dir)
-	slb_seen 'a tap' "$(/usr/bin/python3 lib/arrive.py slb-client slb-dir br0 \
+	slb_seen 'a tap' "$(/usr/bin/python3 traffic/arrive.py slb-client slb-dir br0 \
 		<<<"$SLB_VIP_NAT 7 31000 20")" 20 "$before"
 
 	slb_in dir nft -f - <<-NFT
@@ -186,7 +186,7 @@ slb_unseen_test() {
 
 # slb_other DATAGRAMS: of a flow's connection, by the other port. Prints how they went.
 slb_other() {
-	slb_in client /usr/bin/python3 lib/udp.py ping "$SLB_VIP_NAT:7" 1 "$1" from=32000
+	slb_in client /usr/bin/python3 traffic/udp.py ping "$SLB_VIP_NAT:7" 1 "$1" from=32000
 }
 
 # A connection has a flow at one port. Then its packets come by another one.

@@ -40,7 +40,7 @@ slb_is 'lines in the log that say so' \
 slb_net_up
 slb_udp_up
 slb_service u m 7 shadow 7777
-slb_must 'datagrams come back' slb_in client /usr/bin/python3 lib/udp.py ping "$SLB_VIP_NAT:7" 2 50
+slb_must 'datagrams come back' slb_in client /usr/bin/python3 traffic/udp.py ping "$SLB_VIP_NAT:7" 2 50
 slb_is 'packets that the hook serves' "$(slb_stat dir hits)" gt 100
 slb_check 'the program for XDP does not load' \
 	bash -c '! nsenter --net=/run/netns/slb-dir ip link set dev dc xdp obj "$0" sec xdp 2>/dev/null' "$SLB_XDP_OBJ"

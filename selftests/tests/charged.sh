@@ -50,7 +50,7 @@ slb_charged() {
 
 # slb_ping SOCKETS PACKETS [FROM]: all are answered, or the test fails.
 slb_ping() {
-	slb_in client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 "$1" "$2" \
+	slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 "$1" "$2" \
 		from="${3:-20000}" >"$SLB_TMP/ping" || slb_fail "datagrams are lost: $(<"$SLB_TMP/ping")"
 }
 

@@ -53,7 +53,7 @@ slb_in dir ip address add fd01::100/128 dev dc nodad
 slb_in client ip neighbour add fd01::100 lladdr "$(slb_mac 10.1.0.1)" dev c0 nud permanent
 slb_scope 2
 slb_in dir sysctl -qw net.shadowlb.lease=60
-slb_spawn rs1 /usr/bin/python3 lib/ask.py serve 10.2.1.2:7 "$SLB_VIP_DR:7" '[fd02:1::2]:7'
+slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7 "$SLB_VIP_DR:7" '[fd02:1::2]:7'
 slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 3 ]' || slb_bail 'no UDP server'
 slb_in dir ipvsadm -R <<-EOF
 	-A -u $SLB_VIP_NAT:7 -s rr
@@ -64,7 +64,7 @@ slb_in dir ipvsadm -R <<-EOF
 	-a -u [fd01::100]:7 -r [fd02:1::2]:7 -m
 EOF
 before=$(slb_stat_get dir)
-coproc asker { slb_in client /usr/bin/python3 -u lib/ask.py; }
+coproc asker { slb_in client /usr/bin/python3 -u traffic/ask.py; }
 two=("10.1.0.2:30001 $SLB_VIP_NAT:7 1 x" "10.1.0.2:30002 $SLB_VIP_NAT:7 1 x")
 # the first packet to a real server behind a new route looks up that server's
 run 'IPv4, masquerading' '198.51.100.%d/32 via 10.1.0.2' $((rounds * 5 / 2)) "${two[@]}"

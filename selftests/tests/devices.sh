@@ -109,7 +109,7 @@ slb_load() {
 	# Ports of its own: IPVS drops what comes from those of a case before, while it knows a
 	# connection of theirs to a real server that has gone.
 	slb_port=$((slb_port + 4))
-	slb_spawn client /usr/bin/python3 lib/udp.py ping "$vip:7" 4 60 from=$slb_port \
+	slb_spawn client /usr/bin/python3 traffic/udp.py ping "$vip:7" 4 60 from=$slb_port \
 		>"$SLB_TMP/ping"
 	ping=$!
 	eval "$(slb_wrk 200 4 http://$SLB_VIP_NAT/4k)"
@@ -279,14 +279,14 @@ slb_multipath_clients() {
 
 # Does the director know that so much arrives at the real server?
 slb_path_told() {
-	slb_in rs1 /usr/bin/python3 lib/pmtu.py tell 10.2.1.2 10.2.1.1 5555 "$1"
+	slb_in rs1 /usr/bin/python3 traffic/pmtu.py tell 10.2.1.2 10.2.1.1 5555 "$1"
 	ip -n slb-dir route get 10.2.1.2 | grep -q "mtu $1"
 }
 
 # slb_path MTU SIZE WANT TEXT: packets of a flow
 slb_path() {
 	slb_is "path of $1: $4 packets of $2 that are answered" "$(slb_in client \
-		/usr/bin/python3 lib/pmtu.py send $SLB_VIP_NAT:7 6000 "$2" 10)" eq "$3"
+		/usr/bin/python3 traffic/pmtu.py send $SLB_VIP_NAT:7 6000 "$2" 10)" eq "$3"
 }
 
 # A path turns out to be narrow, and then narrower: the route stays as it is, but for its MTU.
@@ -294,7 +294,7 @@ slb_path_case() {
 	local hold before
 
 	slb_services 10.2.1.2
-	slb_spawn dir /usr/bin/python3 lib/pmtu.py hold 10.2.1.2 5555
+	slb_spawn dir /usr/bin/python3 traffic/pmtu.py hold 10.2.1.2 5555
 	hold=$!
 	slb_path 1500 1400 10 'of a new flow,'
 	slb_must 'a path of 1300 is known' slb_wait 20 slb_path_told 1300
@@ -317,7 +317,7 @@ slb_http_up
 slb_udp_up
 # on addresses that come later
 slb_in rs1 sysctl -qw net.ipv4.ip_nonlocal_bind=1
-slb_spawn rs1 /usr/bin/python3 lib/udp.py serve 10.12.1.2:7777 10.20.0.1:7777
+slb_spawn rs1 /usr/bin/python3 traffic/udp.py serve 10.12.1.2:7777 10.20.0.1:7777
 slb_scope 2
 
 slb_services 10.2.1.2 10.2.2.2 10.2.3.2

@@ -7,7 +7,7 @@
 # Packet for packet what IPVS does: random topologies, each with two directors, one with
 # flows and one without. Both get the same packets; what leaves them, their counters and
 # their connections must be the same. Seeds that once failed (cases/differential.seeds)
-# come first. At the end a table says what flows served. lib/diff/ is the test itself.
+# come first. At the end a table says what flows served. differential/ is the test itself.
 # On smp packets enter on both CPUs by turns, and what leaves is compared, not how long IPVS
 # knows of a connection.
 #
@@ -15,7 +15,7 @@
 #   SLB_TOPOLOGIES=n    so many (200 on the debug kernel, 10 in an emulator)
 #   SLB_MINUTES=n       or for so long
 #   SLB_FIRST=n         the first seed; the others follow it
-#   SLB_DIFF="..."      more options of lib/diff/__main__.py
+#   SLB_DIFF="..."      more options of differential/__main__.py
 
 set -u -o pipefail
 . lib/stat.sh
@@ -43,7 +43,7 @@ modprobe -a tun nf_conntrack br_netfilter ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh ip_v
 modprobe shadowlb flows=1024 || slb_bail 'shadowlb cannot be loaded'
 
 # Flows are of a CPU: all packets enter on one, if nothing else is asked for.
-slb_diff() { taskset -c 0 /usr/bin/python3 -B -m lib.diff "$@" | tee "$SLB_TMP/diff"; }
+slb_diff() { taskset -c 0 /usr/bin/python3 -B -m differential "$@" | tee "$SLB_TMP/diff"; }
 
 if slb_diff "${args[@]}" "${more[@]}" >"$SLB_TMP/first"; then
 	cat "$SLB_TMP/first"

@@ -35,7 +35,7 @@ slb_truth_udp() {
 	slb_fresh "$scope"
 	hits=$(slb_stat dir hits)
 	for vip in $slb_udp; do
-		slb_in client /usr/bin/python3 lib/udp.py ping "$vip" 2 150 >"$SLB_TMP/ping" ||
+		slb_in client /usr/bin/python3 traffic/udp.py ping "$vip" 2 150 >"$SLB_TMP/ping" ||
 			slb_fail "UDP, scope $scope, $vip: $(<"$SLB_TMP/ping")"
 	done
 	hits=$(($(slb_stat dir hits) - hits))
@@ -53,7 +53,7 @@ slb_truth_udp() {
 
 	slb_in dir ipvsadm -Z
 	slb_same 'ipvsadm -Z' "$(slb_vs_stats | grep -vc ' 0 0 0 0 0$')" 0
-	slb_in client /usr/bin/python3 lib/udp.py ping ${slb_udp%% *} 2 150 >"$SLB_TMP/ping"
+	slb_in client /usr/bin/python3 traffic/udp.py ping ${slb_udp%% *} 2 150 >"$SLB_TMP/ping"
 	slb_wait 4 slb_udp_again
 	slb_check 'UDP: the same again after ipvsadm -Z' slb_udp_again
 }
@@ -128,7 +128,7 @@ slb_hold() {
 	rm -f "$SLB_TMP/tell" "$SLB_TMP/answer"
 	mkfifo "$SLB_TMP/tell" "$SLB_TMP/answer"
 	exec 8<>"$SLB_TMP/tell" 9<>"$SLB_TMP/answer"
-	slb_spawn client /usr/bin/python3 lib/hold.py "$1" "$SLB_TMP/tell" >&9
+	slb_spawn client /usr/bin/python3 traffic/hold.py "$1" "$SLB_TMP/tell" >&9
 	slb_held=$!
 	read -rt 30 -u 9 port || slb_bail "no connection to $1"
 }
@@ -194,7 +194,7 @@ slb_truth_expiry() {
 	slb_in dir ipvsadm --set 6 3 5
 	before=$(slb_stat_get dir)
 	slb_hold $SLB_VIP_NAT
-	slb_spawn client /usr/bin/python3 lib/udp.py flood $SLB_VIP_NAT:9 1 "$SLB_TMP/flood"
+	slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:9 1 "$SLB_TMP/flood"
 	flood=$!
 	slb_tell pace 14 0.5
 	slb_is "scope $scope: busy for 7 s, UDP connections" "$(slb_vs conns "UDP $SLB_VIP_NAT:9")" eq 1

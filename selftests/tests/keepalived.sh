@@ -180,7 +180,7 @@ slb_keepalived_run() {
 	slb_wait 30 slb_has_vip dir || slb_bail "$text: no active director"
 	slb_must "$text: the checkers find all real servers" slb_wait 20 slb_servers dir 3
 	slb_wait 20 slb_servers dir2 3
-	slb_spawn client /usr/bin/python3 lib/callers.py "$file" "$SLB_VIP_NAT:80=$conns" \
+	slb_spawn client /usr/bin/python3 traffic/callers.py "$file" "$SLB_VIP_NAT:80=$conns" \
 		"$SLB_VIP_NAT:81=$conns" "$SLB_VIP_NAT:82=$conns" >"$file.answered"
 	load=$!
 	slb_answered 'all is well'

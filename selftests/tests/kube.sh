@@ -170,7 +170,7 @@ slb_udp_test() {
 
 # Each CPU that a socket's packets come to learns from four of them: up to 8 of 120.
 slb_ping() {
-	slb_in client /usr/bin/python3 lib/udp.py ping $SLB_UDP:7 30 60 >"$SLB_TMP/ping" && return
+	slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_UDP:7 30 60 >"$SLB_TMP/ping" && return
 	slb_note "$(<"$SLB_TMP/ping")"
 	return 1
 }
@@ -179,7 +179,7 @@ slb_ping() {
 slb_hold() {
 	mkfifo "$SLB_TMP/tell" "$SLB_TMP/answer"
 	exec 8<>"$SLB_TMP/tell" 9<>"$SLB_TMP/answer"
-	slb_spawn client /usr/bin/python3 lib/hold.py "$1" "$SLB_TMP/tell" >&9
+	slb_spawn client /usr/bin/python3 traffic/hold.py "$1" "$SLB_TMP/tell" >&9
 	read -rt 30 -u 9 _ || slb_bail "no connection to $1"
 }
 
@@ -264,7 +264,7 @@ slb_life_test() {
 
 	slb_in dir conntrack -F 2>/dev/null
 	slb_hold $SLB_TCP:80
-	slb_spawn client /usr/bin/python3 lib/udp.py flood $SLB_UDP:7 1 "$SLB_TMP/flood"
+	slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_UDP:7 1 "$SLB_TMP/flood"
 	flood=$!
 	slb_tell get 20
 	for proto in tcp udp; do

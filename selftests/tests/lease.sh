@@ -76,7 +76,7 @@ slb_count_at rs1 d0 mac1 "ether daddr $(slb_mac 10.2.1.2) ip protocol udp"
 slb_count_at rs1 d0 mac2 'ether daddr 02:00:00:00:00:99 ip protocol udp'
 slb_count_at rs2 d0 strays 'ip daddr 10.2.1.2'
 slb_in dir sysctl -qw net.shadowlb.lease=2
-slb_spawn client /usr/bin/python3 lib/udp.py flood $SLB_VIP_NAT:7 2 "$SLB_TMP/flood"
+slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:7 2 "$SLB_TMP/flood"
 slb_busy 'at first'
 
 # A lease of 2 s, and one more: the lease is counted in ticks, the proof in packets

@@ -31,7 +31,7 @@ run() {
 	before=$(slb_stat_get dir)
 	hits=$(slb_stat dir hits)
 	seen=$(slb_counted rs1 netdev "icmp$4")
-	slb_same "$1: all answered" "$(slb_in client /usr/bin/python3 lib/ask.py \
+	slb_same "$1: all answered" "$(slb_in client /usr/bin/python3 traffic/ask.py \
 		<<<"$2 $3 400 text")" "400 $3=400 text=400"
 	hits=$(($(slb_stat dir hits) - hits))
 	slb_is "$1: of 800 packets, served by flows" $hits gt 700
@@ -71,7 +71,7 @@ slb_in rs1 sysctl -qw net.ipv4.conf.all.accept_redirects=0 net.ipv4.conf.e0.acce
 	net.ipv6.conf.all.accept_redirects=0 net.ipv6.conf.e0.accept_redirects=0
 slb_count_at rs1 e0 icmp4 'icmp type redirect'
 slb_count_at rs1 e0 icmp6 'icmpv6 type nd-redirect'
-slb_spawn rs1 /usr/bin/python3 lib/ask.py serve 10.7.0.3:7 '[fd07::3]:7'
+slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.7.0.3:7 '[fd07::3]:7'
 slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 2 ]' || slb_bail 'no UDP server'
 slb_in dir ipvsadm -R <<-'EOF'
 	-A -u 10.8.0.100:7 -s rr

@@ -22,7 +22,7 @@ same() {
 	for scope in 0 2; do
 		slb_scope $scope
 		port=$((port + 1))
-		got=$(slb_in client /usr/bin/python3 lib/ask.py \
+		got=$(slb_in client /usr/bin/python3 traffic/ask.py \
 			<<<"10.1.0.2:$port $SLB_VIP_NAT:7 30 xxxxxxxx")
 		[ $scope != 0 ] || want=$got
 	done
@@ -32,7 +32,7 @@ same() {
 modprobe shadowlb
 slb_net_up
 slb_http_up
-slb_spawn rs1 /usr/bin/python3 lib/ask.py serve 10.2.1.2:7
+slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7
 slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 1 ]' || slb_bail 'no UDP server'
 slb_in dir ipvsadm -R <<-EOF
 	-A -u $SLB_VIP_NAT:7 -s rr

@@ -33,7 +33,7 @@ slb_not_listed() { ! slb_listed "$1"; }
 slb_hooks() { slb_show "$1" | grep -c '^ipv[46] '; }
 
 slb_ping() {
-	slb_in client /usr/bin/python3 lib/udp.py ping "$@" >"$SLB_TMP/ping" ||
+	slb_in client /usr/bin/python3 traffic/udp.py ping "$@" >"$SLB_TMP/ping" ||
 		slb_fail "datagrams are lost: $(<"$SLB_TMP/ping")"
 }
 
@@ -233,7 +233,7 @@ slb_quiet() {
 slb_method() {
 	slb_in dir ipvsadm -A -u $SLB_VIP_DR:9 -s shadow
 	slb_in dir ipvsadm -a -u $SLB_VIP_DR:9 -r 10.2.2.2:9 $1
-	slb_spawn client /usr/bin/python3 lib/udp.py flood $SLB_VIP_DR:9 1 "$SLB_TMP/flood"
+	slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_DR:9 1 "$SLB_TMP/flood"
 	slb_check "$2" slb_wait 10 slb_method_listed "$2"
 	slb_stop "${slb_pids[-1]}"
 	slb_in dir ipvsadm -D -u $SLB_VIP_DR:9
@@ -249,7 +249,7 @@ slb_see_own() {
 	slb_in client ipvsadm -A -u 10.3.1.1:9 -s shadow
 	slb_in client ipvsadm -a -u 10.3.1.1:9 -r 10.3.2.2:99 -m
 	ip -n slb-rs2 route add 10.3.1.0/24 via 10.3.2.1
-	slb_spawn rs2 /usr/bin/python3 lib/udp.py serve 10.3.2.2:99
+	slb_spawn rs2 /usr/bin/python3 traffic/udp.py serve 10.3.2.2:99
 	slb_wait 10 slb_own_echo || slb_fail 'no echo through the second director'
 	slb_is 'the other director: its flows' "$(slb_flows client | grep -c ' 10.3.2.2:99 ')" ge 2
 	slb_is 'the other director: flows of ours' "$(slb_flows client | grep -c '10\.2\.')" eq 0
@@ -259,7 +259,7 @@ slb_see_own() {
 	slb_is 'our flows: those of the other director' "$(slb_flows | grep -c '10\.3\.')" eq 0
 	slb_in client ipvsadm -C
 }
-slb_own_echo() { slb_in rs1 /usr/bin/python3 lib/udp.py ping 10.3.1.1:9 1 20 >/dev/null; }
+slb_own_echo() { slb_in rs1 /usr/bin/python3 traffic/udp.py ping 10.3.1.1:9 1 20 >/dev/null; }
 
 # slb_read_loop PID: reads all files of that process's namespace, until it is gone
 slb_read_loop() {
@@ -286,7 +286,7 @@ slb_see_changes() {
 	slb_there=$!
 	slb_read_loop $slb_there &
 	slb_pids+=($!)
-	slb_spawn client /usr/bin/python3 lib/udp.py flood $SLB_VIP_NAT:7 6 "$SLB_TMP/flood"
+	slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:7 6 "$SLB_TMP/flood"
 	for i in 1 2 3; do
 		slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 100)) || slb_fail 'no hits'
 		slb_ping "$SLB_VIP_NAT:7" 50 4

@@ -17,13 +17,13 @@ queued() { cat "$SLB_TMP/queued"; }
 taskset -pc 0 $$ >/dev/null
 modprobe shadowlb
 slb_net_up
-slb_spawn rs1 /usr/bin/python3 lib/ask.py serve 10.2.1.2:7
+slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7
 slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 1 ]' || slb_bail 'no UDP server'
 slb_scope 2
 slb_in dir ipvsadm -A -u $SLB_VIP_NAT:7 -s rr
 slb_in dir ipvsadm -a -u $SLB_VIP_NAT:7 -r 10.2.1.2:7 -m
 modprobe -a nfnetlink_queue nft_queue || slb_bail 'this kernel has no NFQUEUE'
-slb_spawn dir /usr/bin/python3 lib/nfqueue.py 0 "$SLB_TMP/queued"
+slb_spawn dir /usr/bin/python3 traffic/nfqueue.py 0 "$SLB_TMP/queued"
 slb_wait 20 test -e "$SLB_TMP/queued" || slb_bail 'no program takes the queue'
 slb_in dir nft -f - <<-'EOF'
 	table ip q {
@@ -34,12 +34,12 @@ slb_in dir nft -f - <<-'EOF'
 	}
 EOF
 before=$(slb_stat dir hits)
-slb_same 'answers' "$(slb_in client /usr/bin/python3 lib/ask.py \
+slb_same 'answers' "$(slb_in client /usr/bin/python3 traffic/ask.py \
 	<<<"10.1.0.2:30000 $SLB_VIP_NAT:7 60 text")" "60 $SLB_VIP_NAT:7=60 text=60"
 slb_is 'requests that user space had' "$(queued)" eq 60
 slb_is 'answers that flows served' $(($(slb_stat dir hits) - before)) gt 40
 slb_in dir nft delete table ip q
 slb_check 'without the rule flows serve requests, too' eval \
-	'slb_in client /usr/bin/python3 lib/ask.py <<<"10.1.0.2:30000 $SLB_VIP_NAT:7 60 text" >/dev/null
+	'slb_in client /usr/bin/python3 traffic/ask.py <<<"10.1.0.2:30000 $SLB_VIP_NAT:7 60 text" >/dev/null
 	[ $(($(slb_stat dir hits) - before)) -gt 140 ]'
 slb_done

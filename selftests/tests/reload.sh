@@ -26,7 +26,7 @@ slb_udp_up
 slb_service t m 80 rr 8080
 slb_service u g 7 rr
 slb_wrk_start 3 http://$SLB_VIP_NAT/4k 5
-slb_spawn client /usr/bin/python3 lib/udp.py ping $SLB_VIP_DR:7 2 100000000 slow >"$SLB_TMP/ping"
+slb_spawn client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_DR:7 2 100000000 slow >"$SLB_TMP/ping"
 ping=$!
 slb_check 'the load runs' slb_wait 10 slb_vs_above outpkts 50
 
@@ -34,7 +34,7 @@ slb_ms start
 # What a debugger would read is most of the file, and of the time to load it
 strip --strip-debug -o "$SLB_TMP/shadowlb.ko" "$SLB_KO"
 slb_must "$reloads loads and unloads, flows used in each" timeout $((reloads * 30)) \
-	nsenter --net=/run/netns/slb-dir -- bash lib/reload-loop.sh "$reloads" "$SLB_TMP/shadowlb.ko"
+	nsenter --net=/run/netns/slb-dir -- bash guest/reload-loop.sh "$reloads" "$SLB_TMP/shadowlb.ko"
 slb_ms end
 slb_note "that took $(((end - start) / 1000)) s"
 slb_check 'IPVS goes on' slb_wait 10 slb_vs_above inpkts $(($(slb_vs inpkts) + 100))

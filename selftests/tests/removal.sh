@@ -5,7 +5,7 @@
 # slb-timeout: 1200
 #
 # Namespaces that end with flows in them, 300 times (SLB_NAMESPACES), then the
-# modules one after the other. Nothing waits and nothing is left: no memory (guest.sh asks
+# modules one after the other. Nothing waits and nothing is left: no memory (guest/run.sh asks
 # kmemleak), no connection or namespace in the slab caches, no reference on a module.
 
 set -u
@@ -23,7 +23,7 @@ modprobe -a tun nf_conntrack ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh ip_vs_mh ||
 modprobe shadowlb flows=1024 || slb_bail 'shadowlb cannot be loaded'
 before=$(slb_slab net_namespace)
 slb_check "$namespaces namespaces end with flows in them" \
-	taskset -c 0 /usr/bin/python3 -B -m lib.diff.ends "$namespaces"
+	taskset -c 0 /usr/bin/python3 -B -m differential.ends "$namespaces"
 slb_check 'they do end' slb_wait 60 slb_quiet
 slb_note "namespaces before and after: $before $(slb_slab net_namespace)"
 slb_is 'connections of IPVS left' "$(slb_slab ip_vs_conn)" eq 0

@@ -122,7 +122,7 @@ slb_in rs1 nft -f - <<-EOF || slb_bail 'nft cannot drop at the real server'
 		chain c { type filter hook ingress device d0 priority -500; drop; }
 	}
 EOF
-coproc slb_arrive { exec /usr/bin/python3 lib/arrive.py slb-client slb-rs1 d0; }
+coproc slb_arrive { exec /usr/bin/python3 traffic/arrive.py slb-client slb-rs1 d0; }
 slb_pids+=("$slb_arrive_PID")
 
 way=dr6

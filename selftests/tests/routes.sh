@@ -21,7 +21,7 @@ port=30000
 clients=16
 
 # ask LINE...: one result a line
-ask() { printf '%s\n' "$@" | slb_in client /usr/bin/python3 lib/ask.py; }
+ask() { printf '%s\n' "$@" | slb_in client /usr/bin/python3 traffic/ask.py; }
 
 # answered RESULT...: how many answers all have had
 answered() { printf '%s\n' "$@" | awk '{ split($2, a, "="); n += a[2] } END { print n + 0 }'; }
@@ -32,7 +32,7 @@ many() {
 
 	for ((i = 1; i <= clients; i++)); do
 		echo "10.9.0.$i:$port $SLB_VIP_NAT:7 $1 many"
-	done | slb_in client /usr/bin/python3 lib/ask.py
+	done | slb_in client /usr/bin/python3 traffic/ask.py
 }
 
 neigh_is() { slb_in dir ip neighbour show "$1" | grep -q "$2"; }
@@ -117,7 +117,7 @@ slb_in dir ip address add $vip6/128 dev dc nodad
 slb_in client ip neighbour add $vip6 lladdr "$(slb_mac 10.1.0.1)" dev c0 nud permanent
 # answers of services over IPv6 go back by the director
 slb_in rs1 ip -6 rule delete from fd01::/64 table 100
-slb_spawn rs1 /usr/bin/python3 lib/ask.py serve 10.2.1.2:7 '[fd02:1::2]:7'
+slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7 '[fd02:1::2]:7'
 slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 2 ]' || slb_bail 'no UDP server'
 slb_in dir sysctl -qw net.shadowlb.lease=600 net.shadowlb.scope=2
 slb_in dir ipvsadm -R <<-EOF

@@ -154,7 +154,7 @@ xtables() {
 		slb_in dir nft -f - <<<"table ip xtab { chain in_$name { type filter hook input priority 8; }; }"
 		# shellcheck disable=SC2086 # words
 		slb_check "a rule with the match: $name" \
-			slb_in dir /usr/bin/python3 lib/xtmatch.py nft xtab in_$name $match
+			slb_in dir /usr/bin/python3 traffic/xtmatch.py nft xtab in_$name $match
 		all=$(marked)
 		marks ipv4 "xtab/in_$name" "$want"
 	done <<-'END'
@@ -182,7 +182,7 @@ uml | smp)
 	slb_check 'limits, quotas, chance and queues' counting
 	xtables
 	if modprobe -q iptable_filter; then
-		slb_check 'a table of iptables-legacy' slb_in dir /usr/bin/python3 lib/xtmatch.py legacy
+		slb_check 'a table of iptables-legacy' slb_in dir /usr/bin/python3 traffic/xtmatch.py legacy
 		slb_check 'its rules cannot be seen, and it is marked so' \
 			slb_in dir grep -qE '^ipv4 +input +0 ipt_do_table .*per-packet=\?$' /proc/net/shadowlb
 	else

@@ -19,7 +19,7 @@ slb_hits() {
 	local before
 
 	before=$(slb_stat dir hits)
-	slb_in client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:"$1" 1 50 >"$SLB_TMP/ping" ||
+	slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:"$1" 1 50 >"$SLB_TMP/ping" ||
 		slb_fail "port $1: $(<"$SLB_TMP/ping")"
 	echo $(($(slb_stat dir hits) - before))
 }

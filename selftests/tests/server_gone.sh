@@ -88,7 +88,7 @@ slb_http_up
 slb_note 'UDP'
 slb_count udp
 slb_service u m 7 shadow 7777
-slb_spawn client /usr/bin/python3 lib/udp.py flood $SLB_VIP_NAT:7 6 "$SLB_TMP/flood"
+slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:7 6 "$SLB_TMP/flood"
 slb_must 'flows serve all three' slb_busy
 slb_in dir ipvsadm -d -u $SLB_VIP_NAT:7 -r 10.2.1.2:7777
 slb_silent 'UDP, ipvsadm -d' 1

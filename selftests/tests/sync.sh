@@ -99,7 +99,7 @@ slb_traffic_start() {
 	rm -f "$SLB_TMP/tell" "$SLB_TMP/answer"
 	mkfifo "$SLB_TMP/tell" "$SLB_TMP/answer"
 	exec 8<>"$SLB_TMP/tell" 9<>"$SLB_TMP/answer"
-	slb_spawn client /usr/bin/python3 lib/steady.py "$SLB_TMP/tell" $((base += 100)) \
+	slb_spawn client /usr/bin/python3 traffic/steady.py "$SLB_TMP/tell" $((base += 100)) \
 		"${dests[@]}" >&9
 	traffic=$!
 	read -rt 60 -u 9 -a ports || slb_bail "$text: no connections"
@@ -179,7 +179,7 @@ slb_sync_run() {
 	slb_daemon dir2 backup
 	slb_daemon dir master
 	slb_active add dir
-	slb_spawn dir2 /usr/bin/python3 lib/syncd.py "$group" b0 "$file"
+	slb_spawn dir2 /usr/bin/python3 traffic/syncd.py "$group" b0 "$file"
 	listener=$!
 	slb_wait 20 test -e "$file.ready" || slb_bail "$text: nobody listens"
 	slb_traffic_start

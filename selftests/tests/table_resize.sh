@@ -37,7 +37,7 @@ slb_pings() {
 	local i
 
 	for ((i = 0; i < sockets; i += 500)); do
-		slb_in client /usr/bin/python3 lib/udp.py ping "$SLB_VIP_NAT:7" 500 "$2" \
+		slb_in client /usr/bin/python3 traffic/udp.py ping "$SLB_VIP_NAT:7" 500 "$2" \
 			from=$(($1 + i)) >"$SLB_TMP/ping" ||
 			slb_fail "datagrams are lost: $(<"$SLB_TMP/ping")"
 	done
@@ -78,7 +78,7 @@ slb_net_up
 slb_udp_up
 
 slb_start ''
-slb_in client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/null
+slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/null
 slb_is 'a few flows: slots' "$(slb_largest)" eq $slots
 slb_is 'a few flows: bytes a CPU' $(($(slb_bytes) / $(nproc))) le 200000
 slb_pings 20000 2
@@ -107,7 +107,7 @@ slb_check 'without packets flows end, and the table becomes small again' slb_wai
 
 slb_check 'a minute later it is freed' slb_wait 100 slb_freed
 slb_is 'bytes left a CPU' $(($(slb_bytes) / $(nproc))) le 110000
-slb_in client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/null
+slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/null
 slb_is 'and comes again' "$(slb_largest)" eq $slots
 
 slb_start flows=2048

@@ -24,7 +24,7 @@ slb_load() {
 	slb_udp_up
 	slb_service t m 80 shadow 8080
 	slb_service u g 7 shadow
-	slb_spawn client /usr/bin/python3 lib/udp.py flood $SLB_VIP_DR:7 4 "$SLB_TMP/flood"
+	slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_DR:7 4 "$SLB_TMP/flood"
 	slb_wrk_start 2 http://$SLB_VIP_NAT/4k
 	slb_wait 20 slb_stat_above dir hits 200
 }

@@ -71,7 +71,7 @@ slb_watched() {
 	slb_exporter_up
 	slb_collectd_up
 	slb_check "$text: datagrams come back" slb_in client \
-		/usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 $sockets $each from=30000
+		/usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 $sockets $each from=30000
 	slb_check "$text: collectd has seen them" slb_wait 180 slb_collectd_done $((sockets * each))
 	said=$(slb_exporter | grep '^node_ipvs')
 	slb_check "$text: the node exporter has seen them" grep -q \
@@ -141,7 +141,7 @@ slb_ldirectord() {
 	fi
 	slb_record "ldirectord" "$(slb_listed)"
 	hits=$(slb_stat dir hits)
-	slb_spawn client /usr/bin/python3 lib/callers.py "$file" $SLB_VIP_NAT:80=3 \
+	slb_spawn client /usr/bin/python3 traffic/callers.py "$file" $SLB_VIP_NAT:80=3 \
 		$SLB_VIP_DR:80=3 >"$file.answered"
 	load=$!
 	: >"$file.look"

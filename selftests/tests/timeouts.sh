@@ -45,7 +45,7 @@ begin() {
 	rm -f "$SLB_TMP/tell" "$SLB_TMP/answers"
 	mkfifo "$SLB_TMP/tell" "$SLB_TMP/answers"
 	exec 3<>"$SLB_TMP/tell" 4<>"$SLB_TMP/answers"
-	slb_spawn client taskset -c $last_cpu /usr/bin/python3 lib/steady.py "$SLB_TMP/tell" \
+	slb_spawn client taskset -c $last_cpu /usr/bin/python3 traffic/steady.py "$SLB_TMP/tell" \
 		$((base += 100)) "${list[@]}" >&4
 	steady=$!
 	read -rt 60 answer <&4 || slb_bail 'no connections'
@@ -114,7 +114,7 @@ for ((i = 0; i < 8; i++)); do
 		{
 			slb_in dir ipvsadm -Lnc
 			echo "UDP 01:00 UDP 10.1.0.99:99 $SLB_VIP_NAT:7 10.2.1.2:7777"
-		} | slb_in client /usr/bin/python3 lib/syncmsg.py 224.0.0.88 c0 7 60 \
+		} | slb_in client /usr/bin/python3 traffic/syncmsg.py 224.0.0.88 c0 7 60 \
 			$SLB_VIP_NAT:$service >"$SLB_TMP/told"
 	done
 	slb_pause 0.4

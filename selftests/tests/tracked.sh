@@ -60,7 +60,7 @@ seen() {
 }
 
 # ask COUNT: from the same port again
-ask() { slb_in client /usr/bin/python3 lib/ask.py <<<"10.1.0.2:$port $SLB_VIP_NAT:7 $1 text" >/dev/null; }
+ask() { slb_in client /usr/bin/python3 traffic/ask.py <<<"10.1.0.2:$port $SLB_VIP_NAT:7 $1 text" >/dev/null; }
 
 # states SCOPE: sets got, to those of a connection's datagrams, of more that conntrack is not
 # to track, and of more that it is to track again
@@ -98,7 +98,7 @@ modprobe -a nf_conntrack_bridge nft_ct || slb_bail 'this kernel lacks what the t
 # else frames of a bridge pass the rules of IP, too
 modprobe -qr br_netfilter
 slb_net_up
-slb_spawn rs1 /usr/bin/python3 lib/ask.py serve 10.2.1.2:7
+slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7
 slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 1 ]' || slb_bail 'no UDP server'
 slb_in dir sysctl -qw net.shadowlb.lease=600
 slb_in dir nft -f - <<-EOF

@@ -50,7 +50,7 @@ done
 
 pids=()
 for port in 7 9; do
-	slb_spawn client /usr/bin/python3 lib/udp.py flood "$SLB_VIP_DR:$port" 1 "$SLB_TMP/flood$port"
+	slb_spawn client /usr/bin/python3 traffic/udp.py flood "$SLB_VIP_DR:$port" 1 "$SLB_TMP/flood$port"
 	pids+=($!)
 done
 slb_must 'flows serve' slb_wait 20 slb_stat_above dir hits 100

@@ -20,7 +20,7 @@ slb_ping() {
 	shift 2
 	before=$(slb_stat_get dir)
 	slb_check "$text: 800 datagrams come back as they went" \
-		slb_in client /usr/bin/python3 lib/udp.py ping "$vip:7" 4 200 "$@"
+		slb_in client /usr/bin/python3 traffic/udp.py ping "$vip:7" 4 200 "$@"
 	diff=$(slb_stat_diff "$before" "$(slb_stat_get dir)")
 	slb_show_diff "$diff"
 }
@@ -50,7 +50,7 @@ slb_ping_share DR
 # other waiting for their second packet.
 before=$(slb_stat_get dir)
 slb_check '192 clients in turn: 3840 datagrams come back' \
-	slb_in client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 192 20
+	slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 192 20
 diff=$(slb_stat_diff "$before" "$(slb_stat_get dir)")
 slb_show_diff "$diff"
 slb_is '192 clients in turn: flows of 384' "$(awk '/^learned/ { print $2 }' <<<"$diff")" ge 382

@@ -16,7 +16,7 @@ trap slb_net_down EXIT
 
 # slb_ping FROM DEST DATAGRAMS: one socket
 slb_ping() {
-	slb_in "$1" /usr/bin/python3 lib/udp.py ping "$2" 1 "$3" >"$SLB_TMP/ping" ||
+	slb_in "$1" /usr/bin/python3 traffic/udp.py ping "$2" 1 "$3" >"$SLB_TMP/ping" ||
 		slb_fail "$2: $(<"$SLB_TMP/ping")"
 }
 
@@ -96,10 +96,10 @@ for vip in 10.1.0.150 fd01::100 fd01::150; do
 done
 slb_in client ip route add 10.2.0.0/16 via 10.1.0.1
 slb_in client ip route add fd02::/16 via fd01::1
-slb_spawn rs1 /usr/bin/python3 lib/udp.py serve 10.2.1.2:7777 '[fd02:1::2]:7777'
-slb_spawn rs3 /usr/bin/python3 lib/udp.py serve 10.2.3.2:7777 '[fd02:3::2]:7777'
-slb_spawn client /usr/bin/python3 lib/udp.py serve 10.1.0.2:9 '[fd01::2]:9'
-slb_spawn dir /usr/bin/python3 lib/udp.py serve 10.1.0.100:9 10.1.0.150:9 '[fd01::100]:9' \
+slb_spawn rs1 /usr/bin/python3 traffic/udp.py serve 10.2.1.2:7777 '[fd02:1::2]:7777'
+slb_spawn rs3 /usr/bin/python3 traffic/udp.py serve 10.2.3.2:7777 '[fd02:3::2]:7777'
+slb_spawn client /usr/bin/python3 traffic/udp.py serve 10.1.0.2:9 '[fd01::2]:9'
+slb_spawn dir /usr/bin/python3 traffic/udp.py serve 10.1.0.100:9 10.1.0.150:9 '[fd01::100]:9' \
 	'[fd01::150]:9'
 for ns in rs1 rs3 client dir; do
 	slb_wait 20 slb_bound $ns || slb_bail "no UDP echo in $ns"

@@ -41,7 +41,7 @@ slb_only() {
 }
 
 slb_ping() {
-	slb_in client /usr/bin/python3 lib/udp.py ping "$1:$2" "$3" "$4" >"$SLB_TMP/ping"
+	slb_in client /usr/bin/python3 traffic/udp.py ping "$1:$2" "$3" "$4" >"$SLB_TMP/ping"
 	slb_same "$text: $4 datagrams come back" "$(<"$SLB_TMP/ping")" "good=$4 bad=0 lost=0"
 }
 
@@ -173,7 +173,7 @@ slb_ipsec() {
 			}
 		}
 	EOF
-	slb_spawn client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 1 100000 slow \
+	slb_spawn client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 1 100000 slow \
 		>"$SLB_TMP/ping"
 	pid=$!
 	slb_wait 20 slb_came plain 100 || slb_fail "$text: a real server answers"
@@ -220,9 +220,9 @@ modprobe -a ip_vs_ftp ip_vs_pe_sip esp4 || slb_bail 'this kernel lacks what the 
 slb_net_up
 slb_udp_up
 head -c 3000001 /dev/urandom >"$SLB_TMP/file"
-slb_spawn rs1 /usr/bin/python3 lib/ftp.py 10.2.1.2 "$SLB_TMP/file"
-slb_spawn rs1 /usr/bin/python3 lib/udp.py serve 10.2.1.2:500
-slb_spawn dir /usr/bin/python3 lib/udp.py serve 10.1.0.1:11
+slb_spawn rs1 /usr/bin/python3 traffic/ftp.py 10.2.1.2 "$SLB_TMP/file"
+slb_spawn rs1 /usr/bin/python3 traffic/udp.py serve 10.2.1.2:500
+slb_spawn dir /usr/bin/python3 traffic/udp.py serve 10.1.0.1:11
 slb_each sip ops local esp ipsec
 # ip_vs_ftp needs conntrack
 slb_in dir sysctl -qw net.ipv4.vs.conntrack=1

@@ -27,7 +27,7 @@ slb_ping() {
 	local before
 
 	before=$(slb_stat_get dir)
-	slb_in client /usr/bin/python3 lib/udp.py ping $SLB_VIP_NAT:7 4 150 >"$SLB_TMP/ping" ||
+	slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 4 150 >"$SLB_TMP/ping" ||
 		slb_fail "datagrams are lost: $(<"$SLB_TMP/ping")"
 	diff=$(slb_since "$before")
 }
@@ -62,7 +62,7 @@ slb_is 'verify=10: compared, no more' "$(slb_grew verified)" lt 300
 slb_is 'packets that differ' "$(slb_stat dir differs)" eq 0
 
 # What flows serve, and the slow path changes: a connection that was learned before the rule.
-slb_spawn client /usr/bin/python3 lib/udp.py flood $SLB_VIP_NAT:7 2 "$SLB_TMP/flood"
+slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:7 2 "$SLB_TMP/flood"
 slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) || slb_fail 'no flood'
 slb_in dir nft -f - <<EOF
 table ip later {

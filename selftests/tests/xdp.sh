@@ -56,7 +56,7 @@ slb_vlan_up() {
 		-A -u 10.9.0.100:7 -s shadow
 		-a -u 10.9.0.100:7 -r 10.9.1.2:7 -m
 	IPVS
-	slb_spawn rs1 /usr/bin/python3 lib/udp.py serve 10.9.1.2:7
+	slb_spawn rs1 /usr/bin/python3 traffic/udp.py serve 10.9.1.2:7
 	slb_wait 20 slb_vlan_bound
 }
 
@@ -65,7 +65,7 @@ slb_vlan_other_test() {
 	local before diff
 
 	slb_in rs3 ip link set dc.30 up
-	slb_in client /usr/bin/python3 lib/udp.py ping 10.9.0.100:7 1 60 from=40000 >/dev/null
+	slb_in client /usr/bin/python3 traffic/udp.py ping 10.9.0.100:7 1 60 from=40000 >/dev/null
 	slb_in client ip -batch - <<-IP
 		link del c0.10
 		link add link c0 name c0.30 type vlan id 30
@@ -74,7 +74,7 @@ slb_vlan_other_test() {
 		neighbour add 10.9.0.100 lladdr 02:00:00:00:09:01 dev c0.30 nud permanent
 	IP
 	before=$(slb_stat_get dir)
-	slb_spawn client /usr/bin/python3 lib/udp.py ping 10.9.0.100:7 1 1 from=40000 >/dev/null
+	slb_spawn client /usr/bin/python3 traffic/udp.py ping 10.9.0.100:7 1 1 from=40000 >/dev/null
 	slb_wait 30 slb_vlan_seen "$before"
 	slb_stop $!
 	diff=$(slb_since "$before")
@@ -181,7 +181,7 @@ slb_nested_test() {
 		link set vx address 02:00:00:00:77:01 up
 		neighbour add 10.77.0.2 lladdr 02:00:00:00:77:02 dev vx nud permanent
 	IP
-	slb_spawn rs1 /usr/bin/python3 lib/udp.py serve 10.77.0.2:7
+	slb_spawn rs1 /usr/bin/python3 traffic/udp.py serve 10.77.0.2:7
 	server=$!
 	slb_wait 20 slb_nested_bound || slb_fail "$text: no server"
 	before=$(slb_stat_get dir)
@@ -282,7 +282,7 @@ slb_neigh_test() {
 	slb_in dir ipvsadm -A -u "$SLB_VIP_NAT:8" -s shadow
 	slb_in dir ipvsadm -a -u "$SLB_VIP_NAT:8" -r 10.2.1.2:7 -m
 	slb_in dir ip neighbour replace 10.2.1.2 lladdr "$(slb_mac 10.2.1.2)" dev dr1 nud stale
-	slb_spawn client /usr/bin/python3 lib/udp.py ping "$SLB_VIP_NAT:8" 1 100000 slow >"$SLB_TMP/neigh"
+	slb_spawn client /usr/bin/python3 traffic/udp.py ping "$SLB_VIP_NAT:8" 1 100000 slow >"$SLB_TMP/neigh"
 	t0=$!
 	slb_wait 20 slb_reachable || slb_fail "$1: a stale neighbour is asked"
 	before=$(slb_stat_get dir)
@@ -334,7 +334,7 @@ slb_misuse_test() {
 		"$(slb_xdp_stat "$(slb_stat_diff "$before" "$(slb_stat_get rs3)")" xdp_hits)" eq 0
 	slb_in rs3 ip link set dev d0 "$2" off
 
-	slb_spawn client /usr/bin/python3 lib/udp.py ping "$SLB_VIP_NAT:7" 6 100000 slow >/dev/null
+	slb_spawn client /usr/bin/python3 traffic/udp.py ping "$SLB_VIP_NAT:7" 6 100000 slow >/dev/null
 	out=$!
 	slb_pause 1
 	slb_in dir ip link del dr3

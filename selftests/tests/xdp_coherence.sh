@@ -17,4 +17,4 @@ slb_xdp_need
 modprobe -a tun ip_vs ip_vs_rr || slb_bail 'this kernel lacks what the test needs'
 read -ra rows <<<"${SLB_ROWS:-}"
 export SLB_XDP=${SLB_XDP:-native} SLB_XDP_OBJ
-exec /usr/bin/python3 -B -m lib.diff.coherence "${SLB_REPEAT:-1}" "${SLB_PART:-1/1}" "${rows[@]}"
+exec /usr/bin/python3 -B -m differential.coherence "${SLB_REPEAT:-1}" "${SLB_PART:-1/1}" "${rows[@]}"

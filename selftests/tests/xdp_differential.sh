@@ -22,7 +22,7 @@ export SLB_XDP_OBJ
 # slb_part TEXT FIRST TOPOLOGIES FORCE: what differs each time is a difference, see
 # differential.sh.
 slb_part() {
-	local args=(-m lib.diff --force "$4") seeds
+	local args=(-m differential --force "$4") seeds
 
 	if ! taskset -c 0 /usr/bin/python3 -B "${args[@]}" --first "${SLB_FIRST:-$2}" \
 		--topologies "${SLB_TOPOLOGIES:-$3}" >"$SLB_TMP/part"; then

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs INSIDE a guest, as root: guest.sh TEST...
+# Runs INSIDE a guest, as root: run.sh TEST...
 #
 # Installs the modules for the kernel that runs, then runs each test by itself:
 # with its own timeout, judged by its exit code, its KTAP lines and the kernel's log

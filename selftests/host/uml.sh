@@ -17,7 +17,7 @@
 #   slb_uml_scripts             the kernel's scripts/ (checkpatch, kernel-doc)
 #   slb_uml_run SECONDS CMD...  boot it, run CMD in it, return its exit code
 
-slb_uml_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+slb_uml_host=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 slb_uml_flavour() {
 	case ${SLB_UML:-debug} in
@@ -72,14 +72,14 @@ slb_uml_deb() {
 
 # The lines that a flavour's .config must hold.
 slb_uml_config() {
-	cat "$slb_uml_lib/uml-$1.config" "$slb_uml_lib/uml.config"
+	cat "$slb_uml_host/uml-$1.config" "$slb_uml_host/uml.config"
 }
 
 # The patches of a flavour's source.
 slb_uml_patch() {
 	case $1 in
-	debug) cat "$slb_uml_lib/uml.patch" ;;
-	fast) cat "$slb_uml_lib/uml.patch" "$slb_uml_lib/uml-fast.patch" ;;
+	debug) cat "$slb_uml_host/uml.patch" ;;
+	fast) cat "$slb_uml_host/uml.patch" "$slb_uml_host/uml-fast.patch" ;;
 	esac
 }
 
@@ -318,7 +318,7 @@ slb_uml_run() {
 		declare -p slb_cmd
 	} >"$run/job"
 	: >"$run/output"
-	cp "$slb_uml_lib/uml-init.sh" "$run/init"
+	cp "$slb_uml_host/../guest/uml-init.sh" "$run/init"
 	chmod +x "$run/init"
 
 	# shellcheck disable=SC2046

@@ -54,7 +54,7 @@ slb_stock_run() {
 		declare -p slb_cmd
 	} >"$run/job"
 	: >"$run/output"
-	cp "$SLB_TOP/selftests/lib/stock-init.sh" "$run/init"
+	cp "$SLB_TOP/selftests/guest/stock-init.sh" "$run/init"
 	chmod +x "$run/init"
 	mapfile -t shares < <(slb_stock_share slbhost / ,readonly=on
 		slb_stock_share slbkern "$(slb_kernel_root "$kernel")" ,readonly=on

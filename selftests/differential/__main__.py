@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""python3 -m lib.diff: see differential.sh for what can be asked of it."""
+"""python3 -m differential: see differential.sh for what can be asked of it."""
 import argparse
 import os
 import sys

@@ -5,8 +5,8 @@
 # on the host: it prints what it finds and exits 0 (clean), 1 or 4 (skipped).
 # SLB_SRC names another tree to look at.
 
-slb_static_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-SLB_SRC=${SLB_SRC:-$(cd "$slb_static_lib/../.." && pwd)}
+slb_host=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+SLB_SRC=${SLB_SRC:-$(cd "$slb_host/../.." && pwd)}
 export SLB_SRC
 
 # slb_static_files PATTERN...: the project's files that match, one a line.

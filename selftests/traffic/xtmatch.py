@@ -12,7 +12,8 @@ import socket
 import struct
 import sys
 
-from diff.nl import attr, message
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from differential.nl import attr, message
 
 ACK, CREATE, APPEND, NESTED = 4, 0x400, 0x800, 0x8000
 NFTABLES, BEGIN, END, NEWRULE = 10, 0x10, 0x11, 6

@@ -3,14 +3,14 @@
 #
 # One test for longer than in make test: make soak, make coherence. Sourced on the host.
 
-. selftests/lib/host.sh
+. selftests/host/host.sh
 . selftests/host/apt.sh
 . selftests/host/root.sh
 slb_enter 'demo test' "$0" "$@"
-. selftests/lib/kernels.sh
-. selftests/lib/stock.sh
-. selftests/lib/uml.sh
-. selftests/lib/build.sh
+. selftests/host/kernels.sh
+. selftests/host/stock.sh
+. selftests/host/uml.sh
+. selftests/host/build.sh
 
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
@@ -49,6 +49,6 @@ slb_single_run() {
 		SLB_UML=$(slb_uml_of "$SLB_KERNEL")
 	fi
 	sed -i "s/^# slb-timeout:.*/# slb-timeout: $1/" "$SLB_SRC/selftests/tests/$2.sh"
-	"${run[@]}" $(($1 + 120)) bash "$SLB_SRC/selftests/lib/guest.sh" "$2" | tee "$3" || :
+	"${run[@]}" $(($1 + 120)) bash "$SLB_SRC/selftests/guest/run.sh" "$2" | tee "$3" || :
 	! grep -q '^not ok' "$3" && grep -q '^ok' "$3"
 }

@@ -7,7 +7,7 @@ moment a program makes the event. Each packet has a number; those that were sent
 the program had returned (and the lease had passed, where one is promised) must not go by
 the old decision. How many did is the figure; 0 is what all rows promise.
 
-    python3 -m lib.diff.coherence 100 1/2 >rows # each second row: lines "# row", with tabs
+    python3 -m differential.coherence 100 1/2 >rows # each second row: lines "# row", with tabs
 """
 import mmap
 import os

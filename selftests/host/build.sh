@@ -74,7 +74,7 @@ slb_build_astray() {
 # slb_build_module KERNEL DEST [MAKE-ARGUMENT...]: copies the sources to DEST and builds
 # them there: DEST/shadowlb.ko, DEST/build.log; for uml DEST/kunit/*.ko, for smp
 # DEST/astray/shadowlb.ko; for a stock kernel the index of its modules with ours, for
-# guest.sh's SLB_DEPMOD. A warning about our code is a
+# SLB_DEPMOD of guest/run.sh. A warning about our code is a
 # failure, but one that leaves the module to be tested.
 slb_build_module() {
 	local kernel=$1 dest=$2 args log=$2/build.log rc=0
