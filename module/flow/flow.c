@@ -7,7 +7,7 @@
 
 /**
  * slb_key6_hash() - hash a key of IPv6 packets
- * @key: the key; not a mapped one, which goes by the hash of what it maps
+ * @key: the key; not a mapped one, whose hash is that of the IPv4 key
  * @seed: of the CPU
  *
  * Context: any.
@@ -19,9 +19,9 @@ u32 slb_key6_hash(const struct slb_key6 *key, u32 seed)
 }
 
 /**
- * slb_key4_map() - the key of a wide flow for IPv4 packets
+ * slb_key4_map() - map an IPv4 key to the key of a wide flow
  * @key: the key of the packets
- * @mapped: what is found in the table of wide flows
+ * @mapped: set to the key in the table of wide flows
  *
  * Context: any.
  */
@@ -34,9 +34,9 @@ void slb_key4_map(const struct slb_key4 *key, struct slb_key6 *mapped)
 }
 
 /**
- * slb_flow_key() - the key of a flow, whatever its size
+ * slb_flow_key() - copy the key of a flow of either size
  * @flow: the flow
- * @key: a copy of its key, mapped if it is an IPv4 flow
+ * @key: set to the key, mapped if the flow is narrow
  *
  * Context: the flow is the caller's.
  */
@@ -49,9 +49,9 @@ void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key)
 }
 
 /**
- * slb_flow_action() - the action of a flow of either size
+ * slb_flow_action() - copy the action of a flow of either size
  * @flow: a flow
- * @act: set to it; what a narrow one has not is 0
+ * @act: set to the action; zero where a narrow flow has no such member
  *
  * Context: any, the flow is the caller's.
  */
@@ -75,12 +75,12 @@ void slb_flow_action(const struct slb_flow *flow, struct slb_action6 *act)
 }
 
 /**
- * slb_flow_hash() - the hash of a flow's key
+ * slb_flow_hash() - hash the key of a flow
  * @flow: a flow
  * @seed: of the CPU
  *
  * Context: the flow is the caller's.
- * Return: what it was placed by.
+ * Return: the hash that slb_table_place() was given.
  */
 u32 slb_flow_hash(const struct slb_flow *flow, u32 seed)
 {

@@ -2,16 +2,15 @@
 /*
  * The flow: the narrow waist between the control plane and the data plane.
  *
- * A flow is one direction of one connection: a key (which packets), an action
- * (what the slow path does to them) and an origin (whose decision it was).
- * This file knows nothing of IPVS, of skbs, or of the place where packets are
- * met; the origin and the route are pointers that it carries for others.
+ * A flow is a direction of a connection. The key selects packets, the action repeats
+ * the work of the slow path, and the origin is the connection whose decision this was.
+ * This file knows nothing of IPVS, skbs, or the hooks. Origin and route are opaque
+ * pointers here.
  *
- * There are two sizes. A narrow flow is IPv4 all through and fills one cache
- * line. Whatever needs more is wide, two lines: IPv6 before or after, a packet
- * mark, a conntrack entry. A few need part of a third one: struct slb_extra. A
- * wide flow may be of IPv4 packets; its key then holds their addresses as
- * IPv4-mapped ones and says so.
+ * There are two sizes. A narrow flow is IPv4 at ingress and egress, and fills a cache
+ * line. A wide flow fills two: for IPv6 at ingress or egress, a packet mark, or a
+ * conntrack entry. Few flows need a third, struct slb_extra. The key of a wide flow of
+ * IPv4 packets holds IPv4-mapped addresses, and the flag SLB_KEY_MAPPED.
  */
 #ifndef _SLB_FLOW_H
 #define _SLB_FLOW_H
@@ -30,7 +29,7 @@ struct ip_vs_conn;
 struct nf_conn;
 
 /**
- * struct slb_key4 - which IPv4 packets belong to a flow
+ * struct slb_key4 - key of a narrow flow
  * @saddr: source address
  * @daddr: destination address
  * @sport: source port
@@ -38,9 +37,9 @@ struct nf_conn;
  * @ports: both ports as one word
  * @iif_proto: index of the ingress device, shifted by 8, and the protocol
  *
- * The ingress device is part of the key, so that what the slow path decided
- * by device (reverse path, VRF, firewall) holds for every packet of the flow.
- * Compared as 16 bytes: no padding.
+ * The ingress device is part of the key: a decision of the slow path by device (reverse
+ * path, VRF, firewall) holds for every packet of the flow. Compared as 16 bytes: no
+ * padding.
  */
 struct slb_key4 {
 	__be32	saddr;
@@ -56,9 +55,9 @@ struct slb_key4 {
 };
 
 /**
- * struct slb_key6 - which packets belong to a wide flow
+ * struct slb_key6 - key of a wide flow
  * @saddr: source address, IPv4-mapped if @iif_proto has SLB_KEY_MAPPED
- * @daddr: destination address, likewise
+ * @daddr: destination address, IPv4-mapped if @iif_proto has SLB_KEY_MAPPED
  * @sport: source port
  * @dport: destination port
  * @ports: both ports as one word
@@ -88,14 +87,14 @@ struct slb_key6 {
 #define SLB_IIF_MAX	((u32)S32_MAX >> 8)
 
 /**
- * struct slb_action4 - what is done to a packet, the time to live apart
- * @saddr: source address to write; of a tunnel, that of the outer header
- * @daddr: destination address to write, likewise
- * @sport: source port to write; of a tunnel, what the slow path chose for GUE
+ * struct slb_action4 - changes to a packet, apart from the time to live
+ * @saddr: source address to write, in the outer header of a tunnel
+ * @daddr: destination address to write, in the outer header of a tunnel
+ * @sport: source port to write; in a tunnel, the source port of GUE
  * @dport: destination port to write; unused by a tunnel
  * @csum: what the change of addresses and ports adds to the checksum of the
  *	transport header, folded; see slb_rewrite_init4()
- * @mtu: longest packet the way out takes, in bytes, outer headers and all
+ * @mtu: longest packet at egress, in bytes, with outer headers
  */
 struct slb_action4 {
 	__be32	saddr;
@@ -117,13 +116,13 @@ union slb_addr {
 };
 
 /**
- * struct slb_action6 - the same for wide flows
- * @saddr: as in struct slb_action4, of the family that the packet leaves with
- * @daddr: likewise
- * @sport: as in struct slb_action4
- * @dport: likewise
- * @csum: likewise
- * @mtu: likewise
+ * struct slb_action6 - action of a wide flow
+ * @saddr: see struct slb_action4; of the family at egress
+ * @daddr: see struct slb_action4; of the family at egress
+ * @sport: see struct slb_action4
+ * @dport: see struct slb_action4
+ * @csum: see struct slb_action4
+ * @mtu: see struct slb_action4
  */
 struct slb_action6 {
 	union slb_addr	saddr;
@@ -135,15 +134,15 @@ struct slb_action6 {
 };
 
 /**
- * enum slb_flow_flags - what else there is to know of a flow
+ * enum slb_flow_flags - flags of a flow
  * @SLB_FLOW_OUT: from the real server to the client
  * @SLB_FLOW_NAT: addresses or ports change
  * @SLB_FLOW_TUNNEL: the packet goes into a tunnel
- * @SLB_FLOW_PRIO: skb->priority follows the type of service, as it does for
- *	packets that the kernel forwards
- * @SLB_FLOW_SUSPENDED: not to be used until the slow path has proved it again
- * @SLB_FLOW_WIDE: it is a struct slb_flow6, or else a struct slb_flow4
- * @SLB_FLOW_EXTRA: it is wide, and its struct slb_extra says more
+ * @SLB_FLOW_PRIO: skb->priority follows the type of service, as for packets
+ *	that the kernel forwards
+ * @SLB_FLOW_SUSPENDED: not to be used until the slow path has proved the flow again
+ * @SLB_FLOW_WIDE: a struct slb_flow6; otherwise a struct slb_flow4
+ * @SLB_FLOW_EXTRA: wide, and members of the struct slb_extra count
  * @SLB_FLOW_REPLY: in the reply direction of its conntrack entry
  */
 enum slb_flow_flags {
@@ -158,7 +157,7 @@ enum slb_flow_flags {
 };
 
 /**
- * struct slb_flow - what flows of both sizes have
+ * struct slb_flow - common part of flows of both sizes
  * @dst: route and egress device; a reference is held. NULL: the slot is free
  * @conn: the connection that decided; a reference is held
  * @bytes: bytes served and not yet accounted
@@ -166,14 +165,14 @@ enum slb_flow_flags {
  * @ecn: a bit for each ECN codepoint of packets that proved the flow: rules that write
  *	the whole byte treat them in different ways
  * @reserved: packets that are in the connection's count already, see sync.c
- * @last: when a packet was last served or proved, lower half of jiffies
- * @proved: when the slow path was last observed, in slb_flow_ticks()
+ * @last: time of the last packet served or proved, lower half of jiffies
+ * @proved: time of the last proof, in slb_flow_ticks()
  * @flags: enum slb_flow_flags
  * @tos: type of service or traffic class of the packets that proved the flow, less
- *	its ECN bits: routes may depend on it
+ *	the ECN bits; routes may depend on this
  *
  * All members: this CPU, BH off. Nobody else reads or writes a live table. The
- * alignment keeps it at the end of both sizes where pointers are short.
+ * alignment keeps this part at the end of both sizes on 32 bit.
  */
 struct slb_flow {
 	struct dst_entry	*dst;
@@ -189,10 +188,10 @@ struct slb_flow {
 } __aligned(32);
 
 /**
- * struct slb_flow4 - a narrow flow, one cache line
- * @key: which packets
- * @act: what to do
- * @flow: the rest
+ * struct slb_flow4 - a narrow flow, in a cache line
+ * @key: key
+ * @act: action
+ * @flow: common part
  */
 struct slb_flow4 {
 	struct slb_key4		key;
@@ -202,13 +201,12 @@ struct slb_flow4 {
 
 /**
  * struct slb_flow6 - a wide flow, two cache lines
- * @key: which packets
- * @act: what to do
- * @ct: the conntrack entry of its connection or tunnel, if there is one; a
- *	reference is held
- * @routes: the number of all routes, slb_ns_routes(), when the flow was proved
- * @mark: the packet mark that packets leave with
- * @flow: the rest
+ * @key: key
+ * @act: action
+ * @ct: conntrack entry of the connection or tunnel, with a reference, or NULL
+ * @routes: slb_ns_routes() when the flow was proved
+ * @mark: packet mark at egress
+ * @flow: common part
  */
 struct slb_flow6 {
 	struct slb_key6		key;
@@ -248,15 +246,14 @@ enum slb_extra_how {
 /**
  * struct slb_extra - rare parts of a wide flow's key and action
  * @stats: statistics; @stats.mark is the mark of packets at ingress
- * @inner: conntrack entry of the connection, where that of the flow is its tunnel's; a
- *	reference is held; or NULL
+ * @inner: conntrack entry of a connection in a tunnel, with a reference, or NULL
  * @priority: skb->priority at egress
- * @tos: type of service or traffic class at egress, less its ECN bits
+ * @tos: type of service or traffic class at egress, less the ECN bits
  * @ttl_in: time to live at ingress
  * @ttl_out: time to live at egress
  * @how: enum slb_extra_how
  *
- * Begins with the statistics that each wide flow has; a hit touches it with SLB_FLOW_EXTRA alone.
+ * Begins with the statistics of a wide flow. Only with SLB_FLOW_EXTRA a hit touches this.
  * Rules of the slow path set priority, type of service and time to live at egress.
  */
 struct slb_extra {
@@ -269,8 +266,8 @@ struct slb_extra {
 	u8			how;
 };
 
-/* How often each CPU looks at all its flows: the bound, together with the
- * lease, of everything that a packet does not find out by itself.
+/* Interval at which a CPU looks at all its flows, in jiffies. Together with the lease, this
+ * bounds whatever a packet does not detect.
  */
 #define SLB_SWEEP	HZ
 
@@ -311,10 +308,8 @@ static inline u32 slb_flow_idle(const struct slb_flow *flow, unsigned long now)
 }
 
 /**
- * slb_flow4() - a narrow flow
- * @flow: a flow without SLB_FLOW_WIDE
- *
- * Return: what @flow is part of.
+ * slb_flow4() - get a narrow flow from the common part
+ * @flow: common part of a flow without SLB_FLOW_WIDE
  */
 static inline struct slb_flow4 *slb_flow4(const struct slb_flow *flow)
 {
@@ -322,10 +317,8 @@ static inline struct slb_flow4 *slb_flow4(const struct slb_flow *flow)
 }
 
 /**
- * slb_flow6() - a wide flow
- * @flow: a flow with SLB_FLOW_WIDE
- *
- * Return: what @flow is part of.
+ * slb_flow6() - get a wide flow from the common part
+ * @flow: common part of a flow with SLB_FLOW_WIDE
  */
 static inline struct slb_flow6 *slb_flow6(const struct slb_flow *flow)
 {

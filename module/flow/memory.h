@@ -2,14 +2,13 @@
 /*
  * Memory that a network namespace pays for.
  *
- * Work allocates it, on behalf of packets, and a worker has no memory cgroup. So each
+ * A worker allocates on behalf of packets, and has no memory cgroup. So each
  * allocation names its payer: the memory cgroup of the process that created the namespace.
  * If the cgroup is gone, the kernel charges its parent.
  *
- * Nothing here waits for a cgroup. Reclaim in a cgroup, and the delays of one above its
- * limit "high", may last for minutes, and a user chooses them. But the sweep must not come
- * late, and the end of all namespaces waits for it. So a charge that does not fit fails at
- * once.
+ * Nothing here waits for a cgroup. Reclaim in a cgroup, and delays above the limit "high",
+ * may last for minutes, and a user chooses them. But the sweep must not come late, and the
+ * end of all namespaces waits for the sweep. So a charge that does not fit fails at once.
  */
 #ifndef _SLB_MEMORY_H
 #define _SLB_MEMORY_H
@@ -42,7 +41,7 @@ static inline struct mem_cgroup *slb_memory_payer(void)
  * slb_memory_payer_put() - drop the reference on a payer
  * @payer: of slb_memory_payer(), or NULL
  *
- * Context: any. Memory that was charged stays charged until it is freed.
+ * Context: any. Charged memory stays charged until freed.
  */
 static inline void slb_memory_payer_put(struct mem_cgroup *payer)
 {
@@ -58,7 +57,7 @@ static inline gfp_t slb_memory_account(const struct mem_cgroup *payer)
 	return payer ? __GFP_ACCOUNT : 0;
 }
 
-/* A cache is not worth that a process be killed for memory, or wait for it. */
+/* A cache must not get a process killed for memory, or wait for memory. */
 static inline gfp_t slb_memory_gfp(const struct mem_cgroup *payer)
 {
 	gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NORETRY | __GFP_NOWARN;
@@ -69,7 +68,7 @@ static inline gfp_t slb_memory_gfp(const struct mem_cgroup *payer)
 }
 
 /**
- * slb_memory_alloc() - allocate memory, many pages of it
+ * slb_memory_alloc() - allocate many pages of memory
  * @payer: who pays, or NULL for nobody
  * @bytes: how much
  *

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The header parser: from the bytes of a packet to the key of its flow, and which packets
- * may be served by a flow at all. Inline, as each hit runs through it.
+ * The header parser: from the bytes of a packet to the key of the flow, and to the reason
+ * if a flow must not serve the packet. Inline, because each hit runs through this.
  *
- * It works on plain bytes and knows nothing of where they come from. Anything
- * unusual is for the slow path, and is told by its reason. Where the ports can
- * be found all the same the key is given with the reason, so that the flow can
- * be ended (TCP SYN, FIN, RST) or held back until the slow path has dealt with
- * the unusual packet, which keeps the packets of a connection in order.
+ * The parser works on plain bytes, from an skb or a frame. Unusual packets are for the slow
+ * path. Where their ports can be found, the key is set all the same: then the flow can be
+ * ended (TCP SYN, FIN, RST), or suspended until the slow path has handled the packet, which
+ * keeps the packets of a connection in order.
  */
 #ifndef _SLB_PARSE_H
 #define _SLB_PARSE_H
@@ -29,15 +28,15 @@
 #define SLB_HEAD_LEN	60
 
 /**
- * struct slb_pkt - what the parser found
+ * struct slb_pkt - result of the parser
  * @key4: the key of the packet's flow, if @has_key and not @v6
  * @key6: the key of the packet's flow, if @has_key and @v6
  * @hash: room for the key's hash; not set by the parser
  * @len: length by the IP header, in bytes, that header included
  * @hlen: bytes of headers, options of TCP and chunks of SCTP apart:
  *	SLB_HEAD_LEN at most for a packet that a flow may serve
- * @tos: type of service or traffic class, less its ECN bits
- * @ecn: a bit for its ECN codepoint
+ * @tos: type of service or traffic class, less the ECN bits
+ * @ecn: a bit for the ECN codepoint
  * @proto: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP, if @has_key
  * @v6: an IPv6 packet
  * @has_key: the key is valid, even if the packet itself must go slow
@@ -75,8 +74,8 @@ static __always_inline u32 slb_parse_hlen_min(u8 proto)
 	}
 }
 
-/* set_sctp_state() goes by the first chunk, and takes those that it does not
- * know for data.
+/* set_sctp_state() goes by the first chunk, and takes chunks of unknown type for
+ * data.
  */
 static inline enum slb_reason
 slb_parse_chunk(const struct sctp_chunkhdr *ch, struct slb_pkt *pkt)
@@ -151,17 +150,16 @@ static __always_inline void slb_pkt_init(struct slb_pkt *pkt, bool v6)
 /**
  * slb_parse_ipv4() - parse an IPv4 packet
  * @data: the packet, from its IP header
- * @avail: bytes that can be read there; those of the IP header and of a TCP
- *	header without options, or as many as there are
+ * @avail: bytes that can be read there: IP header and a TCP header without options, or
+ *	the whole packet if shorter
  * @iif: index of the ingress device
- * @pkt: what was found
+ * @pkt: set to the result
  *
- * The IP header's checksum and lengths have been verified by the caller's
- * kernel (ip_rcv_core() does); they are not verified again, but no byte beyond
- * @avail is read whatever they say.
+ * ip_rcv_core() has verified checksum and lengths of the IP header. No byte beyond @avail
+ * is read, whatever the lengths say.
  *
  * Context: any.
- * Return: 0 if a flow may serve the packet, or why not: SLB_MISS_PROTO,
+ * Return: 0 if a flow may serve the packet, or the reason: SLB_MISS_PROTO,
  *	SLB_MISS_SHORT, SLB_MISS_OPTIONS, SLB_MISS_FRAGMENT, SLB_MISS_FLAGS,
  *	SLB_MISS_TTL or SLB_MISS_META (a device index that fits no key).
  */
@@ -221,13 +219,13 @@ slb_parse_ipv4(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 /**
  * slb_parse_ipv6() - parse an IPv6 packet
  * @data: the packet, from its IPv6 header
- * @avail: bytes that can be read there; those of the IPv6 header and of a TCP
- *	header without options, or as many as there are
+ * @avail: bytes that can be read there: IPv6 header and a TCP header without options, or
+ *	the whole packet if shorter
  * @iif: index of the ingress device
- * @pkt: what was found
+ * @pkt: set to the result
  *
- * Packets with extension headers have no key: where their ports are is for
- * the slow path to find out.
+ * Packets with extension headers have no key: finding their ports is left to the slow
+ * path.
  *
  * Context: any.
  * Return: as slb_parse_ipv4(); SLB_MISS_OPTIONS and SLB_MISS_FRAGMENT tell of
@@ -287,9 +285,9 @@ slb_parse_ipv6(const void *data, u32 avail, u32 iif, struct slb_pkt *pkt)
 }
 
 /**
- * slb_pkt_keyless() - may a packet without a key be of a flow?
+ * slb_pkt_keyless() - true if a packet without a key may belong to a flow
  * @pkt: the packet
- * @reason: what the parser says of it
+ * @reason: result of the parser
  *
  * Context: any.
  */

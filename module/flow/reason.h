@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Reasons: why a packet was not served by a flow, or made none. Each is a counter, too.
+ * Reasons: why no flow served a packet, or the packet made no flow. Each is a counter, too.
  *
- * One list, from which the enum, the names that operators read, and slb_reason_teaches() are
- * derived. docs/shadowlb.7 has its texts; a static check compares.
+ * Enum, names and slb_reason_teaches() are derived from a single list. docs/shadowlb.7 has the
+ * same texts; a static check compares.
  */
 #ifndef _SLB_REASON_H
 #define _SLB_REASON_H
@@ -14,7 +14,7 @@
 /*
  * EVENT	a counter of packets or flows, no reason
  * MISS		the hook left the packet to the slow path
- * TEACH	likewise, and what the slow path does to the packet may make or renew a flow
+ * TEACH	a MISS by which the slow path may teach: a flow may be made or renewed
  * SKIP		IPVS forwarded a packet without a flow, and none was made
  *
  * EVENT(name, text): SLB_NAME, "name"; the others: SLB_KIND_NAME, "kind_name"
@@ -82,8 +82,8 @@
 #define SLB_SKIP(NAME, name, text)	SLB_SKIP_##NAME,
 #define SLB_XDP(NAME, name, text)	SLB_XDP_##NAME,
 
-/* 0: fine, which each check returns for a packet that it has nothing against. Each time a
- * packet meets the hook it counts as SLB_HIT or SLB_MISS_*; a frame at XDP as SLB_XDP_*.
+/* 0 is fine: a check found no reason. A packet at the hook counts as SLB_HIT or SLB_MISS_*, a
+ * frame at XDP as SLB_XDP_*.
  */
 enum slb_reason {
 	SLB_REASONS(SLB_EVENT, SLB_MISS, SLB_MISS, SLB_SKIP)
@@ -91,7 +91,7 @@ enum slb_reason {
 	SLB_REASON_MAX
 };
 
-/* Those before it are counted for each service, too. */
+/* Counters before this are kept for each service, too. */
 #define SLB_REASON_XDP	SLB_XDP_HITS
 
 #undef SLB_EVENT

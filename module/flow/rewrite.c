@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Actions: what a packet that is rewritten is to have. */
+/* The header part of actions. */
 #include <net/dsfield.h>
 #include <net/inet_ecn.h>
 
@@ -13,12 +13,12 @@ static __wsum slb_rewrite_port_diff(__wsum sum, __be16 old, __be16 new)
 
 /**
  * slb_rewrite_init4() - set the header part of an action
- * @act: the action; its mtu is left alone
- * @from: the addresses and ports that packets of the flow come with
- * @saddr: source address that they leave with
- * @daddr: destination address that they leave with
- * @sport: source port that they leave with
- * @dport: destination port that they leave with
+ * @act: the action; @act->mtu does not change
+ * @from: addresses and ports at ingress
+ * @saddr: source address at egress
+ * @daddr: destination address at egress
+ * @sport: source port at egress
+ * @dport: destination port at egress
  *
  * Context: any.
  */
@@ -38,12 +38,12 @@ void slb_rewrite_init4(struct slb_action4 *act, const struct slb_key4 *from,
 
 /**
  * slb_rewrite_init6() - set the header part of an action for IPv6
- * @act: the action; its mtu is left alone
- * @from: the addresses and ports that packets of the flow come with
- * @saddr: source address that they leave with
- * @daddr: destination address that they leave with
- * @sport: source port that they leave with
- * @dport: destination port that they leave with
+ * @act: the action; @act->mtu does not change
+ * @from: addresses and ports at ingress
+ * @saddr: source address at egress
+ * @daddr: destination address at egress
+ * @sport: source port at egress
+ * @dport: destination port at egress
  *
  * Context: any.
  */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The rewriter: what IPVS and the forwarding code do to the headers of a
- * packet, done at once from a precomputed action.
+ * The rewriter: changes headers as IPVS and the forwarding code would, from a precomputed
+ * action.
  *
- * It works on plain bytes and knows nothing of where they come from. The
- * result is the slow path's to the bit, also where one's complement has two
- * ways to write zero: sums are built from the same terms as in
- * tcp_fast_csum_update(), tcp_partial_csum_update() and their UDP siblings of
+ * The rewriter works on plain bytes, of an skb or a frame. The result equals the slow path's
+ * to the bit, although the ones' complement has two zeros: sums have the same terms as in
+ * tcp_fast_csum_update(), tcp_partial_csum_update() and their UDP siblings in
  * net/netfilter/ipvs.
  */
 #ifndef _SLB_REWRITE_H
@@ -23,7 +22,7 @@
 #include "flow/flow.h"
 
 /**
- * enum slb_rewrite_how - what to do besides decrementing the time to live
+ * enum slb_rewrite_how - work besides decrementing the time to live
  * @SLB_REWRITE_NAT: write addresses, ports and checksum
  * @SLB_REWRITE_PARTIAL: the transport checksum is offloaded
  */
@@ -39,9 +38,7 @@ void slb_rewrite_init6(struct slb_action6 *act, const struct slb_key6 *from,
 		       const struct in6_addr *daddr,
 		       __be16 sport, __be16 dport);
 
-/* Sums of what replaces what: addresses first, they alone are in a pseudo
- * header.
- */
+/* Sums of the differences: addresses first, as a pseudo header has no ports. */
 static inline __wsum slb_rewrite_addr_diff4(__be32 osaddr, __be32 odaddr,
 					    __be32 saddr, __be32 daddr)
 {
@@ -74,11 +71,10 @@ static inline __sum16 slb_rewrite_csum(__wsum sum)
 	return (__force __sum16)~(__force u16)csum_fold(sum);
 }
 
-/* Write the ports, and bring the checksum up to date: csum is the plain sum of
- * all that changes. The transport checksum behind an offloaded one
- * (CHECKSUM_PARTIAL) holds the plain sum of the pseudo header, which the ports
- * are not part of; csum is then the sum of what changes there. That of SCTP is
- * another kind and for the caller to do.
+/* Write the ports and update the checksum. csum is the plain sum of all changes. With an
+ * offloaded checksum (CHECKSUM_PARTIAL) the field holds the plain sum of the pseudo header,
+ * which has no ports; csum is then the sum of the changes there. The caller updates the
+ * checksum of SCTP, which is a CRC.
  */
 static __always_inline void slb_rewrite_ports(void *data, u8 proto, __be16 sport,
 					      __be16 dport, __wsum csum,
@@ -110,15 +106,13 @@ static __always_inline void slb_rewrite_ports(void *data, u8 proto, __be16 sport
 
 /**
  * slb_rewrite_ipv4() - apply an action to a packet
- * @data: the packet, from its IP header, whose checksum is right; no IP
- *	options; time to live above 1; writable up to and including its
- *	transport header with SLB_REWRITE_NAT, else its IP header
+ * @data: the packet, from an IP header with a correct checksum and no options; time to
+ *	live above 1; IP header writable, with SLB_REWRITE_NAT the transport header, too
  * @act: the action, made for the packet's key
  * @how: enum slb_rewrite_how
  *
- * A UDP packet without a checksum must not come here with SLB_REWRITE_NAT:
- * IPVS computes one for it over the whole packet. The checksum of SCTP is left
- * as it is.
+ * Not for UDP packets without a checksum and SLB_REWRITE_NAT: IPVS computes a checksum
+ * over the whole packet. The checksum of SCTP does not change.
  *
  * Context: any.
  */
@@ -140,8 +134,8 @@ slb_rewrite_ipv4(void *data, const struct slb_action4 *act, unsigned int how)
 		iph->daddr = act->daddr;
 	}
 	iph->ttl--;
-	/* one less in the word that has the time to live. As no header sums up to
-	 * nothing, this is to the bit what a sum of all of it would be.
+	/* The word with the time to live decreases by one. As no header sums up to zero,
+	 * this equals a sum of the whole header to the bit.
 	 */
 	sum = csum_add(sum, (__force __wsum)((u16)~(__force u16)iph->check +
 					     (u16)~(__force u16)htons(0x0100)));
@@ -155,7 +149,7 @@ slb_rewrite_ipv4(void *data, const struct slb_action4 *act, unsigned int how)
  * @act: the action, made for the packet's key
  * @how: enum slb_rewrite_how
  *
- * UDP without a checksum and the checksum of SCTP: as for slb_rewrite_ipv4().
+ * For UDP without a checksum, and for SCTP, see slb_rewrite_ipv4().
  *
  * Context: any.
  */

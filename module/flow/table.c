@@ -4,33 +4,31 @@
  *
  *  operation                          | locking
  * ------------------------------------+-------------------------------------
- *  slb_flow_lookup, _place, _free,    | BH off, on the CPU that owns the
+ *  slb_table_lookup4, _lookup6,       | BH off, on the CPU that owns the
+ *  _place, _free,                     |
  *  slb_table_resize, _move, _moved    | table; after that CPU is dead, or
  *                                     | when no hook can run: anywhere
- *  slb_table_slots_alloc, _free             | process context
+ *  slb_table_slots_alloc, _free       | process context
  *  slb_table_init                     | process context, one at a time
  *  slb_table_exit                     | process context, nobody else has it
  *
- * A key belongs to one set of SLB_WAYS flows and, within the set, to a way to
- * start the search at, both from one keyed hash. While a set is not crowded a
- * lookup therefore touches the flow's own cache line and no other. There is
- * no chain, no tag and no allocation after the table: a flood of new flows
- * costs evictions of idle flows and nothing else.
+ * A keyed hash of the key selects a set of SLB_WAYS flows, and the way of the set at which
+ * the search starts. So a lookup touches only the flow's own cache line, unless the set is
+ * crowded. There are no chains, tags or allocations besides the table: a flood of new flows
+ * only evicts idle flows.
  *
- * The size follows the number of flows, between two moments at which packets are let
- * in: a set at a time is moved to larger or smaller slots. As sizes are powers of two
- * and the low bits of a hash choose the set, what was one set is several that nothing
- * else moves to, and a flow keeps its place in it; several become one, and a flow that
- * finds no room there is ended. All the time a key belongs to a single set.
+ * The size follows the number of flows. With BHs disabled, a few sets at a time move to the
+ * new slots. Sizes are powers of two, and the low bits of a hash select the set: a growing
+ * table splits a set into several, and each flow keeps its way. A shrinking table merges
+ * sets, and ends flows that find no room. A key belongs to a single set at all times.
  */
 #include <linux/string.h>
 
 #include "flow/memory.h"
 #include "flow/table.h"
 
-/* From so many flows on, out of a hundred slots, too many would share a set: with
- * 37, one flow in 600 finds its set full. Below the other one, half the size will do
- * for a long time.
+/* Load in percent of the slots. At 37, a new flow in 600 finds a full set. Below 6, half the
+ * size will do for a long time.
  */
 #define SLB_TABLE_GROW	37
 #define SLB_TABLE_SHRINK	6
@@ -58,8 +56,8 @@ void *slb_table_slots_alloc(struct mem_cgroup *payer, u32 size, u32 flows)
 /**
  * slb_table_slots_free() - free slots
  * @slot: of slb_table_slots_alloc(), or NULL
- * @size: as it was told
- * @flows: likewise
+ * @size: size of a flow, as allocated
+ * @flows: number of flows, as allocated
  *
  * Context: process, may sleep.
  */
@@ -79,7 +77,7 @@ static void slb_table_set_size(struct slb_table *t, u32 flows)
  * @t: the table, all zero
  * @payer: see slb_memory_alloc()
  * @size: sizeof(struct slb_flow4) or sizeof(struct slb_flow6)
- * @flows: its size, see slb_table_slots_alloc()
+ * @flows: number of flows, see slb_table_slots_alloc()
  *
  * Context: process, may sleep.
  * Return: 0, or -ENOMEM.
@@ -113,7 +111,7 @@ int slb_table_init(struct slb_table *t, struct mem_cgroup *payer, u32 size,
 
 /**
  * slb_table_exit() - free a table
- * @t: the table; all its flows have been ended
+ * @t: the table, without flows
  *
  * Context: process.
  */
@@ -127,11 +125,11 @@ void slb_table_exit(struct slb_table *t)
 }
 
 /**
- * slb_table_want() - what size is right for the flows that there are
+ * slb_table_want() - choose the size for the present number of flows
  * @t: the table, which is ready
- * @max: the greatest
+ * @max: upper limit, in flows
  *
- * Context: any; as of a moment.
+ * Context: any.
  * Return: flows, a power of two.
  */
 u32 slb_table_want(const struct slb_table *t, u32 max)
@@ -162,7 +160,7 @@ void slb_table_resize(struct slb_table *t, void *slot, u32 flows)
 	slb_table_set_size(t, flows);
 }
 
-/* Where a flow of a way of a set that is moved goes: to the same way, if it is free. */
+/* A free slot of a set for a flow that moves: the same way, if free. */
 static struct slb_flow *slb_table_set_room(const struct slb_table *t, void *set,
 					   u32 way)
 {
@@ -178,13 +176,13 @@ static struct slb_flow *slb_table_set_room(const struct slb_table *t, void *set,
 }
 
 /**
- * slb_table_move() - move a set of a table that is being moved
- * @t: the table
- * @seed: of the hash of its keys
+ * slb_table_move() - move a set from the old slots to the new
+ * @t: a table that is being resized
+ * @seed: seed of the hash of keys
  *
  * Context: BH off, on the CPU that owns the table.
- * Return: NULL if the set was moved, or a flow of it that there is no room for: the
- *	caller ends it, and calls again before it turns BHs on.
+ * Return: NULL if the set was moved, or a flow that finds no room. The caller ends that
+ *	flow, and calls again before enabling BHs.
  */
 struct slb_flow *slb_table_move(struct slb_table *t, u32 seed)
 {
@@ -213,11 +211,11 @@ struct slb_flow *slb_table_move(struct slb_table *t, u32 seed)
 }
 
 /**
- * slb_table_moved() - has all of a table been moved?
- * @t: a table that is being moved
+ * slb_table_moved() - end a resize if all sets have moved
+ * @t: a table that is being resized
  *
  * Context: BH off, on the CPU that owns the table.
- * Return: the slots that it had before, slb_table_old_size() of them, or NULL.
+ * Return: the old slots, for slb_table_old_size() flows, or NULL if some sets remain.
  */
 void *slb_table_moved(struct slb_table *t)
 {
@@ -231,11 +229,10 @@ void *slb_table_moved(struct slb_table *t)
 
 /**
  * slb_table_stats() - find the statistics of a flow
- * @t: its table
- * @flow: the flow
+ * @t: the table
+ * @flow: a flow of the table
  *
- * Context: as the flow.
- * Return: the statistics of its slot.
+ * Context: BH off, on the CPU that owns the table.
  */
 struct slb_flow_stats *slb_table_stats(const struct slb_table *t,
 				       const struct slb_flow *flow)
@@ -269,17 +266,17 @@ struct slb_extra *slb_table_extra(const struct slb_table *t,
 /**
  * slb_table_place() - choose the slot for a new flow
  * @t: the table, which is ready
- * @hash: of the key of the new flow, which has none yet
+ * @hash: hash of the new flow's key
  * @now: jiffies
  *
- * Takes a free slot of the key's set, or else the one that has been idle
- * longest, if that was longer than SLB_ACTIVE: a flow in use is never evicted,
- * so that short flows cannot push out a busy one.
+ * Takes a free slot of the set, or evicts the flow that has been idle longest, if idle for
+ * longer than SLB_ACTIVE. Flows in use are never evicted, so short flows cannot push out a
+ * busy flow.
  *
  * Context: BH off, on the CPU that owns the table.
- * Return: a slot. If its dst is not NULL it still holds the flow to evict: the
- *	caller lets go of what that flow holds and calls slb_table_free() first.
- *	NULL if every flow of the set is in use.
+ * Return: a slot, or NULL if every flow of the set is in use. A slot whose dst is not NULL
+ *	still holds the flow to evict: the caller drops that flow's references and calls
+ *	slb_table_free() first.
  */
 struct slb_flow *slb_table_place(struct slb_table *t, u32 hash,
 				 unsigned long now)
@@ -309,9 +306,9 @@ struct slb_flow *slb_table_place(struct slb_table *t, u32 hash,
 }
 
 /**
- * slb_table_free() - give a slot back
+ * slb_table_free() - free the slot of a flow
  * @t: the table
- * @flow: a flow of the table; what it held has been let go of
+ * @flow: a flow of the table, which holds no references any more
  *
  * Context: BH off, on the CPU that owns the table.
  */

@@ -11,7 +11,7 @@
 
 struct mem_cgroup;
 
-/* Flows a set: what a key may choose from. */
+/* Slots of a set. */
 #define SLB_WAYS	8
 
 /* A flow that served a packet within this time is not evicted. */
@@ -19,22 +19,21 @@ struct mem_cgroup;
 
 /**
  * struct slb_table - the flows of one size of one CPU
- * @slot: the flows, set by set, and behind them a struct slb_flow_stats for each, of wide
- *	ones a struct slb_extra; NULL as long as the table is not needed
- * @old: what @slot is to replace while the table is being resized, else NULL
- * @set_mask: number of sets in @slot less one
- * @old_mask: the same of @old
- * @moved: sets of @old that have been moved, from the first on
+ * @slot: flows, set by set, followed by a struct slb_flow_stats for each narrow flow, a
+ *	struct slb_extra for each wide flow; NULL until the table is needed
+ * @old: slots before a resize, or NULL if no resize is under way
+ * @set_mask: number of sets in @slot, less 1
+ * @old_mask: number of sets in @old, less 1
+ * @moved: sets of @old that have moved, from the first on
  * @used: flows in use
- * @grow_at: so many are too many for this size
- * @size: of a flow, in bytes
+ * @grow_at: grow the table when @used exceeds this
+ * @size: size of a flow, in bytes; does not change
  *
- * A key belongs to one set, of @old as long as that has not been moved, then of
- * @slot: see slb_table_set().
+ * A key belongs to a set of @old until that set moves, and then to a set of @slot: see
+ * slb_table_set().
  *
- * All: this CPU, BH off, but that @slot is first written in process context, after
- * all others (release), and read by its CPU (acquire). Others read single words, for
- * show. @size does not change.
+ * All members: this CPU, BH off. The exception: process context writes @slot first, after all
+ * other members (release); the CPU reads @slot (acquire). /proc reads single words.
  */
 struct slb_table {
 	void	*slot;
@@ -47,8 +46,8 @@ struct slb_table {
 	u32	size;
 };
 
-/* Sizes of a table in flows; powers of two. None is given more than it may have, but
- * it starts with SLB_FLOWS_START if it may have that many.
+/* Sizes of a table in flows; powers of two. A table starts with SLB_FLOWS_START, or with the
+ * module parameter flows if less.
  */
 #define SLB_FLOWS_MIN		1024u
 #define SLB_FLOWS_START		1024u
@@ -66,11 +65,10 @@ static inline u32 slb_table_stats_size(u32 size)
 }
 
 /**
- * slb_table_ready() - may flows be placed in this table?
+ * slb_table_ready() - true if slb_table_init() has allocated the table
  * @t: the table
  *
- * Return: false until slb_table_init() has allocated it. A table with flows in
- *	use (@used) needs not be asked: its CPU has asked before.
+ * Not needed for a table with flows in use (@used).
  */
 static inline bool slb_table_ready(const struct slb_table *t)
 {
@@ -88,8 +86,8 @@ static inline u32 slb_table_size(const struct slb_table *t)
 }
 
 /**
- * slb_table_old_size() - the same of what a table is or was last moved from
- * @t: a table that has been resized
+ * slb_table_old_size() - number of old slots
+ * @t: a table that is being resized, or just was
  */
 static inline u32 slb_table_old_size(const struct slb_table *t)
 {
@@ -97,10 +95,8 @@ static inline u32 slb_table_old_size(const struct slb_table *t)
 }
 
 /**
- * slb_table_slots() - how many slots a table has
+ * slb_table_slots() - number of slots, old and new
  * @t: the table, which is ready
- *
- * Return: its size, and that of what it is being moved from.
  */
 static inline u32 slb_table_slots(const struct slb_table *t)
 {
@@ -145,8 +141,8 @@ static inline struct slb_flow *slb_table_set_at(const struct slb_table *t, void 
  * slb_table_set() - the set of a hash
  * @t: the table, which is ready
  * @hash: of a key; its low bits choose the set
- * @size: @t's, where it is known a constant
- * @mask: number of sets less one of what the set is in
+ * @size: @t->size, as a constant if known
+ * @mask: set to @set_mask or @old_mask of @t, whichever the set was selected by
  *
  * Context: BH off, on the CPU that owns the table.
  * Return: SLB_WAYS flows.
@@ -164,21 +160,21 @@ static inline void *slb_table_set(const struct slb_table *t, u32 hash, u32 size,
 	return slot + (size_t)(hash & *mask) * SLB_WAYS * size;
 }
 
-/* Stops of a walk through all flows of a table, whatever its size. */
+/* Stops of a walk through all flows of a table of any size. */
 #define SLB_WALK_SETS	(SLB_FLOWS_MAX / SLB_WAYS)
 
 /**
- * slb_table_walk() - a stop of a walk through all flows
+ * slb_table_walk() - make a stop of a walk through all flows
  * @t: the table, which is ready
- * @at: which stop, below SLB_WALK_SETS; the first one is 0
- * @hash: set to what the bits @mask of a flow's hash are here
- * @mask: set to which bits these are
- * @next: set to the next stop; SLB_WALK_SETS: there is none
+ * @at: the stop, below SLB_WALK_SETS, from 0 on
+ * @hash: set to the bits that hashes of the stop's flows have in common
+ * @mask: set to the mask of these bits
+ * @next: set to the next stop, or to SLB_WALK_SETS at the end
  *
- * The order is that of the bits of a set's number read backwards: where a table becomes
- * larger, the sets that come of one follow each other and take its place. While a table is
- * moved a stop is one of its smaller sets, or the part of a larger one that would be one:
- * the flows of the set with other hashes have their own stop.
+ * Stops are in the order of set numbers with their bits reversed: when a table grows, the
+ * sets that a set splits into follow each other, in place of that set. So the walk of a
+ * growing table neither skips nor repeats flows. During a resize a stop is a set of the
+ * larger size: of a smaller set, the flows whose hashes match.
  *
  * Context: BH off, on the CPU that owns the table.
  * Return: the set.
@@ -195,9 +191,7 @@ static inline void *slb_table_walk(const struct slb_table *t, u32 at, u32 *hash,
 	return slb_table_set(t, *hash, t->size, &set_mask);
 }
 
-/* The set comes from the low bits of the hash, the way to start at from the
- * high ones.
- */
+/* The way at which a search starts: high bits of the hash, as the low bits select the set. */
 static inline u32 slb_table_way(u32 hash)
 {
 	return hash >> (32 - ilog2(SLB_WAYS));
@@ -233,7 +227,7 @@ slb_table_lookup4(const struct slb_table *t, const struct slb_key4 *key, u32 has
  * slb_table_lookup6() - find the flow of a key
  * @t: a table of wide flows, which is ready
  * @key: the key
- * @hash: of the key, or of the key that it maps
+ * @hash: hash of the key; of a mapped key, hash of the IPv4 key
  *
  * Context: BH off, on the CPU that owns the table.
  * Return: the flow, which is the caller's until BHs are on again, or NULL.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Tracepoints: what became of packets and flows. */
+/* Tracepoints of packets and flows. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM shadowlb
 
@@ -81,7 +81,7 @@ TRACE_EVENT(slb_learn,
 	&__entry->name##_daddr, ntohs(__entry->name##_dport),		\
 	__entry->name##_oif, __entry->name##_mark, __entry->name##_flags
 
-/* what the flow would have done, and what the slow path did */
+/* the flow's action, and the slow path's */
 TRACE_EVENT(slb_differ,
 	TP_PROTO(const struct slb_flow *flow, const struct slb_action6 *act,
 		 const struct dst_entry *dst, u32 mark, u8 flags,
