@@ -13,11 +13,10 @@
 #include "ipvs/conn.h"
 #include "ipvs/conntrack.h"
 
-/* Set the timeout and the timer as the last packet would have set them, unless the timer
- * was set for a later one: the two directions of a connection do this apart, and
- * IPVS in between. The packet that ends the state that flows serve sets the timer itself,
- * and comes later than those that they served. A timer that is due is how IPVS ends a
- * connection.
+/* Set timeout and timer as the last served packet would have, unless a later packet has set
+ * the timer: both directions do this independently, and so does IPVS. A packet that ends the
+ * settled state sets the timer itself, and comes after the served packets. A timer that is
+ * due stays: IPVS may be ending the connection.
  */
 static void slb_account_timer(struct ip_vs_conn *cp, unsigned long last)
 {
@@ -28,7 +27,7 @@ static void slb_account_timer(struct ip_vs_conn *cp, unsigned long last)
 	if (slb_conn_settled(cp, cp->protocol) &&
 	    time_after(last + cp->timeout, expires) &&
 	    time_after(expires, jiffies)) {
-		/* it may have been lowered since the packet */
+		/* cp->timeout may have been lowered since the packet */
 		timeout = max_t(unsigned long, cp->timeout, slb_conn_timeout(cp));
 		cp->timeout = timeout;
 	}
@@ -36,7 +35,7 @@ static void slb_account_timer(struct ip_vs_conn *cp, unsigned long last)
 	if (!timeout)
 		return;
 	mod_timer(&cp->timer, last + timeout);
-	/* a packet has changed the state, and set the timer for it, before us */
+	/* meanwhile a packet changed the state, and set the timer before us */
 	if (READ_ONCE(cp->timeout) != timeout)
 		mod_timer(&cp->timer, jiffies + READ_ONCE(cp->timeout));
 }
@@ -62,14 +61,13 @@ static void slb_account_out(struct ip_vs_stats *stats, u32 packets, u32 bytes)
 }
 
 /**
- * slb_account() - tell IPVS what a flow has served
+ * slb_account() - add the packets that a flow has served to IPVS's counters
  * @flow: the flow
  * @now: jiffies
  *
- * Adds to the statistics of real server, service and namespace and to the
- * connection's count of packets, and sets the connection's timer. The packets
- * were served while the real server was available, so they count even if it
- * no longer is.
+ * Adds to the statistics of real server, service and namespace, adds to the connection's
+ * count of packets, and sets the connection's timer. Packets count even if the real server
+ * is gone by now.
  *
  * Context: RCU, BH off, the flow is the caller's.
  */

@@ -8,11 +8,10 @@
  *  slb_conn_unpin                  | BH off
  *  slb_conn_expire                 | RCU, BH off
  *
- * A pin is a reference on the connection: while it is held IPVS keeps the
- * connection, its real server and, through that, the service. If the timer of
- * a pinned connection runs out, ip_vs_conn_expire() cannot unlink it and comes
- * back after 60 s; so whoever holds a pin sets the timer as the packets served
- * would have set it, and lets go before it runs out (account.c, sweep.c).
+ * A pin is a reference on the connection, which keeps connection, real server and service.
+ * If the timer of a pinned connection expires, ip_vs_conn_expire() cannot unlink the
+ * connection and comes back after 60 s. So the holder of a pin sets the timer as the served
+ * packets would have, and unpins before the timer expires (account.c, sweep.c).
  */
 #include <linux/in.h>
 #include <linux/timer.h>
@@ -24,15 +23,14 @@
 /**
  * slb_conn_pin() - find the connection of a packet and hold it
  * @ipvs: IPVS's part of the namespace
- * @pkt: the packet as it came
- * @daddr: the destination that it leaves with, or NULL if it leaves in a tunnel
- * @dport: the destination port that it leaves with
+ * @pkt: the packet at ingress
+ * @daddr: destination address at egress, or NULL for a packet in a tunnel
+ * @dport: destination port at egress
  * @out: set if the packet goes from the real server to the client
  *
- * This is the walk of IPVS's table that flows save: once a flow, not once a
- * packet. Where a source NAT hides clients, real servers answer to another
- * address than the client's: IPVS knows the connection by the address that the
- * answer leaves for.
+ * Walks IPVS's table, which flows save for each packet. If a source NAT hides clients, real
+ * servers answer to the address of the NAT, but IPVS knows the connection by the destination
+ * of the answer at egress.
  *
  * Context: RCU.
  * Return: the connection, with a reference for the caller, or NULL.
@@ -77,7 +75,7 @@ struct ip_vs_conn *slb_conn_pin(struct netns_ipvs *ipvs,
 }
 
 /**
- * slb_conn_unpin() - let go of a connection
+ * slb_conn_unpin() - drop the reference on a connection
  * @cp: the connection; its timer has been set
  *
  * Not ip_vs_conn_put(): that would start the timer anew.
@@ -105,12 +103,11 @@ static bool slb_conn_in_scope(const struct ip_vs_dest *dest, enum slb_scope scop
 }
 
 /**
- * slb_conn_sync_fit() - may flows serve this connection, as to sync messages?
+ * slb_conn_sync_fit() - true if sync messages let flows serve this connection
  * @cp: the connection, held
  *
- * IPVS looks at the connection's template with each packet, and without a refresh
- * period sends it with each. The data of an FTP session does the same to the
- * session.
+ * For each packet IPVS looks at the connection's template (of an FTP data connection, at the
+ * session), and without a refresh period sends a message with each.
  *
  * Context: RCU.
  */
@@ -162,12 +159,12 @@ enum slb_reason slb_conn_fit(const struct ip_vs_conn *cp, enum slb_scope scope)
 }
 
 /**
- * slb_conn_via() - does IPVS send packets of this connection this way?
+ * slb_conn_via() - true if IPVS sends packets of this connection by this route
  * @cp: the connection, held
- * @dst: the route that a packet to its real server was seen to take
+ * @dst: the route of a packet to the real server
  *
- * With direct routing nothing in a packet tells where it went. The connection
- * may have been replaced, with another real server, since the packet went.
+ * With direct routing nothing in the packet names the real server. Since the packet, another
+ * connection with another real server may have replaced this connection.
  *
  * Context: RCU.
  */
@@ -183,8 +180,7 @@ bool slb_conn_via(const struct ip_vs_conn *cp, const struct dst_entry *dst)
  * slb_conn_mtu() - the longest packet that IPVS sends to the real server
  * @cp: the connection, held
  *
- * The packet's own route may be another one, if conntrack's NAT had it routed
- * anew.
+ * Conntrack's NAT may have rerouted the packet: then the packet's own route differs.
  *
  * Context: RCU.
  * Return: bytes.
@@ -198,11 +194,11 @@ u32 slb_conn_mtu(const struct ip_vs_conn *cp)
 }
 
 /**
- * slb_conn_timeout() - for how long IPVS keeps a connection like this now
+ * slb_conn_timeout() - get IPVS's present timeout for a settled connection
  * @cp: the connection, pinned and settled
  *
  * Context: RCU.
- * Return: jiffies, as "ipvsadm --set" or the protocol has it at this moment.
+ * Return: jiffies, as set by "ipvsadm --set" or the protocol.
  */
 int slb_conn_timeout(const struct ip_vs_conn *cp)
 {
@@ -214,9 +210,9 @@ int slb_conn_timeout(const struct ip_vs_conn *cp)
 		    READ_ONCE(cp->timeout);
 }
 
-/* Did IPVS try to end a closed connection? The timeout of its state is a constant of the
- * protocol, other than 60 s, and it has 60 s. Those of settled connections, and of FIN_WAIT,
- * may be set ("ipvsadm --set"): they tell nothing for certain.
+/* True if IPVS tried to end a closed connection: the timeout is 60 s, although the protocol
+ * has another constant for the state. Timeouts of the settled state and of FIN_WAIT are no
+ * evidence: "ipvsadm --set" may have changed them.
  */
 static bool slb_conn_refused(struct ip_vs_conn *cp)
 {
@@ -226,7 +222,7 @@ static bool slb_conn_refused(struct ip_vs_conn *cp)
 	if (READ_ONCE(cp->timeout) != 60 * HZ)
 		return false;
 	pd = ip_vs_proto_data_get(cp->ipvs, cp->protocol);
-	/* state and timeout are written one after the other, under the lock */
+	/* state and timeout are written separately, under the lock */
 	spin_lock(&cp->lock);
 	refused = pd && cp->timeout == 60 * HZ &&
 		  !slb_conn_settled(cp, cp->protocol) &&
@@ -238,11 +234,11 @@ static bool slb_conn_refused(struct ip_vs_conn *cp)
 }
 
 /**
- * slb_conn_ended() - would IPVS have ended this connection, had it not been pinned?
+ * slb_conn_ended() - true if IPVS would have ended this connection without the pin
  * @cp: the connection, held
  *
- * Its real server is gone, and net.ipv4.vs.expire_nodest_conn is set: then IPVS ends
- * it at once. Or it is closed, and IPVS has tried. Whatever is in doubt lives on.
+ * Either the real server is gone, and net.ipv4.vs.expire_nodest_conn has IPVS end its
+ * connections at once. Or the connection is closed, and IPVS has tried. In doubt, false.
  *
  * Context: RCU, BH off.
  */
@@ -255,16 +251,15 @@ bool slb_conn_ended(struct ip_vs_conn *cp)
 }
 
 /**
- * slb_conn_expire() - end a connection that IPVS wanted to end while it was pinned
- * @cp: the connection, slb_conn_ended(); the caller's pins are gone
+ * slb_conn_expire() - end a connection that IPVS could not end because of the pin
+ * @cp: the connection, slb_conn_ended(), which the caller does not pin any more
  *
- * At once, as ip_vs_conn_del() does, and not by the timer: the packet that ended the
- * flow is on its way to IPVS, and would set it anew. Whoever else holds the connection
- * ends it: another flow, or IPVS with the packet that it has in hand. Then
- * ip_vs_conn_expire() would do nothing but come back later and send a sync message. IPVS
+ * At once, as ip_vs_conn_del() does: the packet that ended the flow is on the way to IPVS, and
+ * would restart the timer. Any other holder ends the connection, a flow or IPVS with a
+ * packet; then ip_vs_conn_expire() would only come back later and send a sync message. IPVS
  * frees connections by RCU.
  *
- * Context: RCU, since before the pin was let go of; BH off.
+ * Context: RCU, since before the connection was unpinned; BH off.
  */
 void slb_conn_expire(struct ip_vs_conn *cp)
 {

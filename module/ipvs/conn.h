@@ -11,10 +11,10 @@
 #include "flow/parse.h"
 
 /**
- * enum slb_scope - which services are served by flows
+ * enum slb_scope - services that flows serve
  * @SLB_SCOPE_OFF: none
- * @SLB_SCOPE_SHADOW: those scheduled by "shadow"
- * @SLB_SCOPE_ALL: all of IPVS
+ * @SLB_SCOPE_SHADOW: services scheduled by "shadow"
+ * @SLB_SCOPE_ALL: all services of IPVS
  */
 enum slb_scope {
 	SLB_SCOPE_OFF,
@@ -40,17 +40,16 @@ static inline u16 slb_conn_settled_state(u8 proto)
 }
 
 /**
- * slb_conn_settled() - is a connection in the state that flows serve?
+ * slb_conn_settled() - true if a connection is in the state that flows serve
  * @cp: the connection, pinned
- * @proto: its protocol, which is in another cache line than its state
+ * @proto: protocol of the connection; cp->protocol is in another cache line
  *
- * In that state a packet that a flow serves changes nothing of the connection
- * but its counters and its timer: TCP segments with ACK and without SYN, FIN
- * or RST keep ESTABLISHED in every table of ip_vs_proto_tcp.c, so do chunks
- * that count as data in ip_vs_proto_sctp.c, and UDP has one state.
+ * In the settled state, a packet that a flow may serve changes only counters and timer of the
+ * connection: TCP segments with ACK and without SYN, FIN or RST keep ESTABLISHED in every
+ * table of ip_vs_proto_tcp.c, as data chunks do in ip_vs_proto_sctp.c. UDP has a single state.
  *
- * Context: any; one read of a word that other CPUs may be writing, which is
- * then as if the packet had come just before or just after.
+ * Context: any. Other CPUs may be writing the word; then the packet counts as just before or
+ * just after.
  */
 static inline bool slb_conn_settled(const struct ip_vs_conn *cp, u8 proto)
 {
@@ -60,14 +59,13 @@ static inline bool slb_conn_settled(const struct ip_vs_conn *cp, u8 proto)
 int slb_conn_timeout(const struct ip_vs_conn *cp);
 
 /**
- * slb_conn_doubtful() - may IPVS have tried to end this connection?
+ * slb_conn_doubtful() - true if IPVS may have tried to end this connection
  * @cp: the connection, pinned and settled
  *
- * ip_vs_conn_expire() leaves a timeout of 60 s behind on a connection that is held, and no
- * other trace. A packet leaves the same where 60 s is the protocol's timeout, which may
- * have been changed since ("ipvsadm --set"), and so may a sync message. No copy of
- * the protocol's timeouts tells which it was: a doubt ends the flow and nothing else.
- * The packet goes to IPVS, which knows whether it still has the connection.
+ * ip_vs_conn_expire() leaves only a timeout of 60 s behind on a held connection. A packet may
+ * have left the same value, if 60 s was the protocol's timeout then ("ipvsadm --set"), and so
+ * may a sync message. No copy of the protocol's timeouts can tell. So a doubt ends the flow
+ * and nothing else: the packet goes to IPVS, which knows whether the connection is alive.
  *
  * Context: RCU.
  */
@@ -89,11 +87,11 @@ static inline bool slb_conn_syncs(const struct netns_ipvs *ipvs)
 }
 
 /**
- * slb_conn_method() - how IPVS forwards packets of this connection
+ * slb_conn_method() - get the forwarding method of a connection
  * @cp: the connection, pinned
  *
- * Return: IP_VS_CONN_F_MASQ, _DROUTE, _TUNNEL or another of its kind; does not
- *	change while the connection lives.
+ * Return: IP_VS_CONN_F_MASQ, _DROUTE, _TUNNEL or another; constant while the connection
+ *	lives.
  */
 static inline u32 slb_conn_method(const struct ip_vs_conn *cp)
 {

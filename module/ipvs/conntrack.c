@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * conntrack: what flows do to the entry of their connection, or of their tunnel,
- * in place of the packets that it does not see.
+ * conntrack: the entry of a flow's connection or tunnel, and its timeout and counters on
+ * behalf of served packets, which conntrack does not see.
  *
  *  operation         | locking
  * -------------------+-------------------------------------------------------
@@ -14,22 +14,20 @@
  *  slb_ct_lasts      | any
  *  slb_ct_hand_over  | BH off; takes ct->lock
  *  slb_ct_account    | RCU, BH off, the flow is the caller's; takes ct->lock
- *  slb_ct_account_inner | likewise
+ *  slb_ct_account_inner | RCU, BH off, the flow is the caller's; takes ct->lock
  *
- * A flow holds a reference on the entry. conntrack deletes entries by marking
- * them as dying and taking them out of its table; a flow whose entry is dying
- * or has timed out serves nothing more and is ended. While flows live the
- * entry's timeout is set, and its counters counted, as its own packets would
- * have. Nothing here runs for each packet but slb_ct_alive() and slb_ct_due(),
- * which read.
+ * A flow holds a reference on the entry. conntrack deletes an entry by marking the entry as
+ * dying and unlinking it. A flow whose entry is dying or has timed out is ended. While
+ * the flow lives, timeout and counters of the entry are updated as by the served packets.
+ * Each packet runs only slb_ct_alive() and slb_ct_due(), which read.
  *
- * What conntrack knows of a TCP window grows old while flows serve. So both
- * directions are made liberal, as nf_flow_table does: packets that go slow are
- * tracked, and not called invalid. seen[].flags are not atomic, and the other
- * direction's packets change them on another CPU: under ct->lock.
+ * Meanwhile conntrack's view of a TCP window grows old. So both directions are made liberal,
+ * as nf_flow_table does: then conntrack tracks slow-path packets, instead of calling them
+ * invalid. seen[].flags are not atomic, and packets of the other direction change them on
+ * another CPU, hence ct->lock.
  *
- * A namespace that goes away waits for its entries; ours are let go of first,
- * because we were registered later.
+ * The exit of a namespace waits for conntrack's entries. Flows drop theirs before that,
+ * because this module registers later.
  */
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_acct.h>
@@ -47,8 +45,8 @@
 /**
  * slb_ct_find() - find the conntrack entry of a packet
  * @net: the namespace
- * @pkt: the packet as it came
- * @dir: set to its direction in the entry, if there is one
+ * @pkt: the packet at ingress
+ * @dir: set to the packet's direction if an entry was found
  *
  * Context: RCU.
  * Return: the entry, with a reference for the caller, or NULL.
@@ -83,7 +81,7 @@ struct nf_conn *slb_ct_find(struct net *net, const struct slb_pkt *pkt,
 /**
  * slb_ct_known() - true if conntrack has an entry for a packet
  * @net: the namespace
- * @pkt: the packet as it came
+ * @pkt: the packet at ingress
  *
  * Context: RCU.
  */
@@ -96,7 +94,7 @@ bool slb_ct_known(struct net *net, const struct slb_pkt *pkt)
 	return ct;
 }
 
-/* May flows serve packets of this entry, as far as its protocol does not matter? */
+/* The part of slb_ct_fit() that does not depend on the protocol. */
 static bool slb_ct_plain(const struct nf_conn *ct)
 {
 	return nf_ct_is_confirmed(ct) && slb_ct_alive(ct) && !nfct_help(ct) &&
@@ -104,13 +102,12 @@ static bool slb_ct_plain(const struct nf_conn *ct)
 }
 
 /**
- * slb_ct_fit() - may flows serve packets of this entry?
+ * slb_ct_fit() - true if flows may serve packets of this entry
  * @ct: the entry of a connection or a tunnel, held
  *
- * Only if such packets change nothing of it but its counters and its timeout.
- * conntrack looks at all chunks of an SCTP packet, flows at the first. Of a TCP
- * connection whose answers do not come by here, it may have an entry that it began in the
- * middle.
+ * Served packets must change only counters and timeout of the entry. No SCTP: conntrack looks
+ * at all chunks of a packet, flows at the first. For a TCP connection whose answers take
+ * another path, conntrack may have an entry that began in the middle.
  *
  * Context: any.
  */
@@ -136,8 +133,8 @@ bool slb_ct_fit(const struct nf_conn *ct)
  * slb_ct_inner_fit() - true if flows may serve a tunnelled connection with this entry
  * @ct: the entry of the connection, held
  *
- * Answers do not come by here. Of a TCP connection that conntrack saw begin, it waits for
- * one, and calls all other packets invalid: they leave without an entry.
+ * Answers take another path. If conntrack saw a TCP connection begin, conntrack waits for an
+ * answer, and calls other packets invalid: they leave without an entry.
  *
  * Context: any.
  */
@@ -150,14 +147,13 @@ bool slb_ct_inner_fit(const struct nf_conn *ct)
 }
 
 /**
- * slb_ct_explains() - is this what conntrack's NAT makes of a packet?
+ * slb_ct_explains() - true if conntrack's NAT explains a packet's addresses and ports
  * @ct: the packet's entry
- * @dir: its direction
- * @af: its family
- * @act: the addresses and ports that it leaves with
+ * @dir: direction of the packet
+ * @af: family of the packet
+ * @act: addresses and ports at egress
  *
- * Where IPVS uses conntrack the entry says all of it: IPVS writes into it what it
- * does itself.
+ * With net.ipv4.vs.conntrack=1 the entry has IPVS's own changes, too.
  *
  * Context: any.
  */
@@ -172,13 +168,13 @@ bool slb_ct_explains(const struct nf_conn *ct, enum ip_conntrack_dir dir,
 }
 
 /**
- * slb_ct_due() - would conntrack do more to the next packet than count it?
+ * slb_ct_due() - true if the next packet changes more of an entry than its counters
  * @ct: the entry, held
  *
- * The entry of a UDP stream becomes "assured" with the first packet that comes two
- * seconds after the stream began, see nf_conntrack_udp_packet(). That of a GRE tunnel, or
- * of a TCP connection of which conntrack saw one half, becomes "assured" with the
- * first packet after the other half was seen.
+ * The entry of a UDP stream becomes "assured" with the first packet two seconds after the
+ * stream began, see nf_conntrack_udp_packet(). The entry of a GRE tunnel, or of a TCP
+ * connection whose other half conntrack had not seen, becomes "assured" with the first packet
+ * after both were seen.
  *
  * Context: any.
  */
@@ -201,12 +197,13 @@ bool slb_ct_due(const struct nf_conn *ct)
 }
 
 /**
- * slb_ct_hand_over() - flows begin or cease to see packets of an entry
+ * slb_ct_hand_over() - make an entry fit for packets that skip conntrack
  * @ct: the entry, held
  *
- * What it remembers of acknowledgments says nothing of the next packet: else it
- * would doubt a RST that fits those that it has not seen. An entry that still waits for an
- * answer learns nothing of packets anyway, and doubts a RST by what it knows of the SYN.
+ * Called when flows begin and cease to serve packets of the entry. Acknowledgments that the
+ * entry remembers say nothing of the next packet: a RST in the window of served packets would
+ * be called invalid. An entry that still waits for an answer learns nothing from packets,
+ * and compares a RST with the SYN.
  *
  * Context: BH off.
  */
@@ -255,8 +252,8 @@ static void slb_ct_touch_udp(struct nf_conn *ct, u32 last)
 	slb_ct_extend(ct, last + READ_ONCE(*timeout));
 }
 
-/* The packet that ends the state sets its timeout after it has let go of the
- * lock: so ours, for packets that came before, cannot come last.
+/* A packet that ends the state sets the timeout after unlocking. So this timeout, for earlier
+ * packets, cannot come last.
  */
 static void slb_ct_touch_tcp(struct nf_conn *ct, u32 last)
 {
@@ -284,7 +281,7 @@ static void slb_ct_touch_generic(struct nf_conn *ct, u32 last)
 	slb_ct_extend(ct, last + READ_ONCE(*timeout));
 }
 
-/* conntrack copies both timeouts into the entry when it makes one. */
+/* A new entry gets copies of both timeouts. */
 static void slb_ct_touch_gre(struct nf_conn *ct, u32 last)
 {
 	const struct nf_ct_gre *gre = &ct->proto.gre;
@@ -297,7 +294,7 @@ static void slb_ct_touch_gre(struct nf_conn *ct, u32 last)
 		slb_ct_extend(ct, last + READ_ONCE(gre->timeout));
 }
 
-/* conntrack clears the timeout policy of an entry that is in its table only. */
+/* conntrack clears the timeout policies of entries in the table only. */
 static void slb_ct_touch(struct nf_conn *ct, u32 last)
 {
 	if (test_bit(IPS_FIXED_TIMEOUT_BIT, &ct->status) || !slb_ct_alive(ct))
@@ -325,9 +322,9 @@ static enum ip_conntrack_dir slb_ct_dir(const struct slb_flow *flow)
 }
 
 /**
- * slb_ct_account_bytes() - add bytes of a packet that slb_ct_account() knows nothing of
+ * slb_ct_account_bytes() - add bytes that slb_ct_account() does not know of
  * @flow: a wide flow with a conntrack entry
- * @bytes: bytes of its outer header that only some packets have
+ * @bytes: bytes of the outer header that only some packets have
  *
  * Context: RCU, BH off, the flow is the caller's.
  */
@@ -337,7 +334,7 @@ void slb_ct_account_bytes(const struct slb_flow *flow, u32 bytes)
 }
 
 /**
- * slb_ct_account() - tell conntrack what a flow has served
+ * slb_ct_account() - add the packets that a flow has served to its entry
  * @flow: a wide flow with a conntrack entry
  * @now: jiffies
  *
@@ -349,7 +346,7 @@ void slb_ct_account(struct slb_flow *flow, unsigned long now)
 	struct nf_conn *ct = slb_flow6(flow)->ct;
 	struct slb_tunnel e = { .hlen = 0 };
 
-	/* of a tunnel it counts the outer packets */
+	/* conntrack counts the outer packets of a tunnel */
 	if (flow->flags & SLB_FLOW_TUNNEL)
 		slb_tunnel_init(&e, flow->conn, false);
 	nf_ct_acct_add(ct, slb_ct_dir(flow), flow->packets,
@@ -358,12 +355,12 @@ void slb_ct_account(struct slb_flow *flow, unsigned long now)
 }
 
 /**
- * slb_ct_account_inner() - add a flow's packets to the entry inside its tunnel
- * @ct: the entry of its connection, held
+ * slb_ct_account_inner() - add the packets that a flow has served to its inner entry
+ * @ct: the entry of the connection in the tunnel, held
  * @flow: the flow
  * @now: jiffies
  *
- * Packets that conntrack calls invalid change nothing of their entry.
+ * Packets that conntrack calls invalid do not change their entry.
  *
  * Context: RCU, BH off, the flow is the caller's.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The conntrack entry of a connection or a tunnel, where conntrack sees it. */
+/* The conntrack entry of a connection or a tunnel. */
 #ifndef _SLB_CONNTRACK_H
 #define _SLB_CONNTRACK_H
 
@@ -9,11 +9,10 @@
 #include "flow/parse.h"
 
 /**
- * slb_ct_alive() - would a packet find this entry?
+ * slb_ct_alive() - true if this entry is in conntrack's table, neither dying nor expired
  * @ct: the entry, held
  *
  * Context: any.
- * Return: false once it was deleted ("conntrack -D") or has timed out.
  */
 static inline bool slb_ct_alive(const struct nf_conn *ct)
 {

@@ -7,9 +7,8 @@
  * -------------------+-------------------------------------------------------
  *  all               | RCU
  *
- * Kind, port and checksum of a tunnel belong to the real server and may be
- * changed while it lives ("ipvsadm -e"). IPVS reads them for each packet, and
- * so does this file: a flow only knows the two addresses.
+ * "ipvsadm -e" may change kind, port and checksum of a real server's tunnel at any time. IPVS
+ * reads them for each packet, and so does this file: a flow only has the two addresses.
  */
 #include <linux/if_ether.h>
 #include <linux/ip.h>
@@ -26,7 +25,7 @@
 
 #include "ipvs/tunnel.h"
 
-/* What ip_vs_tunnel_xmit() calls the optional part of GUE's header. */
+/* Length of GUE's private option, in bytes, see ipvs_gue_encap(). */
 #define SLB_GUE_OPT_LEN	(GUE_LEN_PRIV + GUE_PLEN_REMCSUM)
 static_assert(SLB_GUE_OPT_LEN == SLB_REMCSUM_LEN);
 
@@ -58,7 +57,7 @@ static u8 slb_tunnel_outer_proto(const struct slb_tunnel *e)
 }
 
 /**
- * slb_tunnel_init() - read what a connection's tunnel is like now
+ * slb_tunnel_init() - read the present settings of a connection's tunnel
  * @e: the tunnel
  * @cp: the connection, pinned, forwarded by tunnelling
  * @partial: the packet's transport checksum is offloaded
@@ -90,7 +89,7 @@ void slb_tunnel_init(struct slb_tunnel *e, const struct ip_vs_conn *cp,
 	}
 }
 
-/* What the outer header takes from the inner one. */
+/* Members of the inner header that the outer header copies. */
 static void slb_tunnel_inner_read(const struct slb_tunnel *e, const void *inner,
 				  u8 *tos, u8 *ttl, __be16 *df)
 {
@@ -138,18 +137,17 @@ static bool slb_tunnel_shim_seen(const struct slb_tunnel *e, const void *shim,
 }
 
 /**
- * slb_tunnel_seen() - is this what the tunnel makes of a packet?
+ * slb_tunnel_seen() - true if slb_tunnel_push() would write these outer headers
  * @e: the tunnel
- * @data: a packet as it leaves, from its outer header; @e->hlen bytes and an
- *	IPv4 or IPv6 header can be read
- * @sport: the source port that GUE gives the packet
- * @saddr: set to its outer source address
- * @daddr: set to its outer destination address
+ * @data: a packet at egress, from its outer header; @e->hlen bytes and an IPv4 or IPv6
+ *	header can be read
+ * @sport: source port of GUE
+ * @saddr: set to the outer source address
+ * @daddr: set to the outer destination address
  *
  * The type of service and the time to live are left to slb_tunnel_class().
  *
  * Context: any.
- * Return: false if slb_tunnel_push() would have written something else.
  */
 bool slb_tunnel_seen(const struct slb_tunnel *e, const void *data, __be16 sport,
 		     union slb_addr *saddr, union slb_addr *daddr)
@@ -181,9 +179,9 @@ bool slb_tunnel_seen(const struct slb_tunnel *e, const void *data, __be16 sport,
 /**
  * slb_tunnel_class() - compute the type of service and time to live of an outer header
  * @e: the tunnel
- * @data: a packet as it leaves, from its outer header; as for slb_tunnel_seen()
+ * @data: a packet at egress, from its outer header; as for slb_tunnel_seen()
  * @tos: set to the type of service or traffic class of the outer header
- * @ttl: set to its time to live
+ * @ttl: set to the time to live of the outer header
  *
  * Context: any.
  */
@@ -196,18 +194,19 @@ void slb_tunnel_class(const struct slb_tunnel *e, const void *data, u8 *tos,
 }
 
 /**
- * slb_tunnel_fits() - can this packet be tunnelled at all?
+ * slb_tunnel_fits() - true if a packet can be tunnelled
  * @e: the tunnel
- * @len: its length, from its IP header, in bytes
- * @mtu: longest packet that the way out takes, outer headers and all
+ * @len: length of the packet from its IP header, in bytes
+ * @mtu: longest packet at egress, in bytes, with outer headers
+ *
+ * Does not compare @len with @mtu.
  *
  * Context: any.
- * Return: false if IPVS drops it, or writes a length that does not fit. How
- *	much longer than @mtu it may be is not asked.
+ * Return: false if IPVS drops the packet, or writes a length that overflows.
  */
 bool slb_tunnel_fits(const struct slb_tunnel *e, u32 len, u32 mtu)
 {
-	/* the least that __ip_vs_get_out_rt() and its sibling take */
+	/* the least that __ip_vs_get_out_rt() and __ip_vs_get_out_rt_v6() take */
 	return mtu >= e->hlen + (e->outer6 ? IPV6_MIN_MTU : 68) &&
 	       len + e->hlen <= IP_MAX_MTU;
 }
@@ -229,7 +228,7 @@ static int slb_tunnel_gso_type(const struct slb_tunnel *e)
 	return type;
 }
 
-/* Without a checksum, but with room for it. */
+/* The checksum is left zero. */
 static void slb_tunnel_gre_write(const struct slb_tunnel *e, struct gre_base_hdr *greh)
 {
 	greh->flags = e->csum ? GRE_CSUM : 0;
@@ -238,7 +237,7 @@ static void slb_tunnel_gre_write(const struct slb_tunnel *e, struct gre_base_hdr
 		*(__be32 *)(greh + 1) = 0;
 }
 
-/* Without its optional part. */
+/* Without the private option. */
 static void slb_tunnel_gue_write(const struct slb_tunnel *e, struct guehdr *gueh)
 {
 	gueh->control = 0;
@@ -286,7 +285,7 @@ static void slb_tunnel_gre_push(const struct slb_tunnel *e, struct sk_buff *skb)
 	slb_tunnel_gre_write(e, greh);
 	skb_set_inner_protocol(skb, greh->protocol);
 	skb_reset_transport_header(skb);
-	/* whoever splits the packet computes one for each part */
+	/* segmentation computes a checksum for each segment */
 	if (!e->csum || skb_is_gso(skb))
 		return;
 	if (skb->ip_summed == CHECKSUM_PARTIAL) {
@@ -298,8 +297,8 @@ static void slb_tunnel_gre_push(const struct slb_tunnel *e, struct sk_buff *skb)
 	}
 }
 
-/* GUE's remote checksum offload: where the inner checksum is, and what it
- * covers. The other end completes it.
+/* GUE's remote checksum offload: offsets of the inner checksum and of the bytes that it
+ * covers. The other end completes the checksum.
  */
 static void slb_tunnel_remcsum_push(struct sk_buff *skb, void *opt)
 {
@@ -366,13 +365,13 @@ static void slb_tunnel_outer_push(const struct slb_tunnel *e, struct net *net,
  * slb_tunnel_push() - put a packet into its tunnel
  * @e: the tunnel; slb_tunnel_fits() the packet
  * @net: the namespace
- * @skb: the packet, its time to live decremented; @e->hlen bytes of headroom;
- *	if it is GSO its header is not shared with a clone
+ * @skb: the packet, with decremented time to live and @e->hlen bytes of headroom; the header
+ *	of a GSO packet is not shared with a clone
  * @saddr: outer source address
  * @daddr: outer destination address
  *
- * Order matters: what is an inner and what an outer header to drivers, GSO and
- * checksum offload is where the skb's offsets are when each step is taken.
+ * Order matters: for drivers, GSO and checksum offload, the skb's offsets at each step
+ * separate inner from outer headers.
  *
  * Context: RCU.
  */
@@ -414,18 +413,17 @@ static __sum16 slb_tunnel_udp_csum(const struct slb_tunnel *e, const void *shim,
 }
 
 /**
- * slb_tunnel_write() - put a packet that is plain bytes into its tunnel
+ * slb_tunnel_write() - put a packet of plain bytes into its tunnel
  * @e: the tunnel, initialized for a packet without checksum offload
  * @net: the namespace
- * @inner: the packet, its time to live decremented; @e->hlen bytes before it are
- *	written
- * @len: its length, from its IP header, in bytes
+ * @inner: the packet, with decremented time to live; @e->hlen bytes before are written
+ * @len: length of the packet from its IP header, in bytes
  * @saddr: outer source address
  * @daddr: outer destination address
  * @sport: source port of GUE
  *
- * What slb_tunnel_push() leaves to the device is computed here: checksums of GRE and
- * of GUE's UDP.
+ * Computes the checksums of GRE and of GUE's UDP, which slb_tunnel_push() leaves to the
+ * device.
  *
  * Context: RCU.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The headers that IPVS puts around a packet that it tunnels. */
+/* The outer headers of packets that IPVS tunnels. */
 #ifndef _SLB_TUNNEL_H
 #define _SLB_TUNNEL_H
 
@@ -21,8 +21,8 @@
  * @csum: GRE or UDP with a checksum
  * @remcsum: GUE leaves the inner checksum to the other end
  * @inner6: the packet is IPv6
- * @outer6: so is the tunnel
- * @df: the outer header takes "don't fragment" from the inner one
+ * @outer6: the tunnel is IPv6
+ * @df: the outer header copies "don't fragment" from the inner header
  * @port: destination port of GUE
  * @hlen: bytes of all headers put before the packet
  */
