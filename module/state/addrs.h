@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which addresses IPVS has to do with, so that packets between others are let by at
- * a glance: most packets of a director that is a router too, or has other services.
+ * Addresses that belong to IPVS services. Packets between unrelated addresses skip parsing and
+ * lookup: on a director that is a router, too, or has other services, these are most packets.
  *
  *  operation            | locking
  * ----------------------+---------------------------------------------------
- *  all                  | BH off, this CPU; @flows as the flow that it counts
+ *  all                  | BH off, this CPU; @flows as the counted flows
  *
- * Nobody tells the module of IPVS's services, so it learns of them as it does of flows:
- * packets that meet the hook are noted, and what IPVS has at the end of the slow path
- * claims an address: the one that it was sent to, or for an answer the real server's that
- * it came from. An address of which note after note was not claimed, and none for some
- * time, is foreign. A packet between two foreign addresses is neither looked up nor
- * noted. If IPVS has one nevertheless, because a service is new or seldom used, all
- * packets are noted again for a second.
+ * IPVS does not announce services, so packets tell: the hook counts packets of each address,
+ * and a packet that IPVS has handled claims an address at the end of the slow path. That is
+ * the destination, or for an answer the real server's address. An address with many unclaimed
+ * packets, and no claim for some time, is unrelated. A packet between two unrelated addresses
+ * is neither looked up nor recorded. If IPVS handles such a packet, because a service is new or
+ * seldom used, all packets are recorded again for a second.
  *
- * An address that has flows is never foreign: each packet of a flow must be seen, for
- * those that go slow hold the flow back. All else costs time alone, or a note: addresses
- * share a place by their hash, and a quiet service may share its with a busy host.
+ * An address with flows is never unrelated, because slow-path packets must suspend their flow.
+ * All other errors cost time only: addresses with the same hash share a place, a quiet service
+ * perhaps with a busy host.
  */
 #ifndef _SLB_ADDRS_H
 #define _SLB_ADDRS_H
@@ -33,22 +32,22 @@
 /* Places for addresses. */
 #define SLB_ADDRS	1024
 
-/* Notes of an address that were not claimed until it is foreign. */
+/* Number of unclaimed packets after which an address is unrelated. */
 #define SLB_ADDRS_UNCLAIMED	32
 
 /* For so long an address that was claimed is not foreign. */
 #define SLB_ADDRS_CLAIMED	(10 * HZ)
 
-/* For so long all packets are noted after IPVS had one that was let by. */
+/* Time for which no address is unrelated, after IPVS handled a packet that was passed on. */
 #define SLB_ADDRS_WARY	HZ
 
 /**
- * struct slb_addr_use - addresses with the same hash
- * @flows: flows to one of them, or in the other direction from it
- * @claimed: when IPVS last claimed one, in jiffies
- * @notes: packets noted of them since then; stops at SLB_ADDRS_UNCLAIMED
- * @port: the port of a bridge that the last one came by that was noted; 0: by none, or
- *	br_netfilter does not tell
+ * struct slb_addr_use - use of addresses with the same hash
+ * @flows: number of flows to these addresses, or of the other direction from them
+ * @claimed: time of the last claim, in jiffies
+ * @notes: packets since the last claim; stops at SLB_ADDRS_UNCLAIMED
+ * @port: bridge port of the last recorded packet from these addresses; 0 without a bridge
+ *	or br_netfilter
  */
 struct slb_addr_use {
 	u32	flows;
@@ -58,9 +57,9 @@ struct slb_addr_use {
 };
 
 /**
- * struct slb_addr_pair - the addresses of a packet, as places in struct slb_addrs
- * @from: of its source
- * @to: of its destination
+ * struct slb_addr_pair - places of a packet's addresses in struct slb_addrs
+ * @from: place of the source
+ * @to: place of the destination
  */
 struct slb_addr_pair {
 	u16	from;
@@ -68,9 +67,9 @@ struct slb_addr_pair {
 };
 
 /**
- * struct slb_addrs - what a CPU knows of addresses
- * @missed: when IPVS last had a packet that was let by, in jiffies
- * @passed: packets were let by since then
+ * struct slb_addrs - use of addresses, as seen by a CPU
+ * @missed: time at which IPVS last handled a packet that was passed on, in jiffies
+ * @passed: packets were passed on since then
  * @at: by hash of the address
  */
 struct slb_addrs {
@@ -102,8 +101,8 @@ static inline u16 slb_addrs_index6(const struct in6_addr *addr)
 }
 
 /**
- * slb_addr_pair() - the addresses of a packet
- * @data: the packet, from its IP header, all of which can be read
+ * slb_addr_pair() - find the places of a packet's addresses
+ * @data: the packet, from its readable IP header
  * @v6: an IPv6 packet
  */
 static inline struct slb_addr_pair slb_addr_pair(const void *data, bool v6)
@@ -129,12 +128,11 @@ static inline bool slb_addr_use_unrelated(const struct slb_addr_use *peer, u32 n
 }
 
 /**
- * slb_addrs_unrelated() - is a packet none of IPVS's, at a glance?
- * @ps: this CPU's
+ * slb_addrs_unrelated() - true if a packet has no flow and need not be recorded
+ * @ps: of this CPU
  * @pair: the packet's addresses
  *
  * Context: BH off.
- * Return: true if it has no flow here and is not worth a note.
  */
 static inline bool slb_addrs_unrelated(const struct slb_addrs *ps,
 				       struct slb_addr_pair pair)
@@ -153,10 +151,10 @@ static inline void slb_addr_use_count(struct slb_addr_use *peer)
 }
 
 /**
- * slb_addrs_count() - a packet between these addresses is noted
- * @ps: this CPU's
+ * slb_addrs_count() - count a packet that is recorded
+ * @ps: of this CPU
  * @pair: the packet's addresses
- * @port: the port of a bridge that it came by, as far as br_netfilter tells; or 0
+ * @port: bridge port at ingress with br_netfilter, or 0
  *
  * Context: BH off.
  */
@@ -181,16 +179,15 @@ static inline void slb_addr_use_claim(struct slb_addr_use *peer)
 }
 
 /**
- * slb_addrs_take_missed() - IPVS has had a packet that nobody had noted
- * @ps: this CPU's
+ * slb_addrs_take_missed() - handle a packet of IPVS without a record
+ * @ps: of this CPU
  * @skb: the packet
  *
- * Not each of them was let by: notes get lost, and packets that the director itself
- * sends (which came by no device) meet no hook before. Where nothing is let by, none
- * was.
+ * Records get lost, and packets from the director itself (without an ingress device) meet no
+ * hook. Other such packets were passed on as unrelated, if any were.
  *
  * Context: BH off.
- * Return: true if it may have been let by.
+ * Return: true if the packet may have been passed on.
  */
 static inline bool slb_addrs_take_missed(struct slb_addrs *ps,
 					 const struct sk_buff *skb)

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The flows of a CPU: finding one of either size, and ending one.
+ * The flows of a CPU, of both sizes: find, account, end.
  *
  *  operation            | locking
  * ----------------------+---------------------------------------------------
- *  slb_cpu_find        | BH off, this CPU
- *  slb_cpu_begin       | BH off, this CPU
- *  slb_cpu_settle,     | RCU, BH off, on the CPU that owns the flow (or see
- *  slb_cpu_end         | sweep.c)
- *  slb_cpu_end_both    | RCU, BH off, this CPU
- *  slb_cpu_alloc      | process
- *  slb_cpu_free       | process, nobody else has it
+ *  slb_cpu_find         | BH off, this CPU
+ *  slb_cpu_begin        | BH off, this CPU
+ *  slb_cpu_settle,      | RCU, BH off, on the CPU that owns the flow (or see
+ *  slb_cpu_end          | sweep.c)
+ *  slb_cpu_end_both     | RCU, BH off, this CPU
+ *  slb_cpu_alloc        | process
+ *  slb_cpu_free         | process, nobody else refers to the state
  *
- * What a flow holds: a reference on its connection (pin), one on its route, and
- * one on each of its conntrack entries. All are taken by slb_learn_flow(), and
- * let go of by slb_cpu_end().
+ * A flow holds references on its connection (pin), its route, and its conntrack entries.
+ * slb_learn_flow() takes them, slb_cpu_end() drops them.
  */
 #include <linux/random.h>
 #include <net/dst.h>
@@ -27,7 +26,7 @@
 #include "state/cpu.h"
 
 /**
- * slb_cpu_alloc() - allocate what a CPU needs, its tables apart
+ * slb_cpu_alloc() - allocate the state of a CPU, without tables
  * @payer: see slb_memory_alloc()
  *
  * Context: process, may sleep.
@@ -50,8 +49,8 @@ struct slb_cpu_state *slb_cpu_alloc(struct mem_cgroup *payer)
 }
 
 /**
- * slb_cpu_free() - free it
- * @cpu: what was allocated; all its flows have been ended
+ * slb_cpu_free() - free the state of a CPU and its tables
+ * @cpu: the state, without flows
  *
  * Context: process.
  */
@@ -65,10 +64,10 @@ void slb_cpu_free(struct slb_cpu_state *cpu)
 
 /**
  * slb_cpu_find_mapped() - find the wide flow of an IPv4 packet
- * @cpu: this CPU's data
- * @pkt: the packet, which has a key and its hash
+ * @cpu: state of this CPU
+ * @pkt: the packet, with key and hash
  *
- * Apart from slb_cpu_find(), which needs no room for the key then.
+ * Not inline: keeps the mapped key off the stack frame of slb_cpu_find().
  *
  * Context: BH off.
  * Return: as slb_cpu_find().
@@ -117,8 +116,8 @@ void slb_cpu_begin(struct slb_cpu_state *cpu, const struct slb_flow *flow)
 }
 
 /**
- * slb_cpu_settle() - account what a flow has served
- * @cpu: the data of the CPU that owns the flow
+ * slb_cpu_settle() - account the packets that a flow has served
+ * @cpu: state of the CPU that owns the flow
  * @flow: the flow
  * @now: jiffies
  *
@@ -140,7 +139,9 @@ void slb_cpu_settle(struct slb_cpu_state *cpu, struct slb_flow *flow,
 	slb_account(flow, now);
 }
 
-/* Let go of all that a flow holds. Its connection may be freed when the grace period is over. */
+/* Drop a flow's references, and free its slot. The returned connection may be freed after the
+ * grace period.
+ */
 static struct ip_vs_conn *slb_cpu_drop(struct slb_ns *ns,
 				       struct slb_cpu_state *cpu,
 				       struct slb_flow *flow,
@@ -186,8 +187,8 @@ void slb_cpu_end(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		slb_conn_expire(cp);
 }
 
-/* The device that packets from this address come by, if they answer others that leave by @dev.
- * Of a bridge, with br_netfilter, it is the port that the last one came by.
+/* The expected ingress device of answers to packets with egress device @dev. With br_netfilter,
+ * the bridge port at which the last packet from this address came in.
  */
 static u32 slb_cpu_answer_iif(const struct slb_cpu_state *cpu, u16 peer,
 			      const struct net_device *dev)
@@ -198,10 +199,10 @@ static u32 slb_cpu_answer_iif(const struct slb_cpu_state *cpu, u16 peer,
 }
 
 /**
- * slb_cpu_find_answers() - find the flow of the packets that answer others
- * @cpu: this CPU's data
- * @left: those others, as they leave: addresses and ports of the key, @v6 and @proto
- * @dev: the device that they leave by, which answers are expected by
+ * slb_cpu_find_answers() - find the flow of the answers to some packets
+ * @cpu: state of this CPU
+ * @left: these packets at egress: addresses and ports of the key, @v6 and @proto
+ * @dev: their egress device, the expected ingress device of answers
  *
  * Context: RCU, BH off.
  * Return: the flow, which is the caller's until BHs are on again, or NULL.
@@ -237,9 +238,9 @@ struct slb_flow *slb_cpu_find_answers(const struct slb_cpu_state *cpu,
 	return slb_cpu_find(cpu, &ans);
 }
 
-/* The flow of the packets that answer those of this one, if this CPU has it and they come
- * by the device that these leave by. Only masquerading has both directions. Behind source
- * NAT a real server may talk to itself, from its own port: that flow answers itself.
+/* The flow of the other direction, if on this CPU, and if answers come in at the egress device
+ * of @flow. Only masquerading has both directions. Behind source NAT a real server may talk to
+ * itself, from its own port: then both directions are the same flow.
  */
 static struct slb_flow *slb_cpu_find_reverse(const struct slb_cpu_state *cpu,
 					     const struct slb_flow *flow)
@@ -273,15 +274,14 @@ static struct slb_flow *slb_cpu_find_reverse(const struct slb_cpu_state *cpu,
 }
 
 /**
- * slb_cpu_end_both() - end the flows of a connection that IPVS may be about to end
+ * slb_cpu_end_both() - end both flows of a connection that IPVS may be about to end
  * @ns: the namespace
- * @cpu: this CPU's data
- * @flow: one of them
+ * @cpu: state of this CPU
+ * @flow: the flow of either direction
  * @reason: the reason that packets are counted by
  *
- * The packet that is about to go slow may make IPVS end the connection or set another
- * one in its place, which it does by a timer, at the next tick. What other CPUs hold of
- * it is let go of by the next packet there, or by the sweep.
+ * A packet on the slow path may make IPVS end or replace the connection, by a timer at the
+ * next tick. The next packet on another CPU, or the sweep, ends the flows there.
  *
  * Context: RCU, BH off.
  */
@@ -290,7 +290,7 @@ void slb_cpu_end_both(struct slb_ns *ns, struct slb_cpu_state *cpu,
 {
 	struct slb_flow *rev = slb_cpu_find_reverse(cpu, flow);
 
-	/* first of all: the connection is the last one's to end */
+	/* first, because the last flow ends the connection */
 	if (rev)
 		slb_cpu_drop(ns, cpu, rev, reason);
 	slb_cpu_end(ns, cpu, flow, reason);

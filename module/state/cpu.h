@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a CPU has in a namespace: its flows, and what it remembers of packets. */
+/* State of a CPU in a namespace: flows, and memory of packets. */
 #ifndef _SLB_CPU_H
 #define _SLB_CPU_H
 
@@ -17,22 +17,21 @@
 #include "state/service.h"
 
 /**
- * struct slb_cpu_state - what a CPU needs once IPVS is used in a namespace
- * @seed: of the hash of its keys; does not change
- * @narrow: its narrow flows
- * @wide: its wide flows
- * @services: what became of the packets of services
- * @tracked: conntrack was seen to see packets, since there are flows; by
- *	struct slb_pkt's @v6
+ * struct slb_cpu_state - state of a CPU in a namespace that uses IPVS
+ * @seed: seed of the hash of keys; does not change
+ * @narrow: narrow flows
+ * @wide: wide flows
+ * @services: packets of services
+ * @tracked: conntrack has tracked packets since the first flow was learned; by @v6 of
+ *	struct slb_pkt
  * @keyless: packets without a key
  * @hints: keys without a flow
  * @inflight: packets on their way through the slow path
- * @addrs: which addresses IPVS has to do with
- * @hold: which packets may be between XDP and the hook
- * @verify_key: hash of a key whose next packet XDP has left to the hook to verify, and one
- *	bit that says so
+ * @addrs: addresses that belong to IPVS services
+ * @hold: keys whose packets may be between XDP and the hook
+ * @verify_key: hash of the key whose next packet the hook must verify, with bit 32 set; or 0
  *
- * @tracked: written to false by the sweep of this CPU. All else: this CPU, BH off.
+ * @tracked: the sweep of this CPU clears. Other members: this CPU, BH off.
  */
 struct slb_cpu_state {
 	u32			seed;
@@ -67,8 +66,8 @@ static inline void slb_cpu_hash(const struct slb_cpu_state *cpu,
 
 /**
  * slb_cpu_find() - find the flow of a packet, of either size
- * @cpu: this CPU's data
- * @pkt: the packet, which has a key and its hash
+ * @cpu: state of this CPU
+ * @pkt: the packet, with key and hash
  *
  * Context: BH off.
  * Return: the flow, which is the caller's until BHs are on again, or NULL.
@@ -89,8 +88,8 @@ static inline struct slb_flow *slb_cpu_find(const struct slb_cpu_state *cpu,
 }
 
 /**
- * slb_cpu_inner() - the conntrack entry of a flow's connection, inside its tunnel
- * @cpu: the data of the CPU that owns the flow
+ * slb_cpu_inner() - get the conntrack entry of a flow's connection inside a tunnel
+ * @cpu: state of the CPU that owns the flow
  * @flow: the flow
  *
  * Context: the flow is the caller's.

@@ -26,7 +26,7 @@
 /* Time for which a key that could not be learned is not tried again, in jiffies. */
 #define SLB_HINT_FAILED	HZ
 
-/* One packet in so many of unknown keys is learned from all the same. */
+/* One packet in N with an unknown key is learned from. */
 #define SLB_HINT_GUESS	8
 
 /**
@@ -34,7 +34,7 @@
  * @known_fp: fingerprint of a key of which IPVS has handled a packet, or 0
  * @failed_fp: fingerprint of a key that could not be learned
  * @when: time of that failure, in slb_flow_ticks()
- * @reason: its reason, enum slb_reason
+ * @reason: reason of that failure, enum slb_reason
  */
 struct slb_hint {
 	u16	known_fp;

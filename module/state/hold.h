@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Packets on their way from XDP to the netfilter hook: those behind them must not be
- * served by XDP and overtake them.
+ * Keys whose packets may be between XDP and the netfilter hook: XDP must not serve later
+ * packets, which would overtake them.
  *
- * A driver runs XDP on many packets, and hands those that XDP let by to the stack later,
- * when it is done or enough have come together. That is over when this run of the
- * receive softirq is. So a key is held from when XDP lets a packet of it by, or the slow path
- * makes it a flow, until the next run. Where there are no runs (threaded NAPI) it is for one
- * or two of slb_flow_ticks(), or less. Keys share bits: one held for another's sake only goes the
- * slower way.
+ * A driver runs XDP on many packets, and hands passed packets to the stack in batches, at the
+ * latest at the end of this run of the receive softirq. So a key is held until the next run,
+ * since XDP passed a packet of the key up, or the slow path made a flow. Without runs (threaded
+ * NAPI) the hold lasts up to two slb_flow_ticks(). Keys may collide: a false positive only
+ * costs a trip through the netfilter hook.
  *
- * Not longer, for a packet that is held up holds those behind it, and one that lasts into the
- * next run would never end while packets come. What GRO keeps for longer, up to a jiffy
- * where HZ is 1000, or gro_flush_timeout, may be overtaken.
+ * Not longer, because a held packet extends the hold: across runs, the hold would never end
+ * while packets come. Packets that GRO keeps for longer, up to a jiffy with HZ=1000 or
+ * gro_flush_timeout, may be overtaken.
  */
 #ifndef _SLB_HOLD_H
 #define _SLB_HOLD_H

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Notes on packets that enter the slow path, to be compared with what comes
- * out at its end.
+ * Records of packets at the entry of the slow path, for comparison at its end.
  *
  *  operation          | locking
  * --------------------+------------------------------------------------------
  *  all                | BH off, this CPU
  *
- * A packet is recognised by the address of its skb, on the CPU that received
- * it. IPVS copies the skb of a packet that it tunnels where there is no room
- * for the outer header or a clone is about: such a packet is recognised by its
- * inner header. Neither proves anything: an skb may have been freed on its way
- * and its memory used for another packet. What proves a flow is for the caller
- * to compare. A packet that is copied or queued otherwise is not recognised.
+ * The address of the skb identifies a packet, on the CPU that received the packet. For a
+ * tunnel IPVS may copy the skb, to make room for the outer header or to unshare: then the inner
+ * header identifies the packet. Neither is a proof, as an skb may be freed on the way and its
+ * memory reused. The caller compares what proves a flow. Packets that were copied or queued
+ * otherwise are not recognised.
  */
 #include <linux/crc32c.h>
 #include <linux/hash.h>
@@ -51,17 +49,17 @@ static u32 slb_inflight_fp_pkt(const struct slb_pkt *pkt)
 }
 
 /**
- * slb_inflight_add() - note a packet that goes into the slow path
- * @inf: this CPU's notes
+ * slb_inflight_add() - record a packet that goes into the slow path
+ * @inf: records of this CPU
  * @net: the namespace
  * @skb: the packet
- * @pkt: what the parser found in it
- * @pair: its addresses
- * @reason: why it was not served
- * @learnable: a flow may be made of it: the parser had no reason against it
+ * @pkt: result of the parser
+ * @pair: addresses of the packet
+ * @reason: why no flow served the packet
+ * @learnable: a flow may be learned or renewed from this packet
  *
  * Context: BH off.
- * Return: the note; what is behind the headers is the caller's to add.
+ * Return: the record; the caller adds the checksum of the rest.
  */
 struct slb_record *slb_inflight_add(struct slb_inflight *inf, struct net *net,
 				    const struct sk_buff *skb,
@@ -94,13 +92,13 @@ struct slb_record *slb_inflight_add(struct slb_inflight *inf, struct net *net,
 }
 
 /**
- * slb_inflight_forward() - a packet is about to be forwarded
- * @inf: this CPU's notes
+ * slb_inflight_forward() - record the MTU of the route that a packet is forwarded by
+ * @inf: records of this CPU
  * @skb: the packet
  * @v6: an IPv6 packet
  *
- * ip_forward() has compared its length with this route; IPVS may give it another one
- * (net.ipv4.vs.snat_reroute).
+ * ip_forward() has compared the packet's length with this route. IPVS may replace the route
+ * later (net.ipv4.vs.snat_reroute).
  *
  * Context: RCU, BH off.
  */
@@ -118,12 +116,12 @@ void slb_inflight_forward(struct slb_inflight *inf, const struct sk_buff *skb,
 }
 
 /**
- * slb_inflight_rest() - a checksum of what is behind a packet's headers
+ * slb_inflight_rest() - compute a checksum of the bytes behind a packet's headers
  * @skb: the packet
- * @offset: where that begins, in bytes
+ * @offset: length of the headers, in bytes
  *
- * Rules may change payload and TCP options. The checksum in the header need not follow: the
- * device computes it later, or there is none.
+ * Rules may change payload and TCP options. The checksum in the header need not change with
+ * them: a device may compute that later, or there is none.
  *
  * Context: any.
  */
@@ -142,7 +140,7 @@ u32 slb_inflight_rest(struct sk_buff *skb, u32 offset)
 	return crc;
 }
 
-/* Is this, from its transport header on, the packet that was noted? */
+/* True if the transport header is that of the recorded packet. */
 static bool slb_inflight_same(const struct slb_record *rec, const struct sk_buff *skb,
 			      int offset)
 {
@@ -155,9 +153,9 @@ static bool slb_inflight_same(const struct slb_record *rec, const struct sk_buff
 	return data && !memcmp(data, rec->head + iplen, len);
 }
 
-/* The note on a packet that is in a tunnel now, by its inner header. Of one that teaches
- * nothing addresses and ports must do: so it is only the choice where no other fits, or
- * one that was left behind would be taken for every packet of its connection.
+/* The record of a packet that is in a tunnel now, by its inner header. Records that are not
+ * learnable have only addresses and ports for a comparison. They come last: otherwise a stale
+ * record would match every packet of its connection.
  */
 static struct slb_record *slb_inflight_inner(struct slb_inflight *inf,
 					     const struct sk_buff *skb, int offset)
@@ -201,13 +199,12 @@ static struct slb_record *slb_inflight_inner(struct slb_inflight *inf,
 }
 
 /**
- * slb_inflight_take() - find the note on a packet, for the last time
- * @inf: this CPU's notes
+ * slb_inflight_take() - find and remove the record of a packet
+ * @inf: records of this CPU
  * @skb: a packet at the end of the slow path
  *
  * Context: BH off.
- * Return: what may be the note on this packet, valid until the next one is
- *	made, or NULL.
+ * Return: the likely record of the packet, valid until the next slb_inflight_add(), or NULL.
  */
 struct slb_record *slb_inflight_take(struct slb_inflight *inf,
 				     const struct sk_buff *skb)
@@ -219,7 +216,7 @@ struct slb_record *slb_inflight_take(struct slb_inflight *inf,
 
 	if (rec->skb != skb)
 		rec = NULL;
-	/* in a tunnel it may be a copy, where the skb of an earlier packet was */
+	/* in a tunnel the skb may be a copy, at the address of an earlier packet's skb */
 	if (offset > 0 &&
 	    !(rec && rec->learnable && slb_inflight_same(rec, skb, offset)))
 		inner = slb_inflight_inner(inf, skb, offset);

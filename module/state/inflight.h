@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Packets on their way through the slow path, as they entered it. */
+/* Packets on their way through the slow path. */
 #ifndef _SLB_INFLIGHT_H
 #define _SLB_INFLIGHT_H
 
@@ -11,30 +11,28 @@
 #include "flow/parse.h"
 #include "state/addrs.h"
 
-/* Packets that one CPU has on their way through the slow path at a time: a
- * driver hands over up to a NAPI budget of them at once.
- */
+/* Number of packets that a CPU may have on the slow path at a time: a NAPI budget. */
 #define SLB_RECORDS	64
 
 /**
- * struct slb_record - a packet as it entered the slow path
- * @skb: which packet; compared, never followed: it may be long gone
- * @pkt: what the parser found in it
- * @pair: its addresses
- * @mark: its mark
- * @priority: its priority
- * @bridge: index of the bridge, where br_netfilter shows it at a port; or 0
- * @routes: the number of all routes of the namespace at that time
- * @mtu: of the route that the packet had when it was forwarded; none if it was not
- * @by: who had it: NULL for the receive softirq, or else a process
- * @rest: checksum of what is behind its headers, if @rest_known
- * @partial: its transport checksum is offloaded
- * @untracked: it is kept out of conntrack ("notrack" in raw)
- * @rest_known: @rest is known
- * @reason: why it was not served, enum slb_reason
- * @learnable: a flow may be made of it, or renewed: all is noted. Otherwise @skb, @pkt,
- *	@pair, @mark and @reason alone, to count it by
- * @head: its headers
+ * struct slb_record - a packet at the entry of the slow path
+ * @skb: address of the skb; compared, never dereferenced
+ * @pkt: result of the parser
+ * @pair: addresses of the packet
+ * @mark: packet mark
+ * @priority: skb->priority
+ * @bridge: index of the bridge if br_netfilter shows the packet at a port, or 0
+ * @routes: slb_ns_routes()
+ * @mtu: MTU of the route that the packet was forwarded by, in bytes; 0 if not forwarded
+ * @by: NULL for the receive softirq, otherwise the process
+ * @rest: checksum of the bytes behind the headers, if @rest_known
+ * @partial: the transport checksum is offloaded
+ * @untracked: conntrack must not see the packet ("notrack" in raw)
+ * @rest_known: @rest is valid
+ * @reason: why no flow served the packet, enum slb_reason
+ * @learnable: a flow may be learned or renewed from this packet; all members are valid.
+ *	Otherwise only @skb, @pkt, @pair, @mark and @reason are, for accounting.
+ * @head: headers of the packet
  */
 struct slb_record {
 	const struct sk_buff	*skb;
@@ -68,12 +66,12 @@ struct slb_inflight {
 };
 
 /**
- * slb_inflight_by() - who has a packet in hand?
+ * slb_inflight_by() - get the context that handles a packet
  *
- * Not the same at both ends of the slow path if user space had the packet (NFQUEUE).
+ * The contexts at entry and end of the slow path differ if user space had the packet (NFQUEUE).
  *
- * Context: any, before BHs are turned off for its own sake.
- * Return: NULL for a softirq, or else the process.
+ * Context: any, before the caller itself disables BHs.
+ * Return: NULL for a softirq, otherwise the process.
  */
 static inline const void *slb_inflight_by(void)
 {

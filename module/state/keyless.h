@@ -2,7 +2,7 @@
 /*
  * Packets without a key: fragments without ports, or with IPv6 extension headers.
  *
- * Such a packet cannot suspend its flow, and later packets of the flow must not overtake it. A
+ * Such a packet cannot suspend its flow, but later packets of the flow must not overtake. A
  * driver hands over many packets at once, which all pass the hooks before the first of them
  * goes on. So packets between the same addresses stay on the slow path for up to two jiffies.
  *
@@ -47,7 +47,7 @@ static inline u32 *slb_keyless_at(struct slb_keyless *k, const void *ip, bool v6
 /**
  * slb_keyless_record() - record a packet without a key
  * @k: of this CPU
- * @ip: its IP header
+ * @ip: IP header of the packet
  * @v6: an IPv6 packet
  *
  * Context: BH off.
@@ -60,7 +60,7 @@ static inline void slb_keyless_record(struct slb_keyless *k, const void *ip,
 }
 
 /**
- * slb_keyless_recent() - true if a packet may have to wait for one without a key
+ * slb_keyless_recent() - true if a packet might overtake a packet without a key
  * @k: of this CPU
  * @ip: IP header of the packet
  * @v6: an IPv6 packet

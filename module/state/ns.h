@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What shadowlb keeps for a network namespace, and for a CPU in it. */
+/* State of a network namespace, and of a CPU in a namespace. */
 #ifndef _SLB_NS_H
 #define _SLB_NS_H
 
@@ -19,7 +19,7 @@ struct ctl_table;
 struct ctl_table_header;
 struct mem_cgroup;
 
-/* A lease in seconds; the longest is well below what slb_flow_ticks() can tell. */
+/* Lease in seconds. The maximum is well below the wrap of slb_flow_ticks(). */
 #define SLB_LEASE_DEFAULT	10
 #define SLB_LEASE_MAX		600
 
@@ -31,26 +31,24 @@ struct mem_cgroup;
 #define SLB_WANT_WIDE	BIT(1)
 
 /**
- * struct slb_ns_cpu - the part of a namespace that belongs to one CPU
- * @data: flow tables and observations that packets may use, or NULL: before first
- *	use, and after slb_sweep_abandon(). Written by @work (release); read by its CPU,
- *	RCU and BH off (acquire)
- * @own: the memory behind @data; allocated by @work at first use (release), freed with
- *	the namespace; the files in /proc read it (acquire)
- * @want: which tables are needed, SLB_WANT_*; this CPU adds to it
- * @retry: when to try again after a first table could not be had, in jiffies; this CPU,
- *	which where it reads half a word is early or late once
- * @resize: when memory for a table of another size is asked for again, in jiffies; @work
- *	writes, this CPU reads; early or late once where it reads half a word
- * @grow: when a table that is too small may bring a sweep forward again, in jiffies; this
- *	CPU, BH off
- * @away: a sweep ran on another CPU, and @data is NULL for that; @work alone
- * @rests: there are no flows, and @work comes back to free their tables; this CPU, BH off
- * @drop: end all flows at the next run of @work; set under slb_mutex, cleared by @work
- *	when the flows are ended
+ * struct slb_ns_cpu - state of a CPU in a namespace
+ * @data: state that packets may use, or NULL: before first use, and after
+ *	slb_sweep_abandon(). Written by @work (release); read by this CPU, RCU and BH off
+ *	(acquire)
+ * @own: the memory of @data; allocated by @work at first use (release), freed with the
+ *	namespace; /proc reads (acquire)
+ * @want: tables that are needed, SLB_WANT_*; this CPU sets bits
+ * @retry: jiffies at which a failed first allocation is retried. Read without a lock; on
+ *	32 bit a torn read makes one retry early or late.
+ * @resize: jiffies at which a failed resize is retried; @work writes, this CPU reads. On
+ *	32 bit a torn read makes one retry early or late.
+ * @grow: jiffies at which a small table may bring a sweep forward again; this CPU, BH off
+ * @away: a sweep ran on another CPU, therefore @data is NULL; @work only
+ * @rests: no flows are left, and @work will free the tables; this CPU, BH off
+ * @drop: @work must end all flows; set under slb_mutex, cleared by @work when done
  * @stat: counters by enum slb_reason; this CPU writes, anybody reads
- * @work: allocates @own, then sweeps it; runs on its CPU only
- * @swept: how long the last sweep took, in us; @work writes, anybody reads
+ * @work: allocates @own, then sweeps; runs on this CPU only
+ * @swept: duration of the last sweep, in us; @work writes, anybody reads
  * @bh_off_max: longest time the last sweep kept BHs disabled, in ns; @work writes, anybody reads
  * @ns: the namespace
  * @cpu: the CPU
@@ -74,23 +72,22 @@ struct slb_ns_cpu {
 };
 
 /**
- * struct slb_ns - what shadowlb keeps for a network namespace
- * @cpu: one for each CPU
+ * struct slb_ns - state of a network namespace
+ * @cpu: state of each CPU
  * @net: the namespace
- * @payer: memory cgroup that is charged for flows, or NULL for nobody; a reference, from
- *	init to exit
+ * @payer: memory cgroup that pays for flows, or NULL for nobody; a reference, from init to
+ *	exit
  * @scope: enum slb_scope; written under slb_mutex, read anywhere
- * @lease: how long a flow is used without proof, in seconds; sysctl
- * @verify: of so many packets that flows could serve, give one to the slow path
- *	and compare; 0: none; sysctl
+ * @lease: time for which a flow is used without proof, in seconds; sysctl
+ * @verify: give one packet in N to the slow path and compare; 0: none; sysctl
  * @services: IPVS services scheduled by "shadow"; slb_mutex
  * @hooked: the netfilter hooks are registered; written under slb_mutex
- * @dead: the namespace is going away; slb_mutex
- * @nf_ops: its hooks, see hook_nf.c; do not change
+ * @dead: the namespace is exiting; slb_mutex
+ * @nf_ops: netfilter hooks, see hook_nf.c; do not change
  * @list: in slb_netns_list; slb_netns_mutex
  * @sysctl: handle of net.shadowlb
- * @table: its table
- * @scope_new: where a write to net.shadowlb.scope is checked; slb_mutex
+ * @table: table of net.shadowlb
+ * @scope_new: value of a write to net.shadowlb.scope until checked; slb_mutex
  */
 struct slb_ns {
 	struct slb_ns_cpu __percpu	*cpu;
@@ -152,9 +149,9 @@ static inline u32 slb_ns_routes(const struct net *net)
 }
 
 /**
- * slb_ns_count() - count a packet or a flow
+ * slb_ns_count() - increment a counter
  * @ns: the namespace
- * @stat: what
+ * @stat: the counter
  *
  * Context: any; exact with preemption on as well.
  */

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Services: how many packets of each were served by flows, and why the others were
- * not.
+ * Services: packets of each, served by flows or by reason.
  *
  *  operation                       | locking
  * ---------------------------------+------------------------------------------
  *  slb_service_add, _add_known     | RCU, BH off, on the CPU that owns the rows
- *  slb_service_find                | the same; for who only reads: anywhere
- *  slb_services_alloc, _free       | process, nobody else has it
+ *  slb_service_find                | as above; for readers anywhere
+ *  slb_services_alloc, _free       | process, nobody else refers to the services
  *
- * Each CPU counts for itself, in rows that only it adds and that nobody takes away: so
- * a row is found without a lock, also by those who read (proc_services.c). What has gone slow
- * is counted where it leaves, if IPVS has handled it: a row adds up to what IPVS
- * has sent on for the service, less what was let by (addrs.h). A row has a copy of
- * what names a service and outlives it; no pointer to a service is kept. When there is no
- * place or memory for a row, packets of its service count as those of others.
+ * Each CPU counts in rows of its own, which only this CPU adds and nobody removes. So readers
+ * (proc_services.c) need no lock. Slow-path packets are counted at egress if IPVS has handled
+ * them: a row sums up to IPVS's packets for the service, less unrelated packets (addrs.h). A row
+ * has a copy of the service's key and outlives the service. Without place or memory for a row,
+ * packets count as others.
  */
 #include <linux/jhash.h>
 #include <linux/random.h>
@@ -27,8 +25,8 @@
 #include "state/ns.h"
 #include "state/service.h"
 
-/* Flows of a table for each row: 1024 flows, 64 rows; 65536 flows, 4096 rows. A row is
- * allocated when its service is first seen.
+/* Flows of a table per row: 1024 flows, 64 rows; 65536 flows, 4096 rows. The first packet of a
+ * service allocates the row.
  */
 #define SLB_SERVICE_FLOWS	16u
 
@@ -44,8 +42,8 @@ u32 slb_service_rows(void)
 	return min(slb_flows_max / SLB_SERVICE_FLOWS, SLB_SERVICES_MAX);
 }
 
-/* The place of a service's row, or where it belongs. One place in eight at least is free, so
- * that the search ends.
+/* The place of a service's row, or the free place for a new row. At least one place in eight is
+ * free, so the search ends.
  */
 static struct slb_service **slb_service_place(const struct slb_services *s,
 					      const struct slb_service_key *key)
@@ -76,7 +74,7 @@ struct slb_service *slb_service_find(const struct slb_services *s,
 	return smp_load_acquire(slb_service_place(s, key));
 }
 
-/* The row of a service, a new one if there is none yet; NULL if there is no room for it. */
+/* The row of a service, allocated if missing; NULL without room. */
 static struct slb_service *slb_service_row(struct slb_services *s,
 					   const struct slb_service_key *key)
 {
@@ -93,7 +91,7 @@ static struct slb_service *slb_service_row(struct slb_services *s,
 	}
 	row->key = *key;
 	s->taken++;
-	/* pairs with those who read on other CPUs */
+	/* pairs with readers on other CPUs */
 	smp_store_release(place, row);
 	return row;
 }
@@ -103,7 +101,7 @@ static void slb_service_count(unsigned long *stat, u32 packets)
 	WRITE_ONCE(*stat, *stat + packets);
 }
 
-/* False for a connection without a service: it was deleted. */
+/* False if the service of the connection was deleted. */
 static bool slb_service_key(struct slb_service_key *key,
 			    const struct ip_vs_conn *cp)
 {
@@ -145,9 +143,9 @@ void slb_service_add(struct slb_services *s, const struct ip_vs_conn *cp,
 }
 
 /**
- * slb_service_add_other() - count a packet whose service cannot be told
- * @s: this CPU's services
- * @reason: why it was not served
+ * slb_service_add_other() - count a packet of an unknown service
+ * @s: services of this CPU
+ * @reason: why no flow served the packet
  *
  * Context: BH off.
  */
@@ -171,7 +169,7 @@ static struct slb_service *slb_service_at(const struct slb_services *s,
 	return slb_service_find(s, key);
 }
 
-/* As ip_vs_service_find() goes about it: by mark, then by destination. */
+/* By mark, then by destination, as ip_vs_service_find() does. */
 static struct slb_service *slb_service_request(const struct slb_services *s,
 					       const struct slb_record *rec)
 {
@@ -219,16 +217,16 @@ static struct slb_service *slb_service_reply(const struct slb_services *s,
 }
 
 /**
- * slb_service_add_known() - count a packet to a service that has a row already
- * @s: this CPU's services
- * @rec: the packet as it came
- * @skb: the packet as it leaves
- * @reason: why it was not served
+ * slb_service_add_known() - count a packet of a service that has a row
+ * @s: services of this CPU
+ * @rec: the packet at ingress
+ * @skb: the packet at egress
+ * @reason: why no flow served the packet
  *
- * Spares the walk of IPVS's table that finding the connection would be.
+ * Saves a walk of IPVS's table to find the connection.
  *
  * Context: BH off.
- * Return: false if it was not counted: no row fits.
+ * Return: false if no row matches, and nothing was counted.
  */
 bool slb_service_add_known(struct slb_services *s, const struct slb_record *rec,
 			   const struct sk_buff *skb, enum slb_reason reason)
@@ -271,8 +269,8 @@ int slb_services_alloc(struct slb_services *s, struct mem_cgroup *payer)
 }
 
 /**
- * slb_services_free() - free them
- * @s: what was allocated
+ * slb_services_free() - free the services of a CPU
+ * @s: the services
  *
  * Context: process.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What became of the packets of each IPVS service, and why. */
+/* Packets of each IPVS service, by reason. */
 #ifndef _SLB_SERVICE_H
 #define _SLB_SERVICE_H
 
@@ -13,7 +13,7 @@ struct mem_cgroup;
 struct slb_record;
 
 /**
- * struct slb_service_key - which service, as ipvsadm names it
+ * struct slb_service_key - key of a service, as in ipvsadm
  * @addr: virtual address; zero if @fwmark is not
  * @fwmark: firewall mark, or 0
  * @port: virtual port, 0 for any
@@ -31,9 +31,9 @@ struct slb_service_key {
 };
 
 /**
- * struct slb_service - what one CPU knows of a service
- * @key: which
- * @stat: its packets: SLB_HIT served, all others why not
+ * struct slb_service - packets of a service on a CPU
+ * @key: key of the service
+ * @stat: packets by enum slb_reason; SLB_HIT: served
  *
  * This CPU writes, BH off; anybody reads.
  */
@@ -43,14 +43,13 @@ struct slb_service {
 };
 
 /**
- * struct slb_services - the services that a CPU has seen packets of
+ * struct slb_services - services whose packets a CPU has seen
  * @row: by hash of the key; NULL, or set once (release) and read anywhere (acquire)
- * @others: packets whose service could not be told, or had no row left
- * @mask: places for rows less one
+ * @others: packets of unknown services, or of services without a row
+ * @mask: number of places for rows, less 1
  * @taken: rows in use
- * @seed: of the hash
- * @retry: when a row that could not be allocated is tried again, in jiffies; this CPU,
- *	BH off
+ * @seed: seed of the hash
+ * @retry: jiffies at which a failed allocation of a row is retried; this CPU, BH off
  * @payer: who pays for rows; does not change
  */
 struct slb_services {

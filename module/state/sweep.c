@@ -12,20 +12,19 @@
  *                         | offline
  *  slb_sweep_drop         | process context, slb_mutex
  *  slb_sweep_dead         | process context, that CPU is dead (slb_netns_mutex)
- *  slb_sweep_ns_exit     | process context, no hook runs in that namespace
+ *  slb_sweep_ns_exit      | process context, no hook runs in that namespace
  *
- * It accounts what flows have served, so that IPVS's counters and timers lag
- * by a sweep at most, and ends the flows that no packet will end: idle ones,
- * and those whose connection, real server or service has gone its own way. Behind that,
- * so that no accounting waits for memory, it gives tables another size where they have
- * too many flows, or few; a large one is moved on by several sweeps.
+ * The sweep accounts served packets, so that IPVS's counters and timers lag by a sweep at
+ * most. The sweep ends flows that no packet will end: idle flows, and flows whose connection,
+ * real server or service is gone. Then tables grow or shrink (sweep_resize.c), last, so that
+ * accounting does not wait for memory.
  *
- * Only the CPU that owns a flow touches it, so the work checks where it runs:
- * the workqueue moves the work of a CPU that has gone offline, whose flows
- * slb_sweep_dead() ends. One that does not go after all is swept on.
+ * Only the CPU that owns a flow touches the flow, so the work checks on which CPU it runs. The
+ * workqueue moves the work of an offline CPU; slb_sweep_dead() ends the flows of that CPU. If
+ * the CPU stays online after all, sweeps go on.
  *
- * Nothing else should move a sweep. If something does, slb_sweep_abandon() ends the
- * flows before the timers of their connections run out.
+ * Nothing else should move a sweep. If something does, slb_sweep_abandon() ends the flows
+ * before the timers of their connections expire.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -53,7 +52,7 @@
 /* Slots between two moments at which BHs are let in: some 10 us of them. */
 #define SLB_SWEEP_CHUNK	128u
 
-/* Slots between one that is looked at and one whose connection is fetched. */
+/* Prefetch distance, in slots. */
 #define SLB_SWEEP_PREFETCH	16u
 
 /* Time between two sweeps that a table which is too small brings forward. */
@@ -61,7 +60,7 @@
 
 static struct workqueue_struct *slb_wq;
 
-/* Allocate what this CPU wants and does not have yet. */
+/* Allocate the missing state and tables of this CPU. */
 static void slb_sweep_alloc(struct slb_ns_cpu *c)
 {
 	u32 flows = min(slb_flows_max, SLB_FLOWS_START);
@@ -80,7 +79,7 @@ static void slb_sweep_alloc(struct slb_ns_cpu *c)
 		if (c->away && raw_smp_processor_id() != c->cpu)
 			goto err_retry;
 		c->away = false;
-		/* pairs with slb_learn_packet() and the hook: all of it, or none */
+		/* pairs with slb_learn_packet() and the hooks: the whole state, or none */
 		smp_store_release(&c->data, cpu);
 	}
 	if (READ_ONCE(c->want) & SLB_WANT_NARROW && !cpu->narrow.slot &&
@@ -96,7 +95,7 @@ err_retry:
 }
 
 /**
- * slb_sweep_kick() - have allocated what this CPU lacks
+ * slb_sweep_kick() - run the sweep now, to allocate missing state and tables
  * @c: this CPU
  * @want: SLB_WANT_* of the tables that are missing
  *
@@ -112,11 +111,11 @@ void slb_sweep_kick(struct slb_ns_cpu *c, u8 want)
 }
 
 /**
- * slb_sweep_grow() - have a table that has become too small replaced soon
+ * slb_sweep_grow() - run the sweep early, to grow a full table
  * @c: this CPU
  *
- * Where memory is missing, not before it is to be asked for again. If nothing came of it the last
- * time, a few times a second, however often flows begin and end.
+ * After a failed allocation, not before @c->resize. If the last run did not grow a table, at most
+ * once in SLB_SWEEP_GROW, however often flows begin and end.
  *
  * Context: BH off.
  */
@@ -131,7 +130,7 @@ void slb_sweep_grow(struct slb_ns_cpu *c)
 }
 
 /**
- * slb_sweep_arm() - see to it that this CPU sweeps
+ * slb_sweep_arm() - schedule the next sweep of this CPU
  * @c: this CPU
  *
  * Context: BH off, on that CPU, or its sweep.
@@ -146,7 +145,7 @@ void slb_sweep_arm(struct slb_ns_cpu *c)
 	}
 }
 
-/* The next look at this flow must not come too late to let go of it. */
+/* True if the connection's timer may expire before the next sweep can end this flow. */
 static bool slb_sweep_expires(const struct slb_flow *flow, unsigned long now)
 {
 	return time_before(READ_ONCE(flow->conn->timer.expires),
@@ -183,13 +182,13 @@ static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 }
 
 /**
- * slb_sweep_enter() - enter what belongs to a CPU
+ * slb_sweep_enter() - disable BHs to access the flows of a CPU
  * @c: the CPU
- * @anywhere: it is dead, or no hook runs any more: its flows are dealt with on any CPU
+ * @anywhere: any CPU may access the flows: their CPU is dead, or no hook runs
  * @since: set to the time
  *
  * Context: process.
- * Return: false if this is another CPU, or else with BHs off.
+ * Return: true with BHs disabled, or false on another CPU.
  */
 bool slb_sweep_enter(const struct slb_ns_cpu *c, bool anywhere, u64 *since)
 {
@@ -203,7 +202,7 @@ bool slb_sweep_enter(const struct slb_ns_cpu *c, bool anywhere, u64 *since)
 }
 
 /**
- * slb_sweep_leave() - leave it again, and let packets in
+ * slb_sweep_leave() - enable BHs again
  * @c: the CPU
  * @since: of slb_sweep_enter()
  *
@@ -219,7 +218,7 @@ void slb_sweep_leave(struct slb_ns_cpu *c, u64 since)
 	cond_resched();
 }
 
-/* Of a connection, which may be anywhere in memory, what slb_sweep_flow() reads. */
+/* Prefetch the members of a connection that slb_sweep_flow() reads. */
 static void slb_sweep_prefetch(const struct slb_flow *flow)
 {
 	const struct ip_vs_conn *cp = flow->conn;
@@ -262,13 +261,13 @@ static bool slb_sweep(struct slb_ns_cpu *c, bool drop, bool anywhere)
 	       slb_sweep_table(c, &c->own->wide, drop, anywhere);
 }
 
-/* A sweep ran on another CPU. If its own CPU is online, end the flows of that CPU, which
- * learns none until a sweep runs there: the timer of a connection may be two sweeps from
- * its end. Returns true if the CPU has no flows then.
+/* A sweep ran on another CPU. If the right CPU is online, end its flows: the timer of a
+ * connection may expire in two sweeps. That CPU learns no flows until a sweep runs there.
+ * Returns true if the CPU has no flows any more.
  *
  * slb_sweep_dead() ends the flows of a CPU that goes offline. cpus_read_trylock() keeps
- * such changes away. Waiting for that lock could be a deadlock with a hotplug callback
- * that waits for this work.
+ * such changes away. Waiting for that lock could deadlock with a hotplug callback that waits
+ * for this work.
  */
 static bool slb_sweep_abandon(struct slb_ns_cpu *c)
 {
@@ -288,8 +287,8 @@ static bool slb_sweep_abandon(struct slb_ns_cpu *c)
 	return true;
 }
 
-/* Is there anything for another sweep to do? If not, what was seen of conntrack is of flows
- * that are gone.
+/* True if the CPU needs no further sweep. Then @tracked, which flows of the past set, is
+ * cleared.
  */
 static bool slb_sweep_idle(struct slb_ns_cpu *c)
 {
@@ -342,7 +341,7 @@ static void slb_sweep_work(struct work_struct *work)
 		WRITE_ONCE(c->drop, false);
 		return;
 	}
-	/* on a CPU that is going offline this may be another one's, until it has gone */
+	/* the work of a CPU that is going offline may run here until the CPU is gone */
 	if (cpu_online(c->cpu))
 		slb_sweep_arm(c);
 }
@@ -351,8 +350,7 @@ static void slb_sweep_work(struct work_struct *work)
  * slb_sweep_drop() - end all flows of a namespace
  * @ns: the namespace
  *
- * Flows learned while this runs may stay: the caller has seen to it that they
- * are right.
+ * Flows learned meanwhile may stay: the caller has made sure that they are right.
  *
  * Context: process, slb_mutex.
  */
@@ -424,7 +422,7 @@ int slb_sweep_ns_init(struct slb_ns *ns)
 
 /**
  * slb_sweep_ns_exit() - end all flows of a namespace and free their tables
- * @ns: the namespace; its hooks are gone and have run out
+ * @ns: the namespace, in which no hook runs any more
  *
  * Context: process.
  */
@@ -447,8 +445,8 @@ void slb_sweep_ns_exit(struct slb_ns *ns)
 /**
  * slb_sweep_init() - prepare the workqueue
  *
- * A sweep over many flows is long: other work items of the CPU must not wait for it
- * (WQ_CPU_INTENSIVE). Its flows belong to one CPU, and so does the sweep (WQ_PERCPU).
+ * A sweep of many flows is long: other work items of the CPU must not wait
+ * (WQ_CPU_INTENSIVE). Flows belong to a CPU, and so does their sweep (WQ_PERCPU).
  *
  * Context: process.
  * Return: 0, or -ENOMEM.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What is done for flows outside of packets: once a SLB_SWEEP, on each CPU. */
+/* The sweep of a CPU's flows, every SLB_SWEEP. */
 #ifndef _SLB_SWEEP_H
 #define _SLB_SWEEP_H
 

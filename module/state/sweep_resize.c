@@ -2,35 +2,33 @@
 /*
  * The size of a CPU's tables follows the number of their flows.
  *
- *  operation             | locking
- * -----------------------+--------------------------------------------------
- *  slb_sweep_resize_begin,     | process context, the sweep of the CPU that owns the
- *  _move, _rest          | tables; BH off where flows are touched
+ *  operation               | locking
+ * -------------------------+------------------------------------------------
+ *  slb_sweep_resize_begin, | process context, the sweep of the CPU that owns the
+ *  _move, _rest            | tables; BH off where flows are touched
  *
- * Behind each sweep. Memory is allocated and freed while packets are let in. A large table
- * is moved by several sweeps.
+ * Runs after each sweep. Memory is allocated and freed with BHs enabled. Several sweeps move a
+ * large table.
  */
 #include <linux/jiffies.h>
 
 #include "state/cpu.h"
 #include "state/sweep.h"
 
-/* The same of sets of a table that is being moved, flow by flow to anywhere. */
+/* Sets that move with BHs disabled; each flow goes to another cache line. */
 #define SLB_CHUNK_SETS	16u
 
-/* For how long memory that could not be had is done without, where it would be for
- * the better only.
- */
+/* Time to wait after a failed resize, in jiffies. Resizing is only an optimisation. */
 #define SLB_RETRY	(10 * HZ)
 
-/* For how long a sweep may move a table on, and a bit longer. */
+/* Time after which a sweep interrupts a resize, in jiffies. */
 #define SLB_MOVE	(HZ / 4)
 
 /**
- * slb_sweep_resize_wanted() - should a table have another size?
+ * slb_sweep_resize_wanted() - true if a table should grow or shrink
  * @t: the table
  *
- * Context: any; as of a moment.
+ * Context: any.
  */
 bool slb_sweep_resize_wanted(const struct slb_table *t)
 {
@@ -38,11 +36,11 @@ bool slb_sweep_resize_wanted(const struct slb_table *t)
 }
 
 /**
- * slb_sweep_resize_begin() - begin to give a table the size that is right for it
- * @c: its CPU
+ * slb_sweep_resize_begin() - begin to grow or shrink a table, if needed
+ * @c: the CPU of the table
  * @t: the table
  *
- * Not a smaller one, if it has filled up in the time that it took to get memory.
+ * Does not shrink a table that filled up while memory was allocated.
  *
  * Context: process, the sweep.
  * Return: false if this is another CPU.
@@ -65,7 +63,7 @@ bool slb_sweep_resize_begin(struct slb_ns_cpu *c, struct slb_table *t)
 	here = slb_sweep_enter(c, false, &since);
 	if (here && (flows > slb_table_size(t) ||
 		     flows == slb_table_want(t, slb_flows_max))) {
-		/* this one may be too small soon, too */
+		/* the new size may soon be too small, too */
 		if (flows > slb_table_size(t))
 			c->grow = 0;
 		slb_table_resize(t, slots, flows);
@@ -78,11 +76,11 @@ bool slb_sweep_resize_begin(struct slb_ns_cpu *c, struct slb_table *t)
 }
 
 /**
- * slb_sweep_resize_move() - move a table on to its new size
- * @c: its CPU
+ * slb_sweep_resize_move() - continue a resize
+ * @c: the CPU of the table
  * @t: the table
  *
- * Packets are let in all the time.
+ * Enables BHs every few sets.
  *
  * Context: process, the sweep.
  * Return: false if this is another CPU.

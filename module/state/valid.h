@@ -51,14 +51,14 @@ static __always_inline bool slb_valid_lease(const struct slb_ns *ns,
 }
 
 /**
- * slb_valid_route() - would the slow path still take the route of a flow?
+ * slb_valid_route() - true if the slow path would still take the route of a flow
  * @ns: the namespace
  * @flow: the flow
  *
- * An IPv4 route that exists is right. An IPv6 one exists also when a better one was added or
- * a rule decides otherwise, and the route of a tunnel knows nothing of those to the virtual
- * address: so such flows know the number of all routes. ip6_forward() asks at each packet
- * whether it may.
+ * An IPv4 route is invalid once routes change. An IPv6 route stays valid when a better route is
+ * added or a rule decides otherwise, and the route of a tunnel does not depend on routes to the
+ * virtual address: so these flows compare slb_ns_routes(). ip6_forward() checks for each packet
+ * whether forwarding is allowed.
  *
  * Context: RCU, the flow is the caller's.
  */
