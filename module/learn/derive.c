@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The proof: what the slow path did with a packet is what IPVS's connection
- * stands for, and what an action can repeat.
+ * Deriving the action of a flow: proof that an action repeats the slow path's changes to a
+ * packet, and that these changes agree with IPVS's connection.
  *
  *  operation     | locking
  * ---------------+----------------------------------------------------------
- *  slb_derive     | RCU, BH off
+ *  slb_derive    | RCU, BH off
  *
- * The action, done to the headers noted at the entry, must give to the bit the
- * headers seen at the exit. And the connection must be fit to be served, and the
- * way out one that asks nobody but the neighbour.
+ * The action, applied to the headers recorded at the entry of the slow path, must give the
+ * headers at its end to the bit. The connection must be fit, and the egress must need only a
+ * neighbour.
  */
 #include <linux/sctp.h>
 #include <net/dst.h>
@@ -26,8 +26,8 @@
 #include "ipvs/tunnel.h"
 #include "learn/derive.h"
 
-/* The options that the kernel left with a packet of its own family; in a tunnel
- * they are what is left of the inner one's.
+/* True without IP options, as left in the skb for the packet's family. In a tunnel these would
+ * be remains of the inner packet.
  */
 static bool slb_derive_cb_fit(const struct sk_buff *skb, bool v6)
 {
@@ -56,10 +56,10 @@ static bool slb_derive_route_fit(const struct dst_entry *dst)
 	return false;
 }
 
-/* Can a packet be sent this way without asking anybody but the neighbour?
- * Routes through IPsec, tunnels, VRF devices or multicast have an output
- * function of their own. A packet that leaves by the device it came by may make the
- * kernel send a redirect: so does then the one that proves the flow again.
+/* True if sending a packet by this route needs only a neighbour. Routes through IPsec, tunnels,
+ * VRF devices or multicast have other output functions. If ingress and egress device are the
+ * same, the kernel may send a redirect; then so it does for each packet that proves the flow
+ * again.
  */
 static bool slb_derive_egress_fit(struct slb_ns *ns, const struct slb_derived *p,
 				  const struct sk_buff *skb,
@@ -67,7 +67,7 @@ static bool slb_derive_egress_fit(struct slb_ns *ns, const struct slb_derived *p
 {
 	const struct dst_entry *dst = p->dst;
 
-	/* what is forwarded all the same (by force_forwarding) is left alone */
+	/* packets forwarded by force_forwarding are left to the slow path */
 	if (p->flags & SLB_FLOW_OUT && p->rec->pkt.v6 &&
 	    !READ_ONCE(ns->net->ipv6.devconf_all->forwarding))
 		return false;
@@ -78,9 +78,7 @@ static bool slb_derive_egress_fit(struct slb_ns *ns, const struct slb_derived *p
 	return p->flags & SLB_FLOW_TUNNEL || slb_derive_cb_fit(skb, p->rec->pkt.v6);
 }
 
-/* What a flow says of a packet besides its headers: the longest, the marks and
- * the priority, which a rule may have set.
- */
+/* Derive the action besides headers: MTU, marks, and a priority that a rule may have set. */
 static void slb_derive_meta(struct slb_ns *ns, struct slb_derived *p,
 			    const struct sk_buff *skb)
 {
@@ -217,9 +215,7 @@ static bool slb_derive_nat6(struct slb_derived *p, const u8 *seen)
 	return slb_derive_head_equal(rec, want, seen, how & SLB_REWRITE_NAT);
 }
 
-/* The action that turned the packet noted into the packet seen, if there is
- * one: otherwise the slow path did more than an action can say.
- */
+/* Derive the action without a tunnel. False if the slow path did more than an action can. */
 static bool slb_derive_nat(struct slb_derived *p, struct sk_buff *skb)
 {
 	const struct slb_record *rec = p->rec;
@@ -237,8 +233,7 @@ static bool slb_derive_nat(struct slb_derived *p, struct sk_buff *skb)
 	return !(p->flags & SLB_FLOW_NAT) || !rec->pkt.nocsum || rec->partial;
 }
 
-/* The same for a tunnel: what is inside has its time to live decremented, and
- * around it is what IPVS puts there.
+/* Derive the action with a tunnel: a decremented inner time to live, and IPVS's outer headers.
  */
 static bool slb_derive_tunnel(struct slb_ns *ns, struct slb_derived *p,
 			      struct sk_buff *skb)
@@ -270,9 +265,7 @@ static bool slb_derive_tunnel(struct slb_ns *ns, struct slb_derived *p,
 	       slb_inflight_rest(skb, e.hlen + rec->pkt.hlen) == rec->rest;
 }
 
-/* Does the other end of the connection stay as it is, or become what conntrack
- * makes of it?
- */
+/* True if the other end of the connection does not change, or as conntrack's NAT says. */
 static bool slb_derive_peer_fit(const struct slb_derived *p)
 {
 	const struct slb_pkt *pkt = &p->rec->pkt;
@@ -296,9 +289,9 @@ static bool slb_derive_peer_fit(const struct slb_derived *p)
 		     p->act.sport == pkt->key4.sport;
 }
 
-/* The entry of a connection whose packets leave without it: in a tunnel they have another
- * one, and conntrack calls them invalid that it has not seen the answer to their SYN. It
- * takes data chunks of SCTP for no beginning, but other chunks that a flow serves.
+/* The entry of a connection whose packets leave without that entry. In a tunnel they leave with
+ * the tunnel's entry. And conntrack calls packets invalid if no answer to their SYN was seen.
+ * Not for SCTP: some chunks that a flow serves begin an entry, data chunks do not.
  */
 static bool slb_derive_ct_inner(struct slb_ns *ns, struct slb_derived *p)
 {
@@ -318,11 +311,9 @@ static bool slb_derive_ct_inner(struct slb_ns *ns, struct slb_derived *p)
 	       slb_ct_lasts(ct);
 }
 
-/* The conntrack entry that a packet leaves with, if conntrack is used for
- * anything at all: the flow looks after it. That of a tunnelled packet is its
- * tunnel's; the flow holds that of the connection as well. Where conntrack
- * sees no packets, or has nothing but "invalid" to say of them, there is no entry
- * to look after.
+/* The conntrack entry that a packet leaves with, for the flow to update. A tunnelled packet
+ * leaves with the tunnel's entry; then the flow holds the connection's entry, too. There is no
+ * entry if conntrack tracks no packets, or calls these invalid.
  */
 static bool slb_derive_ct(struct slb_ns *ns, struct slb_derived *p,
 			  const struct sk_buff *skb)
@@ -360,7 +351,7 @@ static bool slb_derive_ct(struct slb_ns *ns, struct slb_derived *p,
 	return true;
 }
 
-/* Is the difference what this connection stands for? */
+/* True if the changes to the packet agree with the connection. */
 static bool slb_derive_fit(struct slb_ns *ns, struct slb_derived *p)
 {
 	const struct ip_vs_conn *cp = p->cp;
@@ -396,15 +387,14 @@ static bool slb_derive_fit(struct slb_ns *ns, struct slb_derived *p)
 }
 
 /**
- * slb_derive() - is there an action that explains a packet?
+ * slb_derive() - derive the action that explains a packet
  * @ns: the namespace
- * @p: what is known of the packet: @rec, @cp, @dst, and SLB_FLOW_OUT of @flags;
- *	the rest is filled in
- * @skb: the packet as it leaves
- * @dev: the device that it leaves by
+ * @p: the packet: @rec, @cp, @dst, and SLB_FLOW_OUT of @flags; other members are set
+ * @skb: the packet at egress
+ * @dev: the egress device
  *
- * Takes references on conntrack entries, @p->ct and @p->extra.inner, if there are any: they
- * are for the caller to let go of, whatever this returns.
+ * Takes references on the conntrack entries @p->ct and @p->extra.inner, if any. The caller
+ * drops them, whatever this returns.
  *
  * Context: RCU, BH off.
  * Return: 0, or the reason why a flow must not be made.
@@ -419,7 +409,7 @@ enum slb_reason slb_derive(struct slb_ns *ns, struct slb_derived *p,
 		return reason;
 	if (slb_conn_method(p->cp) == IP_VS_CONN_F_TUNNEL)
 		p->flags |= SLB_FLOW_TUNNEL;
-	/* the bridge took it for another of its ports, or for a device of one of its VLANs */
+	/* the bridge forwarded the frame to another port, or passed up to a VLAN device */
 	if (p->rec->bridge && p->rec->bridge != skb->skb_iif)
 		return SLB_SKIP_CHANGED;
 	if (!slb_derive_egress_fit(ns, p, skb, dev))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The proof that an action does what the slow path did. */
+/* Deriving the action of a flow from a packet. */
 #ifndef _SLB_DERIVE_H
 #define _SLB_DERIVE_H
 
@@ -10,15 +10,15 @@
 #include "state/ns.h"
 
 /**
- * struct slb_derived - what was found out about a packet
- * @rec: the packet as it came
- * @cp: its connection
- * @tracked: conntrack sees packets in this namespace
- * @ct: its conntrack entry, held, or NULL
- * @dst: the route that it leaves by
- * @act: the action that explains how it leaves
- * @mark: the mark that it leaves with
- * @extra: rare parts of its flow's key and action, with SLB_FLOW_EXTRA
+ * struct slb_derived - action derived from a packet
+ * @rec: the packet at ingress
+ * @cp: the connection
+ * @tracked: conntrack tracks packets in this namespace
+ * @ct: conntrack entry, held, or NULL
+ * @dst: route at egress
+ * @act: the action
+ * @mark: packet mark at egress
+ * @extra: rare parts of key and action, with SLB_FLOW_EXTRA
  * @flags: enum slb_flow_flags
  */
 struct slb_derived {

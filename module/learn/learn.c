@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The observer: looks at packets that IPVS has handled, at the end of
- * POST_ROUTING, and makes a flow of the difference to how they came.
+ * Learning: at the end of POST_ROUTING, makes a flow of a packet that IPVS has handled, by
+ * comparison with the record from PRE_ROUTING. The conditions are in derive.c.
  *
- *  operation     | locking
- * ---------------+----------------------------------------------------------
- *  slb_learn_record      | RCU, BH off (PRE_ROUTING), this CPU
- *  slb_learn_packet   | RCU (POST_ROUTING); turns BHs off itself
- *
- * What must hold for that stands in derive.c.
+ *  operation          | locking
+ * --------------------+-----------------------------------------------------
+ *  slb_learn_record   | RCU, BH off (PRE_ROUTING), this CPU
+ *  slb_learn_packet   | RCU (POST_ROUTING); disables BHs itself
  */
 #include <linux/ktime.h>
 #include <net/dst.h>
@@ -26,8 +24,8 @@
 #include "state/sweep.h"
 #include "state/valid.h"
 
-/* Is this packet's conntrack entry only being made? conntrack confirms it after our hook.
- * Nothing can be said of such an entry yet, of the next packet's it can.
+/* True if the packet's conntrack entry is new: conntrack confirms the entry after this hook.
+ * Only the next packet can tell about a new entry.
  */
 static bool slb_learn_ct_begins(const struct sk_buff *skb)
 {
@@ -38,13 +36,13 @@ static bool slb_learn_ct_begins(const struct sk_buff *skb)
 }
 
 /**
- * slb_learn_record() - note a packet that goes into the slow path
+ * slb_learn_record() - record a packet that goes into the slow path
  * @ns: the namespace
- * @cpu: this CPU's data
+ * @cpu: state of this CPU
  * @skb: the packet
- * @pkt: what the parser found in it, and its hash, if it has a key
- * @pair: its addresses
- * @reason: why it was not served
+ * @pkt: result of the parser, with the hash if there is a key
+ * @pair: addresses of the packet
+ * @reason: why no flow served the packet
  *
  * Context: BH off.
  */
@@ -67,7 +65,7 @@ void slb_learn_record(struct slb_ns *ns, struct slb_cpu_state *cpu, struct sk_bu
 	rec->rest_known = true;
 }
 
-/* Write what was proved into a flow of the size that it needs. */
+/* Write a derived action into a flow of the right size. */
 static void slb_learn_write(const struct slb_cpu_state *cpu, struct slb_flow *flow,
 			    const struct slb_derived *p, unsigned long now)
 {
@@ -106,7 +104,7 @@ static void slb_learn_write(const struct slb_cpu_state *cpu, struct slb_flow *fl
 	flow->proved = slb_flow_ticks(now);
 }
 
-/* A place for a new flow, with its key. */
+/* Place a new flow, and write the key. */
 static struct slb_flow *slb_learn_new(struct slb_ns *ns, struct slb_cpu_state *cpu,
 				      const struct slb_derived *p,
 				      unsigned long now, enum slb_reason *reason)
@@ -144,9 +142,8 @@ static struct slb_flow *slb_learn_new(struct slb_ns *ns, struct slb_cpu_state *c
 	return flow;
 }
 
-/* May a flow be renewed by this proof? One that needs another size, or has another
- * conntrack entry, to which its packets must not be counted, is to be learned
- * anew.
+/* True if this proof may renew the flow. A flow of another size, or with another conntrack
+ * entry, for which its packets must not count, has to be learned anew.
  */
 static bool slb_learn_same(const struct slb_cpu_state *cpu,
 			   const struct slb_flow *flow,
@@ -158,8 +155,8 @@ static bool slb_learn_same(const struct slb_cpu_state *cpu,
 	return !(flow->flags & SLB_FLOW_WIDE) || slb_flow6(flow)->ct == p->ct;
 }
 
-/* The slow path proved the flow that there is. During a lease an ECN codepoint may join those
- * that were proved; the lease counts from the first.
+/* Renew a flow. During a lease, a packet may add an ECN codepoint; the lease counts from the
+ * first proof.
  */
 static void slb_learn_renew(const struct slb_ns *ns, const struct slb_cpu_state *cpu,
 			    struct slb_flow *flow, const struct slb_derived *p,
@@ -214,8 +211,8 @@ static struct ip_vs_conn *slb_learn_pin(struct slb_ns *ns,
 	return slb_conn_pin(ipvs, pkt, NULL, 0, out);
 }
 
-/* To the service of the connection: why a packet of it went slow. What had a flow has
- * a reason of its own, what had none one why no flow was made before, or now.
+/* Account a slow-path packet to its service. If the packet had a flow, the reason is why that
+ * flow was not used; if not, why none was made.
  */
 static void slb_learn_count(struct slb_cpu_state *cpu, const struct slb_record *rec,
 			    const struct ip_vs_conn *cp, enum slb_reason reason)
@@ -224,9 +221,9 @@ static void slb_learn_count(struct slb_cpu_state *cpu, const struct slb_record *
 			rec->reason == SLB_MISS_NONE ? reason : rec->reason, 1);
 }
 
-/* The same without a connection at hand. Finding it is the walk of IPVS's table: only
- * when no service is known that the packet could be of, and not for each
- * packet of a connection that flows do not serve.
+/* Account a slow-path packet without a connection at hand. Finding the connection is a walk of
+ * IPVS's table: only if no known service matches, and not for each packet of an unserved
+ * connection.
  */
 static void slb_learn_count_unlearned(struct slb_ns *ns, struct slb_cpu_state *cpu,
 				      const struct slb_record *rec, struct sk_buff *skb,
@@ -251,8 +248,8 @@ static void slb_learn_count_unlearned(struct slb_ns *ns, struct slb_cpu_state *c
 	}
 }
 
-/* Is the connection of a flow the one that IPVS finds for the packet? It may have put
- * another one in its place, without a packet that this CPU saw.
+/* True if IPVS still finds the flow's connection for the packet. IPVS may have replaced the
+ * connection without a packet on this CPU.
  */
 static bool slb_learn_found(struct slb_ns *ns, const struct slb_pkt *pkt,
 			    const struct sk_buff *skb,
@@ -267,8 +264,8 @@ static bool slb_learn_found(struct slb_ns *ns, const struct slb_pkt *pkt,
 	return cp == flow->conn;
 }
 
-/* Learn a flow from the packet, or renew the one there is. A flow that cannot
- * be proved is ended: what it stands for is not what the slow path does.
+/* Learn a flow from the packet, or renew the flow. A flow that cannot be proved is ended: the
+ * slow path acts differently.
  */
 static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 				      const struct slb_record *rec, struct sk_buff *skb,
@@ -356,8 +353,7 @@ err_count:
 	return reason;
 }
 
-/* Was nothing of the packet's addresses changed but its source? Without a key, it is
- * not known.
+/* True if only the source address changed. False without a key, because the answer is unknown.
  */
 static bool slb_learn_source_changed(const struct slb_pkt *pkt,
 				     const struct sk_buff *skb)
@@ -373,8 +369,8 @@ static bool slb_learn_source_changed(const struct slb_pkt *pkt,
 	return iph->daddr == pkt->key4.daddr && iph->saddr != pkt->key4.saddr;
 }
 
-/* IPVS has had this packet, and will have others like it: those to the same address,
- * or, where only the source was changed, those from the same real server.
+/* IPVS has handled this packet. Claim the destination, or, if only the source changed, the
+ * address of the real server.
  */
 static void slb_learn_claim(struct slb_addrs *ps, const struct slb_record *rec,
 			    const struct sk_buff *skb)
@@ -385,10 +381,10 @@ static void slb_learn_claim(struct slb_addrs *ps, const struct slb_record *rec,
 }
 
 /**
- * slb_learn_packet() - look at a packet at the end of the slow path
+ * slb_learn_packet() - learn from a packet at the end of the slow path
  * @ns: the namespace
  * @skb: the packet, which IPVS has handled
- * @dev: the device it is about to leave by
+ * @dev: the egress device
  *
  * Context: RCU, the last hook of POST_ROUTING.
  */
@@ -411,7 +407,7 @@ void slb_learn_packet(struct slb_ns *ns, struct sk_buff *skb,
 	}
 	rec = slb_inflight_take(&cpu->inflight, skb);
 	if (!rec) {
-		/* it was let by, did not come by, or is not recognised */
+		/* passed on as unrelated, sent by the director, or not recognised */
 		slb_service_add_other(&cpu->services,
 				      slb_addrs_take_missed(&cpu->addrs, skb) ?
 				      SLB_MISS_UNRELATED : SLB_MISS_NONE);
@@ -427,13 +423,13 @@ void slb_learn_packet(struct slb_ns *ns, struct sk_buff *skb,
 		slb_learn_count_unlearned(ns, cpu, rec, skb, rec->reason);
 		goto out;
 	}
-	/* user space had it in between: what it does to the next one, it alone knows */
+	/* user space had the packet in between, and may treat the next packet differently */
 	if (rec->by != by) {
 		slb_learn_count_unlearned(ns, cpu, rec, skb, SLB_SKIP_CHANGED);
 		slb_ns_count(ns, SLB_SKIP_CHANGED);
 		goto out;
 	}
-	/* what IPVS has taken out of conntrack is marked as untracked */
+	/* IPVS marks packets that bypass conntrack as untracked */
 	if (skb_get_nfct(skb))
 		WRITE_ONCE(cpu->tracked[rec->pkt.v6], true);
 	slb_ns_count(ns, slb_learn_flow(ns, cpu, rec, skb, dev));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Observation: from what the slow path did with a packet to a flow. */
+/* Learning flows from packets on the slow path. */
 #ifndef _SLB_LEARN_H
 #define _SLB_LEARN_H
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Answers of a new connection that are those of an older one, too.
+ * Answers that belong to a new connection and to an older connection, too.
  *
  *  operation     | locking
  * ---------------+----------------------------------------------------------
  *  slb_outdate   | RCU, BH off, this CPU
  *
- * Two connections may have client, real server and their ports in common, by different
- * virtual addresses or ports. Nothing in an answer tells whose it is: IPVS takes the newest
- * connection. So the first packet of a connection ends the flow by which answers went to
- * another one. Flows of other CPUs find out when they are proved again.
+ * Two connections may have client, real server and their ports in common, with different
+ * virtual addresses or ports. Their answers look alike, and IPVS takes the newest connection.
+ * So the first packet of a connection ends the flow of another connection's answers. Flows on
+ * other CPUs end when they are proved again.
  */
 #include <linux/skbuff.h>
 #include <net/ip.h>
@@ -60,10 +60,10 @@ static bool slb_outdate_virtual(const struct ip_vs_conn *cp,
 /**
  * slb_outdate() - end the flow of an older connection's answers
  * @ns: the namespace
- * @cpu: this CPU's data
- * @pkt: a packet as it came
- * @skb: the same as it leaves, handled by IPVS
- * @dev: the device it leaves by
+ * @cpu: state of this CPU
+ * @pkt: a packet at ingress
+ * @skb: the packet at egress, handled by IPVS
+ * @dev: the egress device
  *
  * Context: RCU, BH off.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Answers of a new connection that are those of an older one, too. */
+/* Answers that belong to a new connection and to an older connection, too. */
 #ifndef _SLB_OUTDATE_H
 #define _SLB_OUTDATE_H
 

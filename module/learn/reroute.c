@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Route changes: the kernel marks each route of a namespace as expired when any
- * route, address or policy changes, and most often the next lookup finds the same
- * route again. A packet whose flow has an expired route repeats the lookups of the slow
- * path. If every answer is as before, the flow takes the new route and goes on.
+ * Route changes: when any route, address or policy changes, the kernel marks all routes of the
+ * namespace as expired, and most lookups find the same route again. A packet whose flow has an
+ * expired route repeats the lookups of the slow path. If all results are as before, the flow
+ * takes the new route and goes on.
  *
- *  operation       | locking
- * -----------------+---------------------------------------------------------
+ *  operation               | locking
+ * -------------------------+-------------------------------------------------
  *  slb_reroute_dst_equal   | RCU, or both routes are held
- *  slb_reroute     | RCU, BH off, the flow is the caller's
+ *  slb_reroute             | RCU, BH off, the flow is the caller's
  *
- * Lookups of a request: the virtual address is local, and IPVS has a valid route to the real
- * server, which the first packet to that server has made it look up. Lookups of an
- * answer: the kernel forwards it to the client, and from the virtual address
- * (net.ipv4.vs.snat_reroute) the route is the flow's.
+ * For a request, the virtual address must be local, and IPVS must have a valid route to the real
+ * server, which IPVS looks up for the first packet. For an answer, the kernel must forward to the
+ * client, and the route from the virtual address (net.ipv4.vs.snat_reroute) must be the flow's.
  *
  * Whatever else may decide is left to the slow path: policy rules, whose
  * answer may depend on a mark that a rule sets for the lookup alone; IPsec; VRFs;
@@ -37,7 +36,7 @@
 /**
  * slb_reroute_dst_equal() - true if two routes lead to the same next hop
  * @a: a route
- * @b: another one, maybe the same route made anew
+ * @b: another route
  *
  * Context: RCU, or both are held.
  */
@@ -181,7 +180,7 @@ static bool slb_reroute_forwarded_fits(const struct slb_flow *flow, struct dst_e
 						     slb_flow4(flow)->act.mtu);
 }
 
-/* The route that IPVS has to the real server; held, or NULL: it has to look it up. */
+/* IPVS's route to the real server, held; NULL if IPVS has to look up the route. */
 static struct dst_entry *slb_reroute_server_dst(const struct slb_flow *flow)
 {
 	const struct ip_vs_dest_dst *dd;
@@ -219,14 +218,14 @@ static struct dst_entry *slb_reroute_lookup(struct net *net,
 }
 
 /**
- * slb_reroute() - ask for the route of a flow anew
+ * slb_reroute() - look up the route of a flow again
  * @ns: the namespace
  * @flow: a flow whose route slb_valid_route() refuses
- * @skb: a packet of the flow, as it came, without a route
+ * @skb: a packet of the flow at ingress, without a route
  *
  * Context: RCU, BH off, the flow is the caller's.
- * Return: true if the flow has a valid route again, to the same next hop and
- *	with the same MTU. Otherwise the flow is as it was.
+ * Return: true if the flow has a valid route again, with the same next hop and MTU. Otherwise
+ *	the flow has not changed.
  */
 bool slb_reroute(const struct slb_ns *ns, struct slb_flow *flow,
 		 struct sk_buff *skb)
@@ -237,7 +236,7 @@ bool slb_reroute(const struct slb_ns *ns, struct slb_flow *flow,
 
 	if (!slb_reroute_fit(ns->net, flow, skb))
 		return false;
-	/* pairs with the kernel's: it changes routes first, then the number */
+	/* pairs with the kernel, which changes routes first, then the number */
 	smp_rmb();
 	dst = slb_reroute_lookup(ns->net, flow, skb);
 	skb_dst_drop(skb);

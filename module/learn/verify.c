@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Verification: net.shadowlb.verify=N gives one packet in N to the slow path,
- * though its flow could have served it, and compares what came out with what the
- * flow would have done.
+ * Verification: net.shadowlb.verify=N gives one in N packets that a flow could serve to the
+ * slow path, and compares the result with the flow's action.
  *
  *  operation          | locking
  * --------------------+------------------------------------------------------
  *  slb_verify         | RCU, BH off, the flow is the caller's
  *
- * A difference says that a flow did, for up to a lease, what the slow path no longer
- * does: a rule was added behind the raw table, a sysctl of IPVS was changed, or
- * there is a bug. Packets that the slow path drops do not come out and are
- * not compared; their flow waits for one that does.
+ * A difference means that a rule was added behind the raw table, that a sysctl of IPVS
+ * changed, both less than a lease ago, or that there is a bug. Packets that the slow path drops
+ * are not compared; their flow stays suspended.
  */
 #include "flow/trace.h"
 #include "ipvs/conntrack.h"
@@ -20,7 +18,7 @@
 #include "state/cpu.h"
 #include "state/valid.h"
 
-/* Are its conntrack entries such that flows may serve, if it has any? */
+/* True if the flow's conntrack entries, if any, are still fit. */
 static bool slb_verify_tracked(const struct slb_cpu_state *cpu,
 			       const struct slb_flow *flow)
 {
@@ -41,13 +39,13 @@ static bool slb_verify_extra_equal(const struct slb_extra *a, const struct slb_e
 }
 
 /**
- * slb_verify_equal() - true if a flow does what the slow path did
- * @cpu: the data of the CPU that owns the flow
+ * slb_verify_equal() - true if a flow has the derived action
+ * @cpu: state of the CPU that owns the flow
  * @flow: the flow
- * @p: what was found out about a packet of it, which could be proved
+ * @p: action derived from a packet of the flow
  *
- * The longest packet is left out: path MTU discovery changes it at any time. So is GUE's
- * source port, which follows the hash that a packet comes with.
+ * Does not compare MTUs, which path MTU discovery may change at any time, and GUE's source
+ * ports, which depend on the packet's hash.
  *
  * Context: RCU, the flow is the caller's.
  */
@@ -74,12 +72,12 @@ bool slb_verify_equal(const struct slb_cpu_state *cpu, const struct slb_flow *fl
 }
 
 /**
- * slb_verify() - compare a flow with what the slow path did
+ * slb_verify() - compare a flow with the slow path
  * @ns: the namespace
- * @cpu: the data of the CPU that owns the flow
- * @flow: the flow of a packet that it could have served
- * @p: what was found out about the packet
- * @reason: what slb_derive() said of it
+ * @cpu: state of the CPU that owns the flow
+ * @flow: a flow that could have served the packet
+ * @p: action derived from the packet
+ * @reason: result of slb_derive()
  *
  * Context: RCU, BH off, the flow is the caller's.
  * Return: false if they differ.
@@ -98,7 +96,7 @@ bool slb_verify(struct slb_ns *ns, const struct slb_cpu_state *cpu,
 		/* the connection has changed since, and the flow ends */
 		return true;
 	}
-	/* routes have changed since, or conntrack has seen the end of it */
+	/* meanwhile routes changed, or conntrack saw the end of the connection */
 	if (!slb_valid_route(ns, flow) || !slb_verify_tracked(cpu, flow))
 		return true;
 	slb_ns_count(ns, SLB_VERIFIED);
