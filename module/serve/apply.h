@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The action of a flow, applied to the headers of a packet; and its counters. */
+/* The action of a flow, applied to the headers of a packet; and the flow's counters. */
 #ifndef _SLB_APPLY_H
 #define _SLB_APPLY_H
 
@@ -7,7 +7,7 @@
 #include "state/cpu.h"
 
 /**
- * slb_apply_headers() - do to a packet's headers what its flow says
+ * slb_apply_headers() - apply a flow's action to the headers of a packet
  * @flow: the flow
  * @data: the packet, from its IP header; see slb_rewrite_ipv4()
  * @v6: an IPv6 packet
@@ -40,10 +40,10 @@ static __always_inline void slb_apply_headers(const struct slb_flow *flow,
 }
 
 /**
- * slb_apply_outer() - the addresses of a flow's tunnel
+ * slb_apply_outer() - get the addresses of a flow's tunnel
  * @flow: a flow with SLB_FLOW_TUNNEL
- * @saddr: set to its outer source address
- * @daddr: set to its outer destination address
+ * @saddr: set to the outer source address
+ * @daddr: set to the outer destination address
  *
  * Context: the flow is the caller's.
  */
@@ -62,9 +62,9 @@ static inline void slb_apply_outer(const struct slb_flow *flow,
 /**
  * slb_apply_count() - count a packet that a flow serves
  * @ns: the namespace
- * @cpu: this CPU's data
+ * @cpu: state of this CPU
  * @flow: the flow
- * @len: of the packet as it came, from its IP header, in bytes
+ * @len: length of the packet at ingress from its IP header, in bytes
  * @now: jiffies
  *
  * Context: BH off, the flow is the caller's.

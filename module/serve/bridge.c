@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Frames of a bridge with br_netfilter. PRE_ROUTING of IP sees them at their port, before the
- * bridge has them, and not a second time as packets of the bridge's device. So a packet for the
- * bridge itself is served at the port, and skips the bridge.
+ * Frames of a bridge with br_netfilter. IP's PRE_ROUTING sees them at their port, before the
+ * bridge does, and not again at the bridge's device. So a packet for the bridge itself is served
+ * at the port, and skips the bridge.
  *
  *  operation         | locking
  * -------------------+-------------------------------------------------------
  *  slb_bridge_fit    | RCU
  *  slb_bridge_pass   | BH off, as the device's statistics are this CPU's
  *
- * The port is in the flow's key, in the bridge's place: whatever the bridge asks by port (VLAN,
- * state, learned addresses, rules of its own) is proved for each port, once a lease, by packets
- * that it has passed up. Whoever sees each packet at the bridge's device keeps packets slow
- * for as long: taps, traffic control, BPF, rules at ingress, a device on top, and RPS, behind
- * which packets wait that a hit would overtake.
+ * The flow's key has the port, in place of the bridge: packets that the bridge passed up prove
+ * its decisions by port (VLAN, state, learned addresses, rules) for each port, once a lease.
+ * Packets stay on the slow path while somebody may see each packet at the bridge's device: taps,
+ * traffic control, BPF, rules at ingress, or an upper device. So they do with RPS, because a
+ * served packet would overtake queued packets.
  */
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
@@ -37,7 +37,7 @@ static bool slb_bridge_private(struct net_device *dev)
 }
 
 /**
- * slb_bridge_fit() - is a bridged packet the bridge's own, and nobody else sees it?
+ * slb_bridge_fit() - true if a bridged packet is for the bridge, and only IP would see it
  * @skb: the packet, slb_skb_bridged(), in PRE_ROUTING
  * @v6: an IPv6 packet
  *
@@ -54,9 +54,9 @@ bool slb_bridge_fit(const struct sk_buff *skb, bool v6)
 }
 
 /**
- * slb_bridge_pass() - count a packet for the bridge's device and make it one of its
+ * slb_bridge_pass() - move a packet to the bridge's device, and count the packet there
  * @net: the namespace
- * @skb: the packet, slb_bridge_fit(), as it came
+ * @skb: the packet at ingress, slb_bridge_fit()
  * @v6: an IPv6 packet
  *
  * Context: RCU, BH off.

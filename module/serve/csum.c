@@ -5,9 +5,9 @@
 #include "serve/csum.h"
 
 /**
- * slb_csum_sctp() - the checksum of an SCTP packet
- * @data: the packet, from its SCTP header, all of it readable
- * @len: its length, in bytes
+ * slb_csum_sctp() - compute the checksum of an SCTP packet
+ * @data: the packet, from its SCTP header, fully readable
+ * @len: length of the packet from its SCTP header, in bytes
  *
  * Context: any.
  */
@@ -25,10 +25,10 @@ __le32 slb_csum_sctp(const void *data, u32 len)
 
 /**
  * slb_csum_wrong() - true if the checksum of a packet is wrong
- * @ip: the packet, from its IP header, all of it readable
- * @pkt: what the parser found in it
+ * @ip: the packet, from its IP header, fully readable
+ * @pkt: result of the parser
  *
- * False if it has none.
+ * False for a packet without a checksum.
  *
  * Context: any.
  */

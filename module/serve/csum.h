@@ -15,12 +15,12 @@ __le32 slb_csum_sctp(const void *data, u32 len);
 bool slb_csum_wrong(const void *ip, const struct slb_pkt *pkt);
 
 /**
- * slb_csum_pseudo() - the checksum of a packet's pseudo header and more
+ * slb_csum_pseudo() - compute a checksum that includes the pseudo header
  * @ip: the packet, from its IP header
- * @proto: its protocol
- * @v6: it is IPv6
- * @len: its length without IP header, in bytes
- * @sum: of what else is to be summed up
+ * @proto: transport protocol
+ * @v6: an IPv6 packet
+ * @len: length of the packet without IP header, in bytes
+ * @sum: sum of the other bytes
  *
  * Context: any.
  */
@@ -37,13 +37,13 @@ static __always_inline __sum16 slb_csum_pseudo(const void *ip, u8 proto, bool v6
 }
 
 /**
- * slb_csum_partial() - is the checksum still to be completed?
+ * slb_csum_partial() - true if the checksum must still be completed
  * @ip: the packet, from its IP header
- * @pkt: what the parser found in it
- * @v6: its @v6
+ * @pkt: result of the parser
+ * @v6: an IPv6 packet
  *
- * By hardware, or by whoever takes merged packets apart. Then it is the sum of the pseudo
- * header, or for SCTP nothing at all. A complete one seldom is.
+ * Hardware or segmentation completes such a checksum. Until then the field has the sum of the
+ * pseudo header, or zero with SCTP. A complete checksum seldom has these values.
  *
  * Context: any.
  */
@@ -70,14 +70,14 @@ static __always_inline bool slb_csum_partial(const void *ip,
 }
 
 /**
- * slb_csum_nested() - true if the checksum of a packet inside may be pending
+ * slb_csum_nested() - true if the checksum of an inner packet may be incomplete
  * @xdp: the frame
- * @pkt: its packet, of UDP
+ * @pkt: a UDP packet in the frame
  *
- * Devices without hardware (veth, tun), and generic XDP, pass frames whose checksum somebody was
- * to complete later; XDP does not see that, and what it sends on nobody completes. In a tunnel
- * over UDP that may be the inner packet's. Then the outer checksum is zero, or is
- * the sum of the frame as it will be, and wrong until then.
+ * Devices without hardware (veth, tun), and generic XDP, pass frames with a checksum that is to
+ * be completed later. XDP cannot see that, and nobody completes checksums of frames from XDP.
+ * In a tunnel over UDP this may be the inner checksum. Then the outer checksum is zero, or the
+ * sum of the completed frame, and so wrong until completion.
  *
  * Context: any.
  */

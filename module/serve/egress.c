@@ -3,14 +3,13 @@
 #include "serve/egress.h"
 
 /**
- * slb_egress_vlan() - the tag of a VLAN device
- * @egress: its @tag_proto and @tci are set
- * @f: the frame, as it came
- * @flags: of its flow
+ * slb_egress_vlan() - set the tag of a VLAN device
+ * @egress: @tag_proto and @tci are set
+ * @f: the frame at ingress
+ * @flags: flags of the flow
  * @dev: the VLAN device
  *
- * Its priority is what the packet would have: that of the tag that it came with, or of its
- * type of service.
+ * The priority is the packet's: by type of service, or by the tag at ingress.
  *
  * Context: RCU.
  * Return: the device that sends the frame.

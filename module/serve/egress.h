@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How a frame leaves: device, VLAN tag, neighbour, and its link layer. */
+/* Egress of a frame: device, VLAN tag, neighbour, link layer. */
 #ifndef _SLB_EGRESS_H
 #define _SLB_EGRESS_H
 
@@ -14,12 +14,12 @@
 #include "serve/gate.h"
 
 /**
- * struct slb_egress - how a frame leaves
- * @dev: the device that sends it
- * @smac: its source address
- * @neigh: who has its destination address; under RCU
- * @tag_proto: of its VLAN tag, or 0: it has none
- * @tci: its VLAN tag
+ * struct slb_egress - egress of a frame
+ * @dev: device that sends the frame
+ * @smac: source address
+ * @neigh: neighbour with the destination address; RCU
+ * @tag_proto: protocol of the VLAN tag, or 0 without a tag
+ * @tci: VLAN tag
  */
 struct slb_egress {
 	struct net_device	*dev;
@@ -60,10 +60,10 @@ static __always_inline bool slb_egress_device(struct slb_egress *egress,
 }
 
 /**
- * slb_egress_find() - how does a frame leave?
- * @egress: set to that
- * @f: the frame, as it came
- * @flow: its flow, whose route is still right
+ * slb_egress_find() - find the egress of a frame
+ * @egress: set to the egress
+ * @f: the frame at ingress
+ * @flow: the flow, with a valid route
  *
  * Context: RCU, BH off.
  * Return: 0, SLB_XDP_DEVICE or SLB_XDP_NEIGH.
@@ -80,21 +80,21 @@ static __always_inline enum slb_reason slb_egress_find(struct slb_egress *egress
 
 /**
  * slb_egress_write() - write the link layer of a frame
- * @xdp: the frame; set to where it begins and ends
- * @egress: how it leaves
- * @ip: its packet, from the IP header that it leaves with; VLAN_ETH_HLEN bytes before it are
- *	written
- * @len: the packet's length, in bytes
+ * @xdp: the frame; begin and end are set
+ * @egress: the egress
+ * @ip: the packet, from its outermost IP header at egress; up to VLAN_ETH_HLEN bytes before
+ *	are written
+ * @len: length of the packet, in bytes
  * @proto: ETH_P_IP or ETH_P_IPV6
  *
- * What was behind the packet stays only if it makes the frame as long as Ethernet wants:
- * not every driver adds that to what XDP sends.
+ * Bytes behind the packet stay only as padding to Ethernet's minimum: not every driver pads
+ * frames from XDP.
  *
  * Context: RCU.
  */
 static __always_inline void slb_egress_write(struct xdp_buff *xdp,
-					    const struct slb_egress *egress,
-					    void *ip, u32 len, __be16 proto)
+					     const struct slb_egress *egress,
+					     void *ip, u32 len, __be16 proto)
 {
 	struct ethhdr *eth = ip - ETH_HLEN;
 	struct neighbour *n = egress->neigh;

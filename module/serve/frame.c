@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Frames that XDP has: what few of them need. See frame.h. */
+/* VLAN tags of frames. See frame.h. */
 #include "serve/frame.h"
 
 /**
@@ -19,14 +19,13 @@ bool slb_frame_peer_strips_vlan(struct net_device *dev)
 }
 
 /**
- * slb_frame_untag() - the VLAN device that a tagged frame is for
- * @f: the frame; set to what is behind the tag
+ * slb_frame_untag() - find the VLAN device of a tagged frame
+ * @f: the frame; set to the packet behind the tag
  *
- * The device may be another namespace's, where the frame is none of ours, and its number
- * may be that of a device here.
+ * A device in another namespace is refused: its index may be that of a device here.
  *
  * Context: RCU.
- * Return: 0, or why the frame is left to the hook.
+ * Return: 0, or the reason why the frame is left to the hook.
  */
 enum slb_reason slb_frame_untag(struct slb_frame *f)
 {

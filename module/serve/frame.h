@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Frames that XDP has: from the link layer to the packet and back, and what else an skb
- * would tell of a packet. What each hit runs through is here, inline.
+ * A frame at ingress of XDP, from the link layer to the packet.
  *
  *  operation            | locking
  * ----------------------+----------------------------------------------------
  *  slb_frame_open       | RCU
- *  slb_egress_find         | RCU, BH off. The neighbour is not held: RCU frees it
- *  slb_frame_close      | RCU
  *
- * What is not known must not matter: a VLAN tag that the device took out, a checksum that
- * is still to be completed, packets that were merged. See slb_frame_strips_vlan(),
- * slb_csum_partial() and slb_frame_open().
+ * A frame does not have all that an skb has. It must not matter whether the device stripped a VLAN
+ * tag, whether a checksum is still to be completed, or whether packets were merged: see
+ * slb_frame_strips_vlan(), slb_csum_partial() and slb_frame_open().
  */
 #ifndef _SLB_FRAME_H
 #define _SLB_FRAME_H
@@ -38,12 +35,12 @@
 struct slb_ns;
 
 /**
- * struct slb_frame - a frame, as it came
- * @xdp: where it is
- * @dev: the device that IP sees it come by, a VLAN device if it has a tag
- * @ip: its IP header
+ * struct slb_frame - a frame at ingress
+ * @xdp: the buffer
+ * @dev: ingress device for IP; with a tag the VLAN device
+ * @ip: IP header
  * @proto: ETH_P_IP, ETH_P_IPV6 or another
- * @tci: its VLAN tag, or 0
+ * @tci: VLAN tag, or 0
  */
 struct slb_frame {
 	struct xdp_buff		*xdp;
@@ -65,8 +62,7 @@ static __always_inline u32 slb_frame_iphlen(bool v6)
 	return v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 }
 
-/* Does the stack run XDP, on an skb, and not the driver? Then the queue is one of the
- * device's own.
+/* True for generic XDP, which passes an rx queue of the device; native XDP passes the driver's.
  */
 static __always_inline bool slb_frame_generic(const struct xdp_buff *xdp)
 {
@@ -76,19 +72,23 @@ static __always_inline bool slb_frame_generic(const struct xdp_buff *xdp)
 	return rxq >= first && rxq < (const void *)(dev->_rx + dev->num_rx_queues);
 }
 
-/* Are its packets another device's, as those of a port of a bridge are? */
+/* True if another device takes this device's packets: for ports of a bridge or bond, or of a
+ * VRF.
+ */
 static inline bool slb_frame_is_port(const struct net_device *dev)
 {
 	return rcu_access_pointer(dev->rx_handler) || netif_is_l3_slave(dev);
 }
 
-/* Were they, and is what that one did to them not to be seen here? */
+/* True for an upper device (bridge, bond, macvlan). Its lower device may have merged packets or
+ * stripped tags, which XDP cannot see here.
+ */
 static inline bool slb_frame_is_upper(const struct net_device *dev)
 {
 	return !list_empty(&dev->adj_list.lower);
 }
 
-/* May frames come with a VLAN tag that is not in them, but in an skb or a descriptor? */
+/* True if the VLAN tag of a frame may be in an skb or a descriptor, instead of in the frame. */
 static inline bool slb_frame_strips_vlan(struct net_device *dev)
 {
 	if (dev->netdev_ops->ndo_get_peer_dev)
@@ -98,12 +98,12 @@ static inline bool slb_frame_strips_vlan(struct net_device *dev)
 }
 
 /**
- * slb_frame_open() - from the link layer of a frame to its network layer
- * @f: set to what is there
+ * slb_frame_open() - parse the link layer of a frame
+ * @f: set to the result
  * @xdp: the frame
  *
  * Context: RCU.
- * Return: 0, or why the frame is left to the hook.
+ * Return: 0, or the reason why the frame is left to the hook.
  */
 static __always_inline enum slb_reason slb_frame_open(struct slb_frame *f,
 						      struct xdp_buff *xdp)
@@ -121,7 +121,7 @@ static __always_inline enum slb_reason slb_frame_open(struct slb_frame *f,
 		return SLB_XDP_OTHER;
 	if (unlikely(slb_frame_is_port(dev) || slb_frame_is_upper(dev)))
 		return SLB_XDP_DEVICE;
-	/* datagrams that were merged, and look like one */
+	/* merged datagrams look like a single datagram */
 	if (unlikely(dev->features & NETIF_F_GRO_FRAGLIST) &&
 	    slb_frame_generic(xdp))
 		return SLB_XDP_DEVICE;
@@ -142,10 +142,10 @@ static __always_inline enum slb_reason slb_frame_open(struct slb_frame *f,
 }
 
 /**
- * slb_frame_valid() - do ip_rcv() and ipv6_rcv() take this packet?
- * @f: its frame
- * @pkt: the packet, which the parser takes
- * @v6: its @v6
+ * slb_frame_valid() - true if ip_rcv() or ipv6_rcv() would accept this packet
+ * @f: the frame
+ * @pkt: the packet, which the parser accepts
+ * @v6: an IPv6 packet
  *
  * Context: any.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A packet and its flow: may it be served, and how. What both rungs ask and do is here,
- * inline, for each hit runs through it.
+ * The gate: checks of both hooks before a flow serves a packet. Inline, because each hit runs
+ * through them.
  */
 #ifndef _SLB_GATE_H
 #define _SLB_GATE_H
@@ -20,10 +20,10 @@
 #include "state/valid.h"
 
 /**
- * slb_gate_ipv6_off() - has IPv6 been switched off on this device?
+ * slb_gate_ipv6_off() - true if IPv6 is disabled on this device
  * @dev: the device
  *
- * ipv6_rcv() then drops packets from it. Those that never get there are asked about it here.
+ * ipv6_rcv() drops such packets. XDP comes before ipv6_rcv().
  *
  * Context: RCU.
  */
@@ -35,17 +35,16 @@ static inline bool slb_gate_ipv6_off(const struct net_device *dev)
 }
 
 /**
- * slb_gate_flow() - may this flow be used now?
+ * slb_gate_flow() - check whether a flow may serve a packet now
  * @ns: the namespace
  * @flow: the flow
- * @pkt: a packet of it
+ * @pkt: a packet of the flow
  * @now: jiffies
  *
- * Whatever ends with the connection ends the flow; what the next packet may prove
- * again suspends it. The packet's mark and checksum are not looked at.
+ * Does not check mark and checksum of the packet.
  *
  * Context: RCU, BH off.
- * Return: 0, or why the packet must go slow.
+ * Return: 0, or the reason for the slow path.
  */
 static __always_inline enum slb_reason
 slb_gate_flow(const struct slb_ns *ns, const struct slb_flow *flow,
@@ -71,11 +70,11 @@ slb_gate_flow(const struct slb_ns *ns, const struct slb_flow *flow,
 }
 
 /**
- * slb_gate_inner() - slb_gate_flow() for the entry of a tunnelled connection
- * @extra: rare parts of its flow
+ * slb_gate_inner() - check the conntrack entry of a connection inside a tunnel
+ * @extra: rare parts of the flow
  *
  * Context: RCU, the flow is the caller's.
- * Return: 0, or why the packet must go slow.
+ * Return: 0, or the reason for the slow path.
  */
 static inline enum slb_reason slb_gate_inner(const struct slb_extra *extra)
 {
@@ -87,12 +86,11 @@ static inline enum slb_reason slb_gate_inner(const struct slb_extra *extra)
 }
 
 /**
- * slb_gate_mtu() - the longest packet of a flow that leaves whole
- * @flow: the flow, whose route is still right
+ * slb_gate_mtu() - get the MTU for packets of a flow
+ * @flow: the flow, with a valid route
  *
- * What path MTU discovery finds out later changes a route that stays valid; otherwise
- * an IPv4 route whose MTU changes is one no more (rt_cache_flush()), and dst_mtu() needs
- * not be asked for each packet.
+ * Path MTU discovery lowers the MTU of a route that stays valid. Other changes of its MTU
+ * invalidate an IPv4 route (rt_cache_flush()), so few packets need dst_mtu().
  *
  * Context: RCU, the flow is the caller's.
  * Return: bytes.
@@ -111,14 +109,14 @@ static __always_inline u32 slb_gate_mtu(const struct slb_flow *flow)
 }
 
 /**
- * slb_gate_neigh() - the neighbour that packets of a flow go to next
- * @flow: the flow, whose route is still right
+ * slb_gate_neigh() - find the next hop of a flow's packets
+ * @flow: the flow, with a valid route
  *
- * One that nobody has confirmed lately is asked, as the slow path does.
+ * Probes a stale neighbour, as the slow path does.
  *
  * Context: RCU, BH off.
- * Return: not held, RCU frees it. NULL if it is not known, or was asked and did not answer: the
- *	slow path waits for it, goes by another route, or drops the packet.
+ * Return: the neighbour, not held (RCU). NULL if unknown or unreachable: the slow path queues,
+ *	reroutes or drops the packet.
  */
 static __always_inline struct neighbour *
 slb_gate_neigh(const struct slb_flow *flow)

@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rung 1: netfilter. Packets meet the flow table in PRE_ROUTING.
+ * The netfilter hooks. Packets meet the flow table in PRE_ROUTING.
  *
  *  operation            | locking
  * ----------------------+----------------------------------------------------
- *  slb_nf_pre_routing   | RCU; BH off on the receive path. A packet that comes
- *                       | back from user space (NFQUEUE in raw) has BHs on: slow
- *  slb_nf_forward       | RCU; BH off unless it comes back from NFQUEUE
+ *  slb_nf_pre_routing   | RCU; BH off on the receive path. Packets from user
+ *                       | space (NFQUEUE in raw) have BHs on, and are not served
+ *  slb_nf_forward       | RCU; BH off unless the packet is from NFQUEUE
  *  slb_nf_post_routing  | RCU
  *
- * A hit leaves here for the neighbour of its route and skips what the slow
- * path still had to do: conntrack, routing, LOCAL_IN or FORWARD, IPVS,
- * LOCAL_OUT, POST_ROUTING. Anything else goes on as if this hook did not
- * exist; a packet is changed only when nothing can fail any more.
+ * A served packet goes to the neighbour, and skips the rest of the slow path: conntrack,
+ * routing, LOCAL_IN or FORWARD, IPVS, LOCAL_OUT, POST_ROUTING. Other packets are passed on
+ * unchanged: a packet is changed only when nothing can fail any more.
  *
- * A packet of a flow that goes slow takes the flow with it: the flow is ended,
- * or suspended until the slow path has proved it again. So a later packet never
- * overtakes it, also where a driver hands over many packets at once, which all
- * pass this hook before the first of them goes on.
+ * If a packet of a flow is not served, the flow is ended, or suspended until the slow path has
+ * proved the flow again. So no later packet overtakes, even if a driver hands over many
+ * packets at once, which all pass this hook before the first of them goes on.
  */
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
@@ -37,8 +35,8 @@
 #include "serve/hook_nf.h"
 #include "serve/skb.h"
 
-/* Does the packet carry what only the slow path knows how to treat? "notrack"
- * in the raw table is harmless: so does IPVS treat its packets.
+/* True if the packet has metadata that only the slow path can handle. "notrack" in the raw
+ * table is harmless, as IPVS does the same.
  */
 static bool slb_nf_special(struct sk_buff *skb, bool v6)
 {
@@ -54,7 +52,7 @@ static bool slb_nf_special(struct sk_buff *skb, bool v6)
 	       (skb_is_gso(skb) && !skb_shinfo(skb)->gso_type);
 }
 
-/* The device that a packet came by; a port of a bridge, if br_netfilter shows it there. */
+/* The ingress device; with br_netfilter the port of the bridge. */
 static u32 slb_nf_iif(const struct sk_buff *skb, const struct net_device *in)
 {
 	if (unlikely(slb_skb_bridged(skb)))
@@ -69,9 +67,8 @@ static enum slb_reason slb_nf_parse(const void *data, u32 len, u32 iif, bool v6,
 		    slb_parse_ipv4(data, len, iif, pkt);
 }
 
-/* Headers are not pulled into the linear part: of what was put together from
- * fragments that would change how it is taken apart again. Apart from its caller,
- * which then needs no room for them.
+/* Headers are not pulled into the linear part: that would change how a reassembled packet is
+ * fragmented again. noinline: keeps the headers off the stack frame of the caller.
  */
 static noinline enum slb_reason slb_nf_parse_scattered(const struct sk_buff *skb,
 						       u32 len, u32 iif, bool v6,
@@ -83,7 +80,7 @@ static noinline enum slb_reason slb_nf_parse_scattered(const struct sk_buff *skb
 	return data ? slb_nf_parse(data, len, iif, v6, pkt) : SLB_MISS_SHORT;
 }
 
-/* What the parser says of a packet, or why it goes slow all the same. */
+/* Parse a packet, and check its metadata. */
 static enum slb_reason slb_nf_check(struct sk_buff *skb, u32 iif, bool v6,
 				    struct slb_pkt *pkt)
 {
@@ -104,7 +101,7 @@ static enum slb_reason slb_nf_check(struct sk_buff *skb, u32 iif, bool v6,
 	return reason;
 }
 
-/* The packet goes slow: what becomes of its flow? */
+/* End or suspend the flow of a packet that goes to the slow path. */
 static void slb_nf_suspend(struct slb_ns *ns, struct slb_cpu_state *cpu,
 			   struct slb_flow *flow, const struct slb_pkt *pkt,
 			   enum slb_reason reason)
@@ -114,7 +111,7 @@ static void slb_nf_suspend(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		slb_cpu_end_both(ns, cpu, flow, reason);
 		return;
 	}
-	/* IPVS is about to count it */
+	/* IPVS is about to count the packet */
 	if (flow->reserved)
 		slb_cpu_settle(cpu, flow, jiffies);
 	flow->flags |= SLB_FLOW_SUSPENDED;
@@ -128,15 +125,14 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	struct slb_cpu_state *cpu;
 	struct slb_flow *flow = NULL;
 	struct slb_addr_pair pair = slb_addr_pair(skb_network_header(skb), v6);
-	/* not cleared for each packet: valid is what @has_key says */
+	/* __uninitialized: clearing it costs each packet; has_key tells which members are valid
+	 */
 	struct slb_pkt pkt __uninitialized;
 	enum slb_reason reason;
 
 	if (READ_ONCE(ns->scope) == SLB_SCOPE_OFF)
 		return NF_ACCEPT;
-	/* it comes again, as a packet of its VRF, when rules and taps of that
-	 * have seen it
-	 */
+	/* the packet comes again at the VRF device, after the rules and taps of that */
 	if (netif_is_l3_slave(state->in))
 		return NF_ACCEPT;
 	if (unlikely(!in_softirq())) {
@@ -233,7 +229,7 @@ static const struct nf_hook_ops slb_nf_ops[SLB_NF_HOOKS] = {
 		.hooknum	= NF_INET_FORWARD,
 		.priority	= NF_IP6_PRI_FIRST,
 	},
-	/* Behind everybody: what is seen here is what leaves. */
+	/* Last, so that the packet is seen as it leaves. */
 	{
 		.hook		= slb_nf_post_routing,
 		.pf		= NFPROTO_IPV4,
@@ -252,7 +248,7 @@ static const struct nf_hook_ops slb_nf_ops[SLB_NF_HOOKS] = {
  * slb_nf_init() - prepare the hooks of a namespace
  * @ns: the namespace
  *
- * They are its own, so that each is told which namespace it is of.
+ * Each namespace has its own hooks, whose private pointer is the namespace.
  *
  * Context: process.
  */
@@ -267,7 +263,7 @@ void slb_nf_init(struct slb_ns *ns)
 }
 
 /**
- * slb_nf_register() - let the packets of a namespace meet the flow table
+ * slb_nf_register() - register the hooks of a namespace
  * @ns: the namespace
  *
  * Context: process.
@@ -279,11 +275,11 @@ int slb_nf_register(struct slb_ns *ns)
 }
 
 /**
- * slb_nf_unregister() - stop it
- * @ns: the namespace
+ * slb_nf_unregister() - unregister the hooks of a namespace
+ * @ns: the namespace; freed after a grace period
  *
- * A hook may still be running on another CPU until a grace period has passed, and
- * the list of hooks be read, which points to @ns: it is freed after one.
+ * Until a grace period has passed, a hook may still run on another CPU, and readers of the hook
+ * list may follow pointers to @ns.
  *
  * Context: process.
  */

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rung 2: XDP. Frames meet the flow table before the kernel makes an skb of them.
+ * XDP. Frames meet the flow table before the kernel allocates an skb.
  *
  *  operation            | locking
  * ----------------------+----------------------------------------------------
- *  slb_xdp              | BH off, and so RCU; its flow table is this CPU's. Where
- *                       | BHs are on, no flow is looked at
+ *  slb_xdp              | BH off, and so RCU; the flow table of this CPU. With
+ *                       | BHs on, no frame is served
  *
- * A kfunc, called by the BPF program of bpf/shadowlb_xdp.bpf.c, which turns what it
- * returns into the action of XDP. The program holds the module as long as it is loaded.
+ * A kfunc for the BPF program bpf/shadowlb_xdp.bpf.c, which turns the result into an XDP
+ * action. A loaded program holds a reference on the module.
  *
- * The same flows as the netfilter hook's, which alone has them learned. What is left to
- * it arrives there as if this rung did not exist. A frame is changed only when
- * nothing can fail any more, and is then sent on by its device or another.
+ * XDP uses the flows that the netfilter hooks learn. Frames that XDP passes up reach the hook
+ * unchanged: a frame is changed only when nothing can fail any more, and then sent by its
+ * ingress device or another.
  *
- * Kernels without what this needs have no_xdp.c instead.
+ * Kernels without the needed support have hook_xdp_none.c instead.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -39,7 +39,7 @@
 #include "serve/hook_xdp.h"
 #include "serve/sync.h"
 
-/* What slb_xdp() returns; above zero it is the index of a device. */
+/* Results of slb_xdp(): pass up; send back. Above zero: index of the egress device. */
 #define SLB_XDP_UP	(-1)
 #define SLB_XDP_BACK	0
 
@@ -72,7 +72,7 @@ static noinline void slb_xdp_tunnel(const struct slb_ns *ns,
 			 slb_flow6(flow)->act.sport : slb_flow4(flow)->act.sport);
 }
 
-/* noinline: keeps the packet in registers where its checksum is not asked for. */
+/* noinline: keeps the parsed packet in registers on paths without this check. */
 static noinline bool slb_xdp_csum_wrong(const void *ip, struct slb_pkt pkt)
 {
 	return slb_csum_wrong(ip, &pkt);
@@ -136,7 +136,7 @@ slb_xdp_serve(struct slb_ns *ns, struct slb_cpu_state *cpu, struct slb_flow *flo
 	reason = slb_egress_find(&egress, f, flow);
 	if (reason)
 		return reason;
-	/* a frame that another device is to send is described where it begins */
+	/* for redirects, a struct xdp_frame is written at the start of the headroom */
 	if (ip - f->xdp->data_hard_start <
 	    hlen + VLAN_ETH_HLEN + sizeof(struct xdp_frame))
 		return SLB_XDP_ROOM;
@@ -150,7 +150,7 @@ slb_xdp_serve(struct slb_ns *ns, struct slb_cpu_state *cpu, struct slb_flow *flo
 	/* from here on nothing fails */
 	if (trace_slb_hit_enabled())
 		trace_slb_hit(flow, len);
-	/* with what came behind the packet */
+	/* the length includes padding behind the packet */
 	slb_snmp_in(ns->net, f->dev, (u32)(f->xdp->data_end - ip), 1, v6,
 		    v6 ? ipv6_get_dsfield(ip) : ((const struct iphdr *)ip)->tos);
 	if (flags & SLB_FLOW_TUNNEL)
@@ -159,8 +159,8 @@ slb_xdp_serve(struct slb_ns *ns, struct slb_cpu_state *cpu, struct slb_flow *flo
 		slb_xdp_nat(flow, ip, pkt, v6);
 	ip -= hlen;
 	slb_egress_write(f->xdp, &egress, ip, len + hlen,
-			htons(dst->ops->family == AF_INET6 ? ETH_P_IPV6 :
-							     ETH_P_IP));
+			 htons(dst->ops->family == AF_INET6 ? ETH_P_IPV6 :
+							      ETH_P_IP));
 	slb_snmp_out(ns->net, dst, len + hlen, flags & SLB_FLOW_OUT,
 		     flags & SLB_FLOW_TUNNEL);
 	slb_apply_count(ns, cpu, flow, len, now);
@@ -175,7 +175,7 @@ static noinline struct slb_flow *slb_xdp_find_mapped(const struct slb_cpu_state 
 	return slb_cpu_find_mapped(cpu, &pkt);
 }
 
-/* A packet of either family: for each of them code of its own. */
+/* Serve a packet. @v6 is constant: each family has its own code. */
 static __always_inline enum slb_reason
 slb_xdp_packet(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	       const struct slb_frame *f, bool v6, int *to)
@@ -189,7 +189,7 @@ slb_xdp_packet(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		return SLB_XDP_OTHER;
 	if (slb_addrs_unrelated(&cpu->addrs, slb_addr_pair(f->ip, v6)))
 		return SLB_XDP_UNRELATED;
-	/* ipv6_rcv() drops it */
+	/* ipv6_rcv() drops such packets */
 	if (v6 && unlikely(slb_gate_ipv6_off(f->dev)))
 		return SLB_XDP_OTHER;
 	reason = v6 ? slb_parse_ipv6(f->ip, avail, iif, &pkt) :
@@ -246,12 +246,12 @@ slb_xdp_meet(struct slb_ns *ns, struct slb_cpu_state *cpu, struct xdp_buff *xdp,
 __bpf_kfunc_start_defs();
 
 /**
- * slb_xdp() - serve a frame by a flow, if there is one
+ * slb_xdp() - serve a frame by a flow
  * @ctx: the frame
  *
  * Context: XDP.
- * Return: -1: let it by, it is as it was; 0: send it by the device that it came by; above
- *	zero: index of the device that is to send it.
+ * Return: -1: pass the unchanged frame up; 0: send the frame by its ingress device; above
+ *	zero: index of the egress device.
  */
 __bpf_kfunc int slb_xdp(struct xdp_md *ctx)
 {
@@ -303,8 +303,9 @@ static const struct btf_kfunc_id_set slb_xdp_void_set = {
 
 static const char *slb_xdp_absence = "not registered";
 
-/* Does the kernel know the module's BTF? If so it refuses a set without a function before it
- * takes anything of it. If not it takes any set, registers nothing, and returns 0.
+/* True if the kernel has accepted the module's BTF. Then the kernel refuses a set without a
+ * function, and has no other effect. Without BTF, the kernel accepts any set and registers
+ * nothing.
  */
 static bool slb_xdp_btf_taken(void)
 {
@@ -314,7 +315,7 @@ static bool slb_xdp_btf_taken(void)
 /**
  * slb_xdp_init() - offer slb_xdp() to BPF programs
  *
- * Without it the module works all the same, by its hook.
+ * On failure the module works without XDP.
  *
  * Context: process, once.
  */

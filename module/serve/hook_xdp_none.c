@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Instead of hook_xdp.c, on kernels where no module can have it. */
+/* Stub of hook_xdp.c, for kernels without XDP for modules. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/printk.h>

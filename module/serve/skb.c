@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Serving a packet by a flow: checks, rewriting or tunnelling, counting, and
- * the neighbour.
+ * Serving an skb by a flow: checks, rewriting or tunnelling, counting, sending.
  *
  *  operation            | locking
  * ----------------------+----------------------------------------------------
- *  slb_skb_serve            | RCU, BH off, this CPU
+ *  slb_skb_serve        | RCU, BH off, this CPU
  *
- * First everything is asked, then room is made, then the packet is changed: from
- * there on nothing can fail, and whatever fails before leaves the packet as it
- * was for the slow path.
+ * First come all checks, then making room, then changes to the packet. From there on nothing
+ * can fail; an earlier failure leaves the packet unchanged for the slow path.
  *
- * A hit reads the flow, and of the connection state, timeout and real server (one line
- * until Linux 7.2, three since); of the real server whether it still is one.
+ * A hit reads the flow; state, timeout and real server of the connection (one cache line until
+ * Linux 7.2, three since); and whether the real server is available.
  */
 #include <linux/if_vlan.h>
 #include <linux/sctp.h>
@@ -95,7 +93,7 @@ static enum slb_reason slb_skb_check(struct slb_ns *ns,
 	} else if (skb->mark) {
 		return SLB_MISS_MARK;
 	}
-	/* "notrack" in raw: not this one. In a tunnel it is said of the packet inside */
+	/* "notrack" in raw bypasses the entry; in a tunnel, the entry of the inner packet */
 	if (flow->flags & SLB_FLOW_WIDE && skb_get_nfct(skb) &&
 	    (flow->flags & SLB_FLOW_TUNNEL ? slb_cpu_inner(cpu, flow) :
 					     slb_flow6(flow)->ct))
@@ -111,8 +109,8 @@ static bool slb_skb_fits(const struct sk_buff *skb, u32 mtu)
 	       (skb_is_gso(skb) && skb_gso_validate_network_len(skb, mtu));
 }
 
-/* Make room for what is written into the packet, before it, and for its
- * link-layer header. May move the packet's data.
+/* Make headers writable, and make room for outer and link-layer headers. May move the packet's
+ * data.
  */
 static int slb_skb_prepare(struct sk_buff *skb, u32 hlen, u32 encap,
 			   const struct net_device *dev)
@@ -122,7 +120,7 @@ static int slb_skb_prepare(struct sk_buff *skb, u32 hlen, u32 encap,
 	if (unlikely(skb_cloned(skb) || hlen > skb_headlen(skb)) &&
 	    skb_ensure_writable(skb, hlen))
 		return -ENOMEM;
-	/* what is pushed must not be a clone's, nor GSO's type */
+	/* neither pushed headers nor the GSO type may be shared with a clone */
 	if (encap && (skb_cow_head(skb, room) ||
 		      (skb_is_gso(skb) && skb_header_unclone(skb, GFP_ATOMIC))))
 		return -ENOMEM;
@@ -132,8 +130,8 @@ static int slb_skb_prepare(struct sk_buff *skb, u32 hlen, u32 encap,
 				0, GFP_ATOMIC);
 }
 
-/* The checksum of SCTP is of the whole packet. IPVS computes it anew where a
- * port changes or nobody would do it later, and vouches for it.
+/* The checksum of SCTP covers the whole packet. IPVS computes the checksum if a port changes,
+ * or if no device would, and sets CHECKSUM_UNNECESSARY.
  */
 static void slb_skb_sctp_csum(struct sk_buff *skb, const struct slb_pkt *pkt,
 			      bool ports, bool out, const struct net_device *dev)
@@ -188,8 +186,8 @@ static void slb_skb_tunnel(const struct slb_flow *flow, struct net *net,
 		slb_ct_account_bytes(flow, SLB_REMCSUM_LEN);
 }
 
-/* What rules of a bridge or Open vSwitch behind the way out know of the packet: that IPVS takes it
- * out of conntrack, or the entry.
+/* Attach the packet's conntrack entry, or IPVS's "untracked", for rules of a bridge or Open
+ * vSwitch behind the egress device.
  */
 static void slb_skb_track(struct sk_buff *skb, const struct slb_flow *flow,
 			  bool tracked)
@@ -229,7 +227,7 @@ static bool slb_skb_v6gw(const struct sk_buff *skb, const struct dst_entry *dst)
 	       AF_INET6;
 }
 
-/* Leave the skb as the slow path would, and give it to the neighbour. */
+/* Set the skb's members as the slow path would, and pass the skb to the neighbour. */
 static void slb_skb_send(struct sk_buff *skb, struct net *net,
 			 struct dst_entry *dst, struct neighbour *neigh,
 			 u8 flags)
@@ -242,8 +240,8 @@ static void slb_skb_send(struct sk_buff *skb, struct net *net,
 	if (!out)
 		skb->ignore_df = 1;
 	skb->dev = dst->dev;
-	/* the flow's reference lasts for this grace period, and whoever queues
-	 * the packet takes one of its own (skb_dst_force())
+	/* the flow's reference lasts for this grace period; queues take their own
+	 * reference (skb_dst_force())
 	 */
 	skb_dst_set_noref(skb, dst);
 	slb_snmp_out(net, dst, skb->len, out, flags & SLB_FLOW_TUNNEL);
@@ -253,14 +251,14 @@ static void slb_skb_send(struct sk_buff *skb, struct net *net,
 /**
  * slb_skb_serve() - serve a packet by its flow
  * @ns: the namespace
- * @cpu: this CPU's data
+ * @cpu: state of this CPU
  * @flow: the flow
  * @skb: the packet
- * @pkt: what the parser, which had no reason against it, found in it
+ * @pkt: result of the parser, without a reason
  *
  * Context: RCU, BH off.
- * Return: 0 if the packet is gone, or why it must go slow; then it is as
- *	it was, but that its data may have moved.
+ * Return: 0 if the packet is gone, or the reason for the slow path. Then the packet is
+ *	unchanged, except that its data may have moved.
  */
 enum slb_reason slb_skb_serve(struct slb_ns *ns, struct slb_cpu_state *cpu,
 			      struct slb_flow *flow, struct sk_buff *skb,

@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Connection sync messages: a packet that makes IPVS send one goes slow, so that
- * IPVS sends it.
+ * Connection sync messages: packets that make IPVS send a message go to IPVS.
  *
- *  operation      | locking
- * ----------------+---------------------------------------------------------
+ *  operation           | locking
+ * ---------------------+----------------------------------------------------
  *  slb_sync_take_owed  | RCU, BH off, the flow is the caller's
  *
- * IPVS decides by the connection's count of packets (the n-th of each
- * net.ipv4.vs.sync_threshold), by time (sync_refresh_period), or both, in
- * ip_vs_sync_conn_needed(). Where both count, the count alone makes a packet slow:
- * IPVS then decides by time.
+ * IPVS decides in ip_vs_sync_conn_needed(): by the connection's count of packets
+ * (net.ipv4.vs.sync_threshold), by time (sync_refresh_period), or both. For both, this file
+ * checks the count, and IPVS the time.
  *
- * A flow adds to the count what it will serve before it serves it, never beyond
- * the packet before the one that is due: so whatever CPUs the packets of a
- * connection come on, the count runs ahead of the packets and not behind, and
- * only IPVS itself, by a slow packet, ever makes it one that is due. What a flow
- * has not used it gives back with its next account, and before any slow packet of
- * its own: for a connection that stays on its CPU, the count is exact. Of one that
- * changes its CPU the count is too high by what a flow elsewhere has not used, and a
- * message goes out early: so a flow takes half of what is left at a time.
+ * A flow reserves packets: it adds to the connection's count before serving, at most up to the
+ * packet before the next message. So the count is never behind the packets, on any CPU, and
+ * only a packet at IPVS reaches the count of a message. A flow returns unused packets with its
+ * next account, and before any packet goes to IPVS. So the count is exact for a connection on a
+ * single CPU. When a connection changes CPUs, the count is too high by the unused packets of the
+ * other CPU, and a message goes out early: so a flow reserves half of the remaining packets.
  */
 #include <linux/atomic.h>
 #include <linux/limits.h>
@@ -27,9 +23,7 @@
 #include "serve/sync.h"
 #include "state/cpu.h"
 
-/* The least difference of a connection's end to that in the last message, as in
- * ip_vs_sync_conn_needed(), and whether it must be sent again for safety's sake.
- */
+/* True if a message is due by time, or as a retry, as in ip_vs_sync_conn_needed(). */
 static bool slb_sync_stale(const struct ip_vs_conn *cp, unsigned long now)
 {
 	long refresh = sysctl_sync_refresh_period(cp->ipvs);
@@ -54,13 +48,13 @@ static u32 slb_sync_left(struct netns_ipvs *ipvs, int count)
 		if (left <= 0)
 			left += period;
 	} else {
-		/* only the one packet */
+		/* a single message */
 		left = threshold - count;
 	}
 	return left > 0 ? left - 1 : S32_MAX;
 }
 
-/* Add to the connection's count of packets what the flow may serve next. */
+/* Reserve packets for the flow, by adding to the connection's count. */
 static bool slb_sync_reserve(struct slb_cpu_state *cpu, struct slb_flow *flow,
 			     unsigned long now)
 {

@@ -13,21 +13,19 @@ bool slb_sync_take_owed(struct slb_cpu_state *cpu, struct slb_flow *flow,
 			unsigned long now);
 
 /**
- * slb_sync_take() - may IPVS have to send a sync message for the next packet?
+ * slb_sync_take() - account the next packet for sync messages
  * @ns: the namespace
- * @cpu: this CPU's data
- * @flow: its flow
+ * @cpu: state of this CPU
+ * @flow: the flow
  * @now: jiffies
  *
  * Context: RCU, BH off, the flow is the caller's.
- * Return: true if the packet must go slow.
+ * Return: true if IPVS may have to send a message for the next packet.
  */
 static inline bool slb_sync_take(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 				 struct slb_flow *flow, unsigned long now)
 {
-	/* of replies it sends none; the connection would say which IPVS it is of, but in
-	 * a cache line that nothing else needs
-	 */
+	/* no messages for answers; cp->ipvs is in a cache line that a hit does not need */
 	if (flow->flags & SLB_FLOW_OUT || likely(!slb_conn_syncs(net_ipvs(ns->net))))
 		return false;
 	return slb_sync_take_owed(cpu, flow, now);
