@@ -81,7 +81,7 @@ static inline u32 slb_look_by_name(const struct slb_look_name *known, const char
 	return 0;
 }
 
-/* @nla: a string with its end, or NULL */
+/* @nla: a string with a terminating null, or NULL */
 static inline u32 slb_look_by_attr(const struct slb_look_name *known,
 				   const struct nlattr *nla)
 {

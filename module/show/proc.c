@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /proc/net/shadowlb: what holds in a namespace, and what served packets skip.
+ * /proc/net/shadowlb: settings of a namespace, tables, and hooks that served packets skip.
  *
  *  operation       | locking
  * -----------------+---------------------------------------------------------
- *  slb_proc_show        | process; RCU for the hooks. What belongs to CPUs is read
- *                  | word by word, and is as old as each word
+ *  slb_proc_show   | process; RCU for the hooks. State of CPUs is read word by
+ *                  | word
  *
- * The file is safe to read while its namespace or the module goes away: an open
- * file holds the namespace, and slb_proc_exit(), which comes before anything
- * that is shown is freed, waits for reads under way and ends the others.
+ * An open file holds the namespace. slb_proc_exit() waits for readers and lets later reads fail,
+ * before shown objects are freed.
  */
 #include <linux/cpumask.h>
 #include <linux/netfilter.h>
@@ -29,11 +28,11 @@
 #include "state/cpu.h"
 
 /**
- * struct slb_proc_tables - the tables of a CPU, or of all, in figures
- * @size: flows that there is room for: narrow, wide
- * @used: flows in use, likewise
+ * struct slb_proc_tables - figures of the tables of a CPU, or of all CPUs
+ * @size: room for flows: narrow, wide
+ * @used: flows in use: narrow, wide
  * @bytes: memory allocated
- * @swept: how long the last sweep took, in us; of all the longest
+ * @swept: duration of the last sweep, in us; longest of all CPUs
  * @bh_off: longest time that kept BHs disabled, in ns
  */
 struct slb_proc_tables {
@@ -106,8 +105,8 @@ static void slb_proc_cpus_show(struct seq_file *seq, struct slb_ns *ns)
 	slb_proc_tables_show(seq, &all);
 }
 
-/* A chain of nftables has a name. It lives, as its hook does, for a grace period
- * longer than the list of hooks that it was found in.
+/* The name of an nftables chain. Chain and hook live for a grace period longer than the list of
+ * hooks.
  */
 static void slb_proc_chain_show(struct seq_file *seq, const struct nf_hook_ops *ops)
 {
@@ -119,7 +118,7 @@ static void slb_proc_chain_show(struct seq_file *seq, const struct nf_hook_ops *
 	seq_escape(seq, chain->name, " \t\n\\");
 }
 
-/* Of a hook of nftables, what its rules look at that differs between packets of a flow. */
+/* Properties that differ between packets of a flow, and that rules of an nftables hook read. */
 static void slb_proc_looks_show(struct seq_file *seq, u32 looks)
 {
 	const char *name, *sep = " per-packet=";
@@ -147,9 +146,7 @@ static const char *slb_proc_family_name(u8 family)
 	}
 }
 
-/* Without symbols %ps would print the address. @dev: the device that it belongs to, or
- * NULL.
- */
+/* Without symbols %ps would print the address. @dev: the device of the hook, or NULL. */
 static void slb_proc_hook_show(struct seq_file *seq, struct slb_rules *rules,
 			       u8 family, const char *hook,
 			       const struct nf_hook_ops *ops,
@@ -168,9 +165,9 @@ static void slb_proc_hook_show(struct seq_file *seq, struct slb_rules *rules,
 	seq_putc(seq, '\n');
 }
 
-/* Those behind shadowlb's own in PRE_ROUTING, all of them in other places; or else, for
- * XDP, those before it. Of a hook that was unregistered without memory for a shorter list
- * a place holder is left, which has no family.
+/* Hooks behind shadowlb's own in PRE_ROUTING, and all hooks elsewhere; for XDP, hooks before.
+ * An unregistered hook leaves a placeholder without family, if there was no memory for a
+ * shorter list.
  */
 static void slb_proc_hooks_show(struct seq_file *seq, struct slb_rules *rules,
 				u8 family,
@@ -204,9 +201,7 @@ static void slb_proc_hooks_show(struct seq_file *seq, struct slb_rules *rules,
 	}
 }
 
-/* With br_netfilter, whose hook at a port has that of shadowlb called: hooks behind it, until the
- * bridge has passed a packet up.
- */
+/* With br_netfilter: hooks of the bridge behind br_netfilter's, until the bridge passes up. */
 static void slb_proc_bridge_show(struct seq_file *seq, struct slb_rules *rules,
 				 const struct net *net)
 {
@@ -250,8 +245,8 @@ static void slb_proc_dev_hooks_show(struct seq_file *seq, struct slb_rules *rule
 	}
 }
 
-/* What XDP skips as well, where devices have programs, be they shadowlb's or not: hooks
- * before shadowlb's own, those of the devices, and their queueing disciplines.
+/* Hooks that XDP skips, too, if devices have any XDP programs: hooks before shadowlb's own,
+ * hooks of these devices, and their queueing disciplines.
  */
 static void slb_proc_xdp_show(struct seq_file *seq, struct slb_rules *rules,
 			      struct net *net)
@@ -321,7 +316,7 @@ const char *slb_proc_proto_name(u8 proto)
 }
 
 /**
- * slb_proc_init() - show what holds in a namespace
+ * slb_proc_init() - create the file of a namespace
  * @net: the namespace
  *
  * Context: process.
@@ -336,7 +331,7 @@ int slb_proc_init(struct net *net)
 }
 
 /**
- * slb_proc_exit() - stop showing it
+ * slb_proc_exit() - remove the file of a namespace
  * @net: the namespace
  *
  * Context: process; waits for readers.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What operators can read of a namespace in /proc/net. */
+/* Files of a namespace in /proc/net. */
 #ifndef _SLB_PROC_H
 #define _SLB_PROC_H
 

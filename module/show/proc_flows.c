@@ -2,33 +2,31 @@
 /*
  * /proc/net/shadowlb_flows: the flows of a namespace.
  *
- *  operation        | locking
- * ------------------+--------------------------------------------------------
+ *  operation              | locking
+ * ------------------------+--------------------------------------------------
  *  slb_proc_flows_chunk   | RCU, BH off, on the CPU that owns the flows
  *  slb_proc_flows_cpu     | process, a work item on that CPU
- *  all else         | process, the seq_file's mutex
+ *  all others             | process, the seq_file's mutex
  *
- * A flow belongs to its CPU, and nothing tells another one that it is changing.
- * So a reader has that CPU copy some flows for it, as the sweep looks at them: BHs
- * are off for SLB_PROC_FLOWS_CHUNK slots at a time, and packets are not held up for
- * longer than that. A read() returns a page at most, and a signal ends it.
+ * Only its CPU may access a flow. So a work item on that CPU copies flows for the reader, with
+ * BHs disabled for SLB_PROC_FLOWS_CHUNK slots at a time. A read() returns at most a page, and a
+ * signal interrupts.
  *
- * A position is a stop of slb_table_walk(), and a slot in its set. What belongs to it is
- * copied whole, and copies that a read() had no room for are for the next one. So a flow
- * that is there from the first read to the last is listed once; one that comes or goes
- * meanwhile may be. Where a table becomes smaller, some are listed twice.
+ * A position is a stop of slb_table_walk(), and a slot in its set. A set is copied as a whole,
+ * and the next read() shows copies that found no room. So a flow that exists from the first read
+ * to the last is listed once, or twice if a table shrinks; flows that begin or end meanwhile
+ * may be missing.
  *
- * What may go away while the file is open or being read:
+ * Lifetimes while the file is open or being read:
  *
- * The CPU: slb_proc_flows_work() keeps it online until the work is done. A CPU that is
- * not online has no flows: slb_sweep_dead() has ended them.
+ * The CPU: slb_proc_flows_work() keeps the CPU online until the work is done. An offline CPU has
+ * no flows, because slb_sweep_dead() has ended them.
  *
- * The namespace: an open file holds it.
+ * The namespace: the open file holds a reference.
  *
- * The module, and with it our part of the namespace: slb_proc_flows_exit() waits for
- * reads under way and makes later ones fail. It comes before tables are freed
- * (slb_netns_exit_one()), and a read ends only when its work has ended. Nothing of
- * a flow is followed after its chunk: what is printed was copied.
+ * The module, and the module's state of the namespace: slb_proc_flows_exit() waits for readers
+ * and lets later reads fail, before tables are freed (slb_netns_exit_one()). A read ends only
+ * after its work. No pointer of a flow is used after its chunk: copies are printed.
  */
 #include <linux/cpu.h>
 #include <linux/ktime.h>
@@ -45,29 +43,29 @@
 /* Sets between two moments at which BHs are let in. */
 #define SLB_PROC_FLOWS_CHUNK	32u
 
-/* Chunks that one work item looks at, if it finds nothing. */
+/* Chunks that a work item visits at most. */
 #define SLB_PROC_FLOWS_CHUNKS	64
 
 /* Room for flows that are copied at a time: about a page of text. */
 #define SLB_PROC_FLOWS_MAX	32
 
-/* A position less one: CPU, table, set backwards, slot. */
+/* A position, less 1: CPU, table, set with reversed bits, slot. */
 #define SLB_PROC_FLOWS_SHIFT	ilog2(SLB_FLOWS_MAX)
 #define SLB_PROC_FLOWS_SLOT	(SLB_FLOWS_MAX - 1)
 
 /**
  * struct slb_proc_flow - a copy of a flow
- * @pos: its position
- * @key: which packets
+ * @pos: position of the flow
+ * @key: key
  * @server: address of the real server
- * @v6: that is of IPv6
+ * @v6: @server is IPv6
  * @port: port of the real server
- * @method: how IPVS forwards its packets, in a word
+ * @method: name of the forwarding method
  * @iif: name of the ingress device
  * @oif: name of the egress device
  * @flags: enum slb_flow_flags
- * @age: seconds since it was learned
- * @idle: milliseconds since it served a packet or was proved
+ * @age: seconds since the flow was learned
+ * @idle: milliseconds since the last packet served or proved
  * @packets: packets served
  */
 struct slb_proc_flow {
@@ -87,11 +85,11 @@ struct slb_proc_flow {
 
 /**
  * struct slb_proc_flows - a reader
- * @p: first, as seq_file_net() wants it
+ * @p: first, for seq_file_net()
  * @ns: the namespace
- * @pos: where to go on
+ * @pos: next position
  * @n: flows copied
- * @i: the one to show
+ * @i: copy to show
  * @flow: copies
  */
 struct slb_proc_flows {
@@ -103,7 +101,7 @@ struct slb_proc_flows {
 	struct slb_proc_flow	flow[SLB_PROC_FLOWS_MAX];
 };
 
-/* As "ipvsadm" has it, and the kind of tunnel. */
+/* The forwarding method as in ipvsadm, or the kind of tunnel. */
 static const char *slb_proc_flows_method(const struct ip_vs_conn *cp)
 {
 	switch (slb_conn_method(cp)) {
@@ -163,7 +161,7 @@ static void slb_proc_flows_set(struct slb_proc_flows *l, const struct slb_table 
 		    (!t->old || (slb_flow_hash(flow, seed) & mask) == hash))
 			slb_proc_flows_copy(l, t, flow);
 	}
-	/* the position is one set on */
+	/* the position is the next set */
 	l->pos += (loff_t)(next - at - 1) * SLB_WAYS;
 }
 
@@ -173,8 +171,8 @@ static bool slb_proc_flows_room(const struct slb_proc_flows *l)
 	return l->n + SLB_WAYS <= SLB_PROC_FLOWS_MAX;
 }
 
-/* Copies flows from the position on, and moves it: behind the last set looked
- * at, or to the next table.
+/* Copies flows from the position on, and moves the position behind the last visited set, or to
+ * the next table.
  */
 static void slb_proc_flows_chunk(struct slb_proc_flows *l, const struct slb_cpu_state *state)
 {
@@ -207,7 +205,7 @@ static long slb_proc_flows_cpu(void *arg)
 		rcu_read_lock();
 		/* pairs with slb_sweep_alloc() and slb_sweep_abandon() */
 		state = smp_load_acquire(&per_cpu_ptr(l->ns->cpu, cpu)->data);
-		/* only on its own CPU does nobody else change a flow */
+		/* on another CPU, flows could change meanwhile */
 		if (smp_processor_id() != cpu)
 			state = NULL;
 		if (state)
@@ -264,7 +262,7 @@ static void *slb_proc_flows_start(struct seq_file *seq, loff_t *pos)
 
 	if (!*pos)
 		return SEQ_START_TOKEN;
-	/* copied, but the read before had no room for it */
+	/* copied for the last read, which had no room */
 	if (l->i < l->n && l->flow[l->i].pos == *pos)
 		return &l->flow[l->i];
 	return slb_proc_flows_fill(seq, pos);

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /proc/net/shadowlb_services: of each service, how many packets were served by
- * flows, and why the others were not.
+ * /proc/net/shadowlb_services: packets of each service, served by flows or by reason.
  *
  *  operation       | locking
  * -----------------+---------------------------------------------------------
  *  all             | process; rows of all CPUs, read word by word
  *
- * A service may have a row on each CPU. It is shown at the first of them, as the sum
- * of all. Rows come while the file is read, none goes: those that were there at the
- * first read are all shown, once each. They are freed after slb_proc_services_exit(), which
- * waits for reads under way and makes later ones fail.
+ * A service may have a row on each CPU. The first of these CPUs shows the sum. Rows may be added
+ * while the file is read, but none is removed: rows of the first read are all shown, once each.
+ * Rows are freed after slb_proc_services_exit(), which waits for readers and lets later reads
+ * fail.
  */
 #include <linux/proc_fs.h>
 #include <linux/sched.h>
@@ -31,7 +30,7 @@ static const struct slb_services *slb_proc_services_of(struct seq_file *seq,
 	return state ? &state->services : NULL;
 }
 
-/* Has a CPU before this one a row for the same service? Then that was shown. */
+/* True if an earlier CPU has a row for the service, and has shown the sum. */
 static bool slb_proc_services_shown(struct seq_file *seq, unsigned int cpu,
 				    const struct slb_service_key *key)
 {
@@ -48,7 +47,7 @@ static bool slb_proc_services_shown(struct seq_file *seq, unsigned int cpu,
 	return false;
 }
 
-/* A position less one: CPU and row; the one behind all is that of the others. */
+/* A position, less 1: CPU and row; the position behind all rows is for other packets. */
 static void *slb_proc_services_from(struct seq_file *seq, loff_t *pos)
 {
 	const struct slb_services *s;
@@ -87,7 +86,7 @@ static void slb_proc_services_stop(struct seq_file *seq, void *v)
 {
 }
 
-/* Adds up what all CPUs know of a service, or of the others. */
+/* Sums up the packets of a service, or other packets, on all CPUs. */
 static void slb_proc_services_sum(struct seq_file *seq,
 				  const struct slb_service_key *key, u64 *sum)
 {
@@ -157,7 +156,7 @@ static const struct seq_operations slb_proc_services_ops = {
 };
 
 /**
- * slb_proc_services_init() - show what became of the packets of services
+ * slb_proc_services_init() - create the file of a namespace
  * @net: the namespace
  *
  * Context: process.
@@ -172,7 +171,7 @@ int slb_proc_services_init(struct net *net)
 }
 
 /**
- * slb_proc_services_exit() - stop showing it
+ * slb_proc_services_exit() - remove the file of a namespace
  * @net: the namespace
  *
  * Context: process; waits for readers.

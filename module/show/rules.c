@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the rules of a netfilter hook look at: do they tell apart packets of one connection?
+ * Properties of packets that rules of a netfilter hook read, and that differ between packets of a
+ * connection.
  *
  *  operation        | locking
  * ------------------+--------------------------------------------------------
@@ -8,10 +9,10 @@
  *  slb_rules_looks  | RCU
  *  slb_rules_exit   | process
  *
- * The walk is that of "nft list ruleset" in the kernel (nf_tables_dump_rules()): the lists of
- * chains, rules and sets are RCU's, and what a transaction removes is freed a grace period
- * later. Each expression describes itself by its own ->dump() in attributes of netlink, which
- * are nftables' interface to user space. So nothing here knows how an expression is laid out.
+ * Walks rules as nf_tables_dump_rules() does for "nft list ruleset": RCU protects the lists of
+ * chains, rules and sets, and a transaction frees removed objects a grace period later. Each
+ * expression describes itself by ->dump(), in netlink attributes, which are nftables' interface to
+ * user space. So this file does not depend on the layout of expressions.
  */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables_compat.h>
@@ -26,7 +27,7 @@
 #include "show/look.h"
 #include "show/rules.h"
 
-/* Chains, sets, rules and expressions looked at for one reader: a few milliseconds in which its
+/* Budget of a reader, in chains, sets, rules and expressions: a few milliseconds in which the
  * CPU runs nothing else.
  */
 #define SLB_RULES_BUDGET	131072
@@ -83,7 +84,7 @@ static u32 slb_rules_meta(const struct slb_rules *rules, u8 family)
 	}
 }
 
-/* Counters of a connection, and the time that it has left. */
+/* Counters and remaining time of a connection. */
 static u32 slb_rules_ct(const struct slb_rules *rules, u8 family)
 {
 	if (!slb_rules_attr(rules, NFTA_CT_DREG))
@@ -122,7 +123,7 @@ static u32 slb_rules_match(const struct slb_rules *rules, u8 family)
 	return slb_look_by_attr(slb_look_matches, name);
 }
 
-/* An element of a set has expressions of its own. */
+/* Elements of a set may have expressions. */
 static u32 slb_rules_dynset(const struct slb_rules *rules, u8 family)
 {
 	const struct nlattr *nla, *list;
@@ -192,10 +193,9 @@ static const struct {
 };
 
 /**
- * struct slb_rule - a rule that is being looked at
- * @family: of the packets that it is for, as far as seen: NFPROTO_IPV4 or NFPROTO_IPV6;
- *	otherwise unknown
- * @asks: the expression before this one has loaded NFT_META_NFPROTO or NFT_META_PROTOCOL
+ * struct slb_rule - state of the walk in a rule
+ * @family: family of matching packets: NFPROTO_IPV4, NFPROTO_IPV6, or another if unknown
+ * @asks: the last expression has loaded NFT_META_NFPROTO or NFT_META_PROTOCOL
  * @looks: bits of enum slb_look
  */
 struct slb_rule {
@@ -204,8 +204,8 @@ struct slb_rule {
 	u32	looks;
 };
 
-/* A rule for either family says so before it looks at a header. Returns false if it is not
- * for the packets in question.
+/* Rules of a table for both families compare the family before they read a header. Returns
+ * false if the rule is for the other family.
  */
 static bool slb_rules_compare(struct slb_rule *rule, const struct slb_rules *rules)
 {
@@ -308,7 +308,7 @@ static u32 slb_rules_chain(struct slb_rules *rules, const struct nft_chain *chai
 	return looks;
 }
 
-/* Of a set that rules look something up in: limits and quotas of its elements. */
+/* Limits and quotas of the elements of a set. */
 static u32 slb_rules_set(const struct nft_set *set)
 {
 	u32 looks = set->flags & NFT_SET_OBJECT ?
@@ -321,7 +321,7 @@ static u32 slb_rules_set(const struct nft_set *set)
 	return looks;
 }
 
-/* A base chain may jump to all others of its table but the base chains. */
+/* A base chain may jump to any other chain of its table, except base chains. */
 static u32 slb_rules_base(struct slb_rules *rules, const struct nft_chain *base,
 			  u8 family)
 {
@@ -368,7 +368,7 @@ static bool slb_rules_opaque(const struct nf_hook_ops *ops)
  * slb_rules_looks() - find packet properties that rules read and flows do not hold
  * @rules: the walk
  * @ops: the hook
- * @family: of its packets: NFPROTO_IPV4, NFPROTO_IPV6, or another one where it is unknown
+ * @family: family of the hook's packets: NFPROTO_IPV4, NFPROTO_IPV6, or another if unknown
  *
  * Context: RCU.
  * Return: bits for slb_rules_name(). 0 for hooks without rules.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the rules of a netfilter hook look at. */
+/* Properties of packets that rules of a netfilter hook read. */
 #ifndef _SLB_RULES_H
 #define _SLB_RULES_H
 
@@ -11,9 +11,9 @@ struct sk_buff;
 
 /**
  * struct slb_rules - a walk over the rules of hooks
- * @net: the hooks' namespace
- * @skb: holds the description of an expression; NULL where there was no memory for it
- * @budget: how many chains, sets, rules and expressions may still be looked at
+ * @net: namespace of the hooks
+ * @skb: buffer for the description of an expression, or NULL without memory
+ * @budget: remaining number of chains, sets, rules and expressions
  */
 struct slb_rules {
 	const struct net	*net;
