@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Network namespaces and CPUs: begin and end of all that the module has in them.
+ * Begin and end of the module's state in network namespaces, and the end of CPUs.
  *
  *  operation                        | locking
  * ----------------------------------+----------------------------------------
  *  the list of namespaces           | slb_netns_mutex; innermost, for it is
  *                                   | taken under the lock of CPU hotplug
  *
- * Teardown of a namespace: slb_netns_pre_exit() closes the doors (sysctl, hooks),
- * the core waits for RCU readers, so that no hook runs any more, and
- * slb_netns_exit_one() cancels the work and ends the flows. IPVS's own exit,
- * which waits until no connection is left, comes after ours because it was
- * registered first.
+ * Teardown of a namespace: slb_netns_pre_exit() removes sysctls and hooks. The core waits for
+ * RCU readers, after which no hook runs. slb_netns_exit_one() cancels the work and ends the
+ * flows. Only then IPVS waits until no connection is left: IPVS registered first, and exits
+ * last.
  */
 #include <linux/cpuhotplug.h>
 
@@ -157,7 +156,7 @@ int slb_netns_init(void)
 }
 
 /**
- * slb_netns_exit() - stop it; ends all flows
+ * slb_netns_exit() - end all flows, and leave namespaces and CPUs
  *
  * Context: process.
  */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The scope of a namespace: which services flows serve, and with it whether hooks are
- * registered.
+ * The scope of a namespace: services that flows serve. Hooks are registered accordingly.
  *
  *  operation                        | locking
  * ----------------------------------+----------------------------------------
@@ -20,7 +19,7 @@
 #include "state/ns.h"
 #include "state/sweep.h"
 
-/* Guards the scope of every namespace, and with it the hooks; see ns.h. */
+/* Guards scope and hooks of all namespaces; see ns.h. */
 DEFINE_MUTEX(slb_mutex);
 
 /* Register or unregister the hooks as scope and services want it. */
@@ -70,8 +69,8 @@ int slb_scope_set(struct slb_ns *ns, int scope)
 	return 0;
 }
 
-/* A service begins to be scheduled by "shadow". Without hooks it is not served by flows, and
- * works all the same: but who asked for them should know.
+/* A service begins to be scheduled by "shadow". An error refuses the service: without hooks IPVS
+ * would serve it, but whoever asked for flows should know.
  */
 static int slb_scope_service_add(struct net *net)
 {
@@ -86,8 +85,8 @@ static int slb_scope_service_add(struct net *net)
 	return err;
 }
 
-/* A service is no longer scheduled by "shadow". Its flows are ended by the next sweep, if
- * not by the loss of its real servers.
+/* A service is no longer scheduled by "shadow". The next sweep ends the service's flows, if the
+ * loss of its real servers has not.
  */
 static void slb_scope_service_del(struct net *net)
 {

@@ -4,7 +4,7 @@
  *
  *  scope | 0 off, 1 services scheduled by "shadow", 2 every IPVS service
  *  lease | seconds for which a flow is used before a packet proves it again
- *  verify | one packet in so many is for comparing with the slow path; 0 none
+ *  verify | one packet in N is compared with the slow path; 0 none
  */
 #include <linux/slab.h>
 
