@@ -8,10 +8,8 @@
 #include <linux/skbuff.h>
 
 /**
- * slb_skb_bridged() - does br_netfilter lead this packet through a bridge?
- * @skb: the packet
- *
- * Return: true if so; it may not be for this host at all.
+ * slb_skb_bridged() - true if br_netfilter passes a bridged packet to IP's hooks
+ * @skb: the packet, which need not be for this host
  */
 static inline bool slb_skb_bridged(const struct sk_buff *skb)
 {
@@ -38,10 +36,10 @@ static inline u32 slb_bridge_port(const struct sk_buff *skb)
 }
 
 /**
- * slb_bridge_entry() - is a bridged packet at its port, without a header of VLAN or PPPoE?
+ * slb_bridge_entry() - true if a bridged packet is at its port, without VLAN or PPPoE header
  * @skb: the packet, slb_skb_bridged()
  *
- * Return: false, too, if the bridge has passed it on already.
+ * Return: false also if the bridge has already forwarded the packet.
  */
 static inline bool slb_bridge_entry(const struct sk_buff *skb)
 {
@@ -58,7 +56,7 @@ static inline bool slb_bridge_entry(const struct sk_buff *skb)
  * slb_bridge_forget() - make a bridged packet one of the bridge's own device
  * @skb: the packet, slb_skb_bridged()
  *
- * With that goes a switch's word that it has forwarded the frame: it is another frame now.
+ * Clears the mark of hardware that has already forwarded the frame: this is a new frame now.
  */
 static inline void slb_bridge_forget(struct sk_buff *skb)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What differs in <net/ip_vs.h> between the kernels supported. */
+/* Differences of <net/ip_vs.h> between supported kernels. */
 #ifndef _SLB_COMPAT_IP_VS_H
 #define _SLB_COMPAT_IP_VS_H
 
@@ -8,7 +8,7 @@
 #include "probed.h"
 
 /**
- * slb_dest_available() - may connections use this real server?
+ * slb_dest_available() - true if connections may use this real server
  * @dest: real server, held by the caller or under RCU
  *
  * Context: any.
@@ -24,11 +24,11 @@ static inline bool slb_dest_available(const struct ip_vs_dest *dest)
 }
 
 /**
- * slb_tot_stats() - the statistics of a whole namespace
+ * slb_tot_stats() - get IPVS's statistics of a whole namespace
  * @ipvs: IPVS's part of the namespace
  *
  * Context: any.
- * Return: what "ipvsadm -L --stats" would sum up; lives as long as @ipvs.
+ * Return: the statistics, which live as long as @ipvs.
  */
 static inline struct ip_vs_stats *slb_tot_stats(struct netns_ipvs *ipvs)
 {

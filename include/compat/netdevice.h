@@ -29,7 +29,7 @@ slb_dev_ingress(const struct net_device *dev)
 }
 
 /**
- * slb_dev_egress() - the same of its egress
+ * slb_dev_egress() - get the netfilter hooks at a device's egress
  * @dev: the device
  *
  * Context: RCU.
@@ -63,7 +63,7 @@ static inline bool slb_dev_classified(const struct net_device *dev)
 }
 
 /**
- * slb_dev_steered() - may another CPU have to take packets that a device receives (RPS, RFS)?
+ * slb_dev_steered() - true if RPS or RFS may move received packets to another CPU
  * @dev: a device with one receive queue
  *
  * Context: any.

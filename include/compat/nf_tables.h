@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What differs about the rules of nftables between the kernels supported. */
+/* Differences of nftables' rules between supported kernels. */
 #ifndef _SLB_COMPAT_NF_TABLES_H
 #define _SLB_COMPAT_NF_TABLES_H
 
@@ -8,11 +8,9 @@
 #include "probed.h"
 
 /**
- * slb_nft_active() - does this object of nftables hold now?
- * @net: its namespace
+ * slb_nft_active() - true if an object of nftables is committed
+ * @net: the namespace
  * @obj: a rule, chain or set
- *
- * Return: false if a transaction that is under way adds it.
  */
 #if IS_ENABLED(CONFIG_NF_TABLES)
 #define slb_nft_active(net, obj)	nft_is_active(net, obj)
@@ -22,7 +20,7 @@
 
 /**
  * slb_nft_dump() - describe an expression of a rule, as for "nft list"
- * @skb: where the description goes
+ * @skb: buffer for the description
  * @expr: the expression
  *
  * Return: negative if @skb has no room for all of it.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What differs about packets between the kernels supported. */
+/* Differences of <linux/skbuff.h> between supported kernels. */
 #ifndef _SLB_COMPAT_SKBUFF_H
 #define _SLB_COMPAT_SKBUFF_H
 
@@ -11,10 +11,8 @@
 #endif
 
 /**
- * slb_skb_traced() - does somebody trace this packet's way through netfilter?
+ * slb_skb_traced() - true if a rule traces this packet ("nftrace set 1", "-j TRACE")
  * @skb: the packet
- *
- * Return: true if a rule asked for it ("nftrace set 1", "-j TRACE").
  */
 static inline bool slb_skb_traced(const struct sk_buff *skb)
 {
@@ -26,10 +24,8 @@ static inline bool slb_skb_traced(const struct sk_buff *skb)
 }
 
 /**
- * slb_skb_offloaded() - has the hardware forwarded this packet already?
- * @skb: the packet
- *
- * Return: true if what is here is a copy that must not be sent again.
+ * slb_skb_offloaded() - true if hardware has already forwarded this packet
+ * @skb: the packet, then a copy that must not be sent again
  */
 static inline bool slb_skb_offloaded(const struct sk_buff *skb)
 {

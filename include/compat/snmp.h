@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What differs in how kernels count packets that they send or forward. */
+/* Differences of SNMP counters of sent and forwarded packets between supported kernels. */
 #ifndef _SLB_COMPAT_SNMP_H
 #define _SLB_COMPAT_SNMP_H
 
@@ -14,10 +14,10 @@
 /**
  * slb_snmp_out() - count a packet that leaves, as the slow path counts it
  * @net: the namespace
- * @dst: the route it leaves by
- * @len: its length, in bytes
- * @forward: it is forwarded (a reply), not sent on by IPVS
- * @tunnel: it goes into a tunnel, which makes it a packet of this host
+ * @dst: the route at egress
+ * @len: length of the packet, in bytes
+ * @forward: forwarded by the kernel (a reply), not by IPVS
+ * @tunnel: in a tunnel, and so a packet of this host
  *
  * Context: RCU, BH off.
  */
@@ -54,11 +54,11 @@ static inline void slb_snmp_out(struct net *net, struct dst_entry *dst, u32 len,
 /**
  * slb_snmp_in() - count a packet that came, as ip_rcv() and ipv6_rcv() count it
  * @net: the namespace
- * @dev: the device that it came by
- * @len: its length, in bytes
- * @segs: how many packets on the wire it stands for
+ * @dev: the ingress device
+ * @len: length of the packet, in bytes
+ * @segs: number of packets on the wire
  * @v6: an IPv6 packet
- * @tos: its type of service or traffic class
+ * @tos: type of service or traffic class
  *
  * Context: RCU, BH off.
  */

@@ -3,7 +3,7 @@
  * A CPU's flows are guarded by nothing but disabled BHs, which must exclude all
  * softirqs of the CPU. PREEMPT_RT takes a lock of the CPU for that. Linux 6.18,
  * 3253cb49cbad ("softirq: Allow to drop the softirq-BKL lock on PREEMPT_RT"), made
- * the lock an option. No header shows it, so the version decides.
+ * the lock an option. No header shows this, so the version decides.
  */
 #ifndef _SLB_COMPAT_SOFTIRQ_H
 #define _SLB_COMPAT_SOFTIRQ_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What differs in sysctl registration between the kernels supported. */
+/* Differences of sysctl registration between supported kernels. */
 #ifndef _SLB_COMPAT_SYSCTL_H
 #define _SLB_COMPAT_SYSCTL_H
 
@@ -15,7 +15,7 @@
 #endif
 
 #ifndef SLB_HAVE_NET_SYSCTL_SZ
-/* Older kernels stop at an empty entry: tables keep one behind the last. */
+/* Older kernels stop at an empty entry: tables end with an empty entry. */
 static inline struct ctl_table_header *
 register_net_sysctl_sz(struct net *net, const char *path,
 		       struct ctl_table *table, size_t size)

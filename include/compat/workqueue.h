@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What differs in <linux/workqueue.h> between the kernels supported. */
+/* Differences of <linux/workqueue.h> between supported kernels. */
 #ifndef _SLB_COMPAT_WORKQUEUE_H
 #define _SLB_COMPAT_WORKQUEUE_H
 

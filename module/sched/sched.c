@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The IPVS scheduler "shadow": weighted least connection. A module of its own, ip_vs_shadow.
+ * The IPVS scheduler "shadow": weighted least connection. The module ip_vs_shadow.
  *
  *  operation                | locking
  * --------------------------+----------------------------------------------------
@@ -9,16 +9,15 @@
  *  slb_sched_schedule       | RCU
  *  slb_sched_watch, _unwatch| process context, takes slb_sched_mutex
  *
- * A service says with it that it wants to be served by flows (scope 1). Which
- * real server a new connection gets is a choice of its own: the one with the
- * fewest connections for its weight, counted as IPVS's "wlc" counts them.
- * Real servers of weight 0 or above their upper threshold get none.
+ * The scheduler selects services for flows (scope 1). A new connection gets the real server
+ * with the fewest connections for its weight, counted as IPVS's "wlc" does. Real servers of
+ * weight 0 or above their upper threshold get none.
  *
- * IPVS loads a scheduler by its name, and until Linux 7.2 holds a mutex meanwhile that
- * the end of a namespace waits for. The end of a namespace, in turn, holds off all modules
- * that keep something in each namespace, as shadowlb does. So IPVS loads this module, which keeps
- * nothing there; and shadowlb is loaded by a process that nobody waits for. It
- * is told of the services that there are, and of those that come and go.
+ * IPVS loads a scheduler by name, and until Linux 7.2 holds a mutex meanwhile that the exit of
+ * a namespace waits for. That exit, in turn, blocks the loading of modules with state in each
+ * namespace, such as shadowlb. So IPVS loads this module, which has no such state, and a
+ * process that nobody waits for loads shadowlb. This module then tells shadowlb of all
+ * services with the scheduler, present and future.
  */
 #include <linux/kmod.h>
 #include <linux/list.h>
@@ -33,14 +32,14 @@
 /**
  * struct slb_sched_service - a service scheduled by "shadow"
  * @list: in slb_sched_services
- * @net: its namespace, which ends after its services
+ * @net: the namespace, which outlives the service
  */
 struct slb_sched_service {
 	struct list_head	list;
 	struct net		*net;
 };
 
-/* Guards what follows. Taken before shadowlb's own mutexes. */
+/* Guards the list and the watcher. Taken before shadowlb's own mutexes. */
 static DEFINE_MUTEX(slb_sched_mutex);
 static LIST_HEAD(slb_sched_services);
 static const struct slb_sched_watcher *slb_sched_watcher;
@@ -67,7 +66,7 @@ static int slb_sched_init_service(struct ip_vs_service *svc)
 		return err;
 	}
 	svc->sched_data = s;
-	/* without it the service works, only not by flows */
+	/* without shadowlb the service works, but not by flows */
 	if (alone)
 		request_module_nowait("shadowlb");
 	return 0;
@@ -132,13 +131,13 @@ bool slb_sched_is(const struct ip_vs_scheduler *sched)
 EXPORT_SYMBOL_GPL(slb_sched_is);
 
 /**
- * slb_sched_watch() - be told of the services scheduled by "shadow"
- * @watcher: who; the only one
+ * slb_sched_watch() - register the watcher of services scheduled by "shadow"
+ * @watcher: the watcher; there is only one
  *
- * Of those that there are before this returns.
+ * Before this returns, @watcher->add() is called for all present services.
  *
  * Context: process.
- * Return: 0, or what @watcher's add() returned; then all it was told of have gone again.
+ * Return: 0, or the error of @watcher->add(), after @watcher->del() for all added services.
  */
 int slb_sched_watch(const struct slb_sched_watcher *watcher)
 {
@@ -181,8 +180,8 @@ static int __init slb_sched_init(void)
 	return register_ip_vs_scheduler(&slb_scheduler);
 }
 
-/* No service uses it: each holds a reference on the module. A packet that was being
- * scheduled when the last one let go has left after a grace period.
+/* No service is left: each holds a reference on the module. Packets that the last service was
+ * still scheduling have left after a grace period.
  */
 static void __exit slb_sched_exit(void)
 {

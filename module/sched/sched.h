@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The IPVS scheduler "shadow", which is a module of its own. */
+/* The IPVS scheduler "shadow", in the module ip_vs_shadow. */
 #ifndef _SLB_SCHED_H
 #define _SLB_SCHED_H
 
@@ -9,11 +9,11 @@ struct ip_vs_scheduler;
 struct net;
 
 /**
- * struct slb_sched_watcher - who is told of the services scheduled by "shadow"
- * @add: a namespace has one more; returns 0, or an error that refuses the service
- * @del: a namespace has one less
+ * struct slb_sched_watcher - callbacks for services scheduled by "shadow"
+ * @add: a service begins; returns 0, or an error, which refuses the service
+ * @del: a service ends
  *
- * Both in process context, one at a time, under a mutex of IPVS's or slb_sched_mutex.
+ * Both in process context, serialized by a mutex of IPVS or slb_sched_mutex.
  */
 struct slb_sched_watcher {
 	int	(*add)(struct net *net);
