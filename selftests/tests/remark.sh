@@ -124,6 +124,12 @@ slb_in dir nft -f - <<-'EOF' || slb_bail 'no rules'
 		}
 	}
 EOF
+# Allocates the table, which may take longer than 100 packets do.
+warm() {
+	send "$SLB_VIP_NAT" 7 10:x
+	[ "$(slb_stat dir hits)" -gt 0 ]
+}
+slb_check 'a flow serves' slb_wait 20 warm
 run 'IPv4, masquerading' "$SLB_VIP_NAT" 7
 run 'IPv4, direct routing' "$SLB_VIP_NAT" 8
 run 'IPv4, tunnel' "$SLB_VIP_NAT" 9
