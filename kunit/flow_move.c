@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A flow table that becomes larger and smaller while it is used: whatever was placed
- * and not taken out is found, with what is told of it, and nothing else is.
+ * A flow table that grows and shrinks while in use: flows that were placed and not freed are
+ * found, with their statistics, and no other flows.
  */
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
@@ -15,16 +15,16 @@
 #define SLB_MOVE_MAX	(16 * SLB_FLOWS_MIN)
 
 /**
- * struct slb_mover - a table, and what must be in it
+ * struct slb_mover - a table, and its expected contents
  * @t: the table
- * @wide: of wide flows
- * @seed: of its hash
- * @keys: all keys there are
- * @live: which of them have a flow
- * @count: how many
- * @grown: how often the table became larger
- * @shrunk: how often smaller
- * @lost: flows for which there was no room then
+ * @wide: a table of wide flows
+ * @seed: seed of the hash
+ * @keys: all keys
+ * @live: true for keys with a flow
+ * @count: number of flows
+ * @grown: number of times that the table grew
+ * @shrunk: number of times that the table shrank
+ * @lost: flows that found no room when the table shrank
  */
 struct slb_mover {
 	struct slb_table	*t;
@@ -111,7 +111,7 @@ static struct slb_flow *slb_move_check(struct kunit *test,
 	return flow;
 }
 
-/* All keys, from one side, and all slots from the other. */
+/* Check all keys, then all slots. */
 static void slb_move_check_all(struct kunit *test, const struct slb_mover *m)
 {
 	u32 i, seen = 0;
@@ -185,8 +185,8 @@ static void slb_mover_init(struct kunit *test, struct slb_mover *m, bool wide,
 /**
  * slb_moves() - use a table at random while its size changes
  * @test: the test
- * @wide: of wide flows
- * @rnd: what is done
+ * @wide: a table of wide flows
+ * @rnd: random state
  */
 void slb_moves(struct kunit *test, bool wide, struct rnd_state *rnd)
 {
@@ -208,13 +208,13 @@ void slb_moves(struct kunit *test, bool wide, struct rnd_state *rnd)
 	slb_move_check_all(test, &m);
 	kunit_info(test, "grown=%u shrunk=%u lost=%u", m.grown, m.shrunk,
 		   m.lost);
-	/* a run in which one of these does not happen tests nothing */
+	/* a run without each of these would test nothing */
 	KUNIT_ASSERT_GT(test, m.grown, 4);
 	KUNIT_ASSERT_GT(test, m.shrunk, 4);
 	KUNIT_ASSERT_GT(test, m.lost, 4);
 }
 
-/* Walk through a table while it is moved on: each flow that stays is met. */
+/* Walk through a table during a resize: each flow that stays is visited. */
 static void slb_walk_moved(struct kunit *test, struct slb_mover *m, u8 *met,
 			   struct rnd_state *rnd)
 {
@@ -245,10 +245,10 @@ static void slb_walk_moved(struct kunit *test, struct slb_mover *m, u8 *met,
 }
 
 /**
- * slb_walks() - walks through tables whose size changes
+ * slb_walks() - walk through tables whose size changes
  * @test: the test
- * @wide: of wide flows
- * @rnd: what is done
+ * @wide: tables of wide flows
+ * @rnd: random state
  */
 void slb_walks(struct kunit *test, bool wide, struct rnd_state *rnd)
 {
@@ -271,10 +271,10 @@ void slb_walks(struct kunit *test, bool wide, struct rnd_state *rnd)
 }
 
 /**
- * slb_test_want() - what size is right
+ * slb_test_want() - check the choice of a size
  * @test: the test
  *
- * A table that has just been given another size is right for what it holds.
+ * A table that has just been resized has the right size.
  */
 void slb_test_want(struct kunit *test)
 {

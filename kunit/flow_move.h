@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Cases of a flow table that changes its size, see flow_move.c. */
+/* Cases of a flow table whose size changes, see flow_move.c. */
 #ifndef _SLB_KUNIT_FLOW_MOVE_H
 #define _SLB_KUNIT_FLOW_MOVE_H
 

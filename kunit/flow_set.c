@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which set of a flow table a key belongs to, and which slot of the set it gets:
- * eviction, and the hashes.
+ * Sets of a flow table, and slots of a set: eviction, and the hashes.
  */
 #include <linux/bitops.h>
 #include <linux/in.h>
@@ -10,9 +9,8 @@
 #include "flow_set.h"
 #include "flow_twin.h"
 
-/* Eviction to the jiffy, in one set: what was idle for SLB_ACTIVE is in use,
- * one jiffy more and the oldest of those that are not is evicted. Half of the set
- * has just served.
+/* Eviction to the jiffy, in a set: a flow that was idle for SLB_ACTIVE is in use. A jiffy
+ * later, the flow that has been idle longest is evicted. Half of the set has just served.
  */
 static const struct {
 	const char	*name;
@@ -94,8 +92,8 @@ void slb_eviction(struct kunit *test, bool wide, struct rnd_state *rnd)
 	}
 }
 
-/* How clients' keys follow one another: IPv4 addresses, or the words of IPv6
- * ones with @net for the upper half.
+/* Consecutive clients' keys: IPv4 addresses, or words of IPv6 addresses with @net as upper
+ * half.
  */
 static const struct slb_step {
 	const char	*name;
@@ -185,9 +183,8 @@ void slb_spread(struct kunit *test, bool wide, struct rnd_state *rnd)
 	}
 }
 
-/* Every bit of a key counts in the hash: flipped, it changes any bit of the hash
- * about every second time. So does the seed: who knows one cannot fill the sets
- * of another.
+/* Every bit of a key counts in the hash: a flip changes any bit of the hash about every second
+ * time. So does the seed: knowing a seed does not help to fill the sets of another.
  */
 void slb_hash_bits(struct kunit *test, bool wide, struct rnd_state *rnd)
 {
@@ -235,9 +232,8 @@ void slb_hash_bits(struct kunit *test, bool wide, struct rnd_state *rnd)
 	}
 }
 
-/* The first slot that a hash is given, of an empty table, is also the first that
- * a lookup touches; which set it is in is for the low bits of the hash, which
- * slot of the set for the high ones, so that they are independent.
+/* In an empty table, a hash gets the slot that a lookup touches first. Low bits of the hash
+ * select the set, high bits the slot of the set, so both are independent.
  */
 void slb_test_start(struct kunit *test)
 {

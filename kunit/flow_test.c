@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * shadowlb-flow: flow tables of both sizes against their naive twin at random,
- * and the rest of their promises one by one.
+ * shadowlb-flow: flow tables of both sizes against their naive twin at random, and other
+ * promises case by case.
  */
 #include <linux/in.h>
 
@@ -16,9 +16,9 @@
 #define SLB_PHASES	24
 
 /**
- * struct slb_pace - how a phase of a random run goes
- * @place: one in this many packets of a key without a flow makes one
- * @free: one in this many operations frees a flow, 0: none
+ * struct slb_pace - pace of a phase of a random run
+ * @place: 1 in N packets of a key without a flow places a flow
+ * @free: 1 in N operations frees a flow, 0: none
  * @step: time between two operations is up to 1/16 of this, in jiffies
  */
 struct slb_pace {
@@ -87,7 +87,7 @@ static void slb_twin_run(struct kunit *test, bool wide, u32 flows,
 	}
 	kunit_info(test, "%u flows: placed=%u refused=%u evicted=%u freed=%u",
 		   flows, twin->id, twin->refused, twin->evicted, twin->freed);
-	/* a run in which one of these does not happen tests nothing */
+	/* a run without each of these would test nothing */
 	KUNIT_ASSERT_GT(test, twin->refused, flows / 16);
 	KUNIT_ASSERT_GT(test, twin->evicted, flows / 16);
 	KUNIT_ASSERT_GT(test, twin->freed, flows / 16);
@@ -134,8 +134,8 @@ static void slb_test_twin_large6(struct kunit *test)
 	slb_run_seeds(test, slb_twin_large6);
 }
 
-/* The layout that the data path relies on: a narrow flow is one cache line, a
- * wide one two, keys have no padding, and what is common is at the end.
+/* The layout for the data path: a narrow flow fills a cache line, a wide flow two, keys have no
+ * padding, and the common part is at the end.
  */
 static void slb_test_layout(struct kunit *test)
 {
@@ -201,9 +201,7 @@ static void slb_check_slots(struct kunit *test, const struct slb_table *t,
 	}
 }
 
-/* A new table: all zero, aligned, and what is not there is not found, not even
- * by the key that a free slot holds.
- */
+/* A new table is zeroed and aligned. No key is found, not even the zero key of a free slot. */
 static void slb_test_table(struct kunit *test)
 {
 	struct slb_any_key zero = { .hash = 0 };
@@ -233,9 +231,7 @@ static void slb_test_table(struct kunit *test)
 	}
 }
 
-/* A key that differs in one bit of one field, whichever it is, is another flow:
- * it is not found, and gets a slot of its own.
- */
+/* A key that differs in any bit of any field is not found, and gets another slot. */
 static void slb_one_bit(struct kunit *test, bool wide, struct rnd_state *rnd)
 {
 	u32 bits = slb_key_bytes(wide) * 8, seed, bit;
@@ -306,8 +302,8 @@ static void slb_test_one_bit(struct kunit *test)
 	slb_run_seeds(test, slb_one_bit6);
 }
 
-/* The key of a wide flow for IPv4 packets, byte by byte; and the IPv6 key that
- * says the same of mapped addresses is another one.
+/* The key of a wide flow for IPv4 packets, byte by byte. The IPv6 key with the same mapped
+ * addresses is another key.
  */
 static void slb_mapped(struct kunit *test, struct rnd_state *rnd)
 {
@@ -341,7 +337,7 @@ static void slb_mapped(struct kunit *test, struct rnd_state *rnd)
 		KUNIT_ASSERT_TRUE(test,
 				  ipv6_addr_v4mapped(&mapped.key6.daddr));
 
-		/* one hash for both: only the keys tell them apart */
+		/* both have the same hash: only the keys differ */
 		mapped.hash = prandom_u32_state(rnd);
 		real = mapped;
 		real.key6.iif_proto &= ~SLB_KEY_MAPPED;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The naive twin of a flow table, and what must be true of both.
+ * The naive twin of a flow table, and comparisons of both.
  *
- * The twin is told of every flow that is placed, evicted or freed, and in which
- * slot. It makes nothing of a hash, so it learns the set of a key from the
- * first slot that the table gives to that key, and holds the table to it.
+ * The twin is told of every flow that is placed, evicted or freed, and of the slot. The twin
+ * does not use hashes: the first slot that the table gives to a key tells the set of the key,
+ * and later slots must be in the same set.
  */
 #include <linux/in.h>
 #include <linux/mm.h>
@@ -59,7 +59,7 @@ static void slb_twin_key4(struct slb_key4 *key, u32 i, struct rnd_state *rnd)
 	key->iif_proto = iif << 8 | protos[slb_rnd(rnd, ARRAY_SIZE(protos))];
 }
 
-/* The same for IPv6: clients differ in one word of their addresses. */
+/* A key of IPv6: clients differ in a word of their addresses. */
 static void slb_twin_key6(struct slb_key6 *key, u32 i, u32 word,
 			  struct rnd_state *rnd)
 {
@@ -75,9 +75,9 @@ static void slb_twin_key6(struct slb_key6 *key, u32 i, u32 word,
 	key->iif_proto = key4.iif_proto;
 }
 
-/* Of four keys of a table of wide flows two are IPv6, one is IPv4, and one is
- * IPv6 again and says of mapped addresses what the third says of IPv4. Its
- * hash is the same, as are some of others: keys tell flows apart, not hashes.
+/* Of four keys of a table of wide flows two are IPv6, the third is IPv4, and the fourth is IPv6
+ * with the mapped addresses of the third. Some hashes are equal: keys tell flows apart, not
+ * hashes.
  */
 static void slb_twin_key(struct slb_twin *twin, u32 i, u32 seed,
 			 struct rnd_state *rnd)
@@ -161,7 +161,7 @@ u32 slb_hash(const struct slb_any_key *key, bool wide, u32 seed)
 		      slb_key4_hash(&key->key4, seed);
 }
 
-/* Place a key in a table that has room for it. */
+/* Place a key in a table that has room. */
 struct slb_flow *slb_place(struct kunit *test, struct slb_table *t,
 			   const struct slb_any_key *key, unsigned long now)
 {
@@ -178,8 +178,7 @@ struct slb_flow *slb_place(struct kunit *test, struct slb_table *t,
 	return flow;
 }
 
-/* All contents of a flow follow from its number; nobody follows the pointers.
- * Fills the slot at @where.
+/* Fill the slot at @where, with contents derived from the flow's number; pointers are invalid.
  */
 static void slb_twin_flow(const struct slb_twin *twin, u32 slot, void *where)
 {
@@ -211,7 +210,7 @@ static void slb_check_intact(struct kunit *test, const struct slb_twin *twin,
 			    "slot %u: contents changed", slot);
 }
 
-/* A key with a flow is found in its very slot, any other is not found. */
+/* A key with a flow is found in its slot, any other key is not found. */
 struct slb_flow *slb_check_lookup(struct kunit *test,
 				  const struct slb_twin *twin, u32 key)
 {
@@ -226,8 +225,8 @@ struct slb_flow *slb_check_lookup(struct kunit *test,
 	return flow;
 }
 
-/* No key differs from another only in what is changed here: the ingress device
- * and protocol, the destination. The hash stays, so the same set is searched.
+/* Change a key in the ingress device and protocol, or the destination, to a key that does not
+ * exist. The hash stays, so the same set is searched.
  */
 void slb_check_stranger(struct kunit *test, const struct slb_twin *twin,
 			u32 key, struct rnd_state *rnd)
@@ -277,8 +276,8 @@ void slb_check_table(struct kunit *test, const struct slb_twin *twin)
 	slb_check_used(test, twin);
 }
 
-/* For how long no flow of a set has served; U64_MAX: not all slots are used.
- * This is what placing goes by: refused up to SLB_ACTIVE.
+/* Time since the last served packet of a set, or U64_MAX if some slots are free. Up to
+ * SLB_ACTIVE, placing a flow must fail.
  */
 static u64 slb_twin_set_idle(const struct slb_twin *twin, u32 set)
 {

@@ -15,7 +15,7 @@
  * struct slb_any_key - a key of either size
  * @key4: the key, in a table of narrow flows
  * @key6: the key, in a table of wide flows
- * @hash: what the table is told of it
+ * @hash: hash of the key
  */
 struct slb_any_key {
 	union {
@@ -26,11 +26,11 @@ struct slb_any_key {
 };
 
 /**
- * struct slb_twin_slot - what the twin knows of a slot
- * @key: which of the twin's keys has a flow here, -1: none
- * @id: number that the contents of the flow follow from
- * @packets: what the flow counts
- * @last: when it last served, not cut to 32 bits
+ * struct slb_twin_slot - the twin's view of a slot
+ * @key: index of the flow's key, -1: none
+ * @id: number from which the flow's contents are derived
+ * @packets: packets counted by the flow
+ * @last: time of the last served packet, in 64 bits of jiffies
  */
 struct slb_twin_slot {
 	s32	key;
@@ -40,21 +40,21 @@ struct slb_twin_slot {
 };
 
 /**
- * struct slb_twin - the table and what must be true of it
+ * struct slb_twin - a table and its expected contents
  * @table: the table
- * @wide: of wide flows
- * @flows: its size
+ * @wide: a table of wide flows
+ * @flows: size of the table
  * @nkeys: number of @keys
  * @live: flows placed and neither evicted nor freed
- * @id: of the flow placed last
- * @now: jiffies, not cut
- * @keys: all keys there are
- * @slot_of: for each key: the slot of its flow, -1: none
- * @set_of: for each key: the set it was ever seen in, -1: not yet
- * @slots: what each slot holds
- * @evicted: how often placing evicted
- * @refused: how often it was refused
- * @freed: how often a flow was freed
+ * @id: number of the flow placed last
+ * @now: 64 bits of jiffies
+ * @keys: all keys
+ * @slot_of: slot of the flow of each key, -1: none
+ * @set_of: set of each key, -1: unknown
+ * @slots: the slots
+ * @evicted: number of evictions
+ * @refused: number of refused placements
+ * @freed: number of freed flows
  */
 struct slb_twin {
 	struct slb_table	table;

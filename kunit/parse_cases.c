@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the parser makes of which packet, case by case: the specification.
+ * Packets and the parser's results, case by case: the specification.
  */
 #include "parse_packet.h"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Packets for the parser, byte by byte, and the rules that it goes by, written
- * without a look at it.
+ * Packets for the parser, byte by byte, and the parser's rules, written independently.
  */
 #include <linux/minmax.h>
 #include <linux/string.h>
@@ -14,14 +13,14 @@ u32 slb_thoff(const u8 *p, bool v6)
 	return v6 ? 40 : p[VERSION] % 16 * 4;
 }
 
-/* How long a packet is by its IP header. */
+/* Length of a packet by its IP header. */
 u32 slb_ip_len(const u8 *p, bool v6)
 {
 	return v6 ? 40 + p[LEN6] * 256 + p[LEN6 + 1] :
 		    p[LEN] * 256 + p[LEN + 1];
 }
 
-/* How many of its bytes are there. */
+/* Number of bytes present. */
 u32 slb_case_size(const struct slb_case *c, bool v6)
 {
 	return c->size ?: (v6 ? 80 : 60);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Packets for the parser, and what it must find: see parse_packet.c. */
+/* Packets for the parser, and expected results: see parse_packet.c. */
 #ifndef _SLB_KUNIT_PARSE_PACKET_H
 #define _SLB_KUNIT_PARSE_PACKET_H
 
@@ -15,7 +15,7 @@
 #define UDP		IPPROTO_UDP
 #define SCTP		IPPROTO_SCTP
 
-/* Where to find what in an IPv4 packet without IP options. */
+/* Offsets in an IPv4 packet without IP options. */
 #define VERSION		0	/* and the length of the header, in words */
 #define TOS		1
 #define LEN		2
@@ -31,7 +31,7 @@
 #define ULEN		24	/* of UDP */
 #define CHUNK		32	/* type of the first one of SCTP */
 
-/* Where to find what in an IPv6 packet without extension headers. */
+/* Offsets in an IPv6 packet without extension headers. */
 #define CLASS6		1	/* its low bits; the high ones are in VERSION */
 #define LEN6		4
 #define NEXT6		6
@@ -69,16 +69,16 @@
 #define C_AUTH		15
 #define C_ASCONF	193
 
-/* Extension headers, and what is none. */
+/* Extension headers, and another protocol. */
 #define HOPOPTS		0
 #define ROUTING		43
 #define FRAGMENT	44
 #define DSTOPTS		60
 
 /**
- * struct slb_found - what the parser is to find
- * @verdict: what it returns
- * @key: the ports are there
+ * struct slb_found - expected result of the parser
+ * @verdict: returned reason
+ * @key: the packet has ports
  * @ends: the flow ends with this packet
  * @nocsum: UDP without a checksum
  */
@@ -90,13 +90,13 @@ struct slb_found {
 };
 
 /**
- * struct slb_case - a packet that carries data, all in order but what is said
- * @what: what is said
- * @proto: TCP (with ACK), UDP (with a checksum) or SCTP (with a chunk of data)
- * @want: what the parser finds
- * @set: bytes that differ: where, value
- * @size: bytes there are, 0: 60, and 80 of IPv6
- * @len: bytes there are by the IP header, 0: @size
+ * struct slb_case - a packet with data, in order except for the named deviation
+ * @what: name of the deviation
+ * @proto: TCP (with ACK), UDP (with a checksum) or SCTP (with a data chunk)
+ * @want: expected result
+ * @set: bytes that differ: offset, value
+ * @size: bytes present, 0: 60, or 80 with IPv6
+ * @len: length by the IP header, 0: @size
  * @ihl: words of the IPv4 header, 0: 5
  * @iif: ingress device, 0: 7
  */

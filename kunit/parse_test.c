@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * shadowlb-parse: which packets may be served by a flow.
+ * shadowlb-parse: packets that a flow may serve.
  *
  * The numbered cases are the specification (see parse_cases.c). Behind them, a
  * naive parser's rules (see parse_packet.c) are applied to every combination of
@@ -16,7 +16,7 @@
 
 #define SLB_FUZZ	20000
 
-/* The key as it must be. */
+/* The expected key. */
 static void slb_check_key(struct kunit *test, const char *what, const u8 *p,
 			  bool v6, u32 iif, const struct slb_pkt *pkt)
 {
@@ -107,7 +107,7 @@ static void slb_test_cases6(struct kunit *test)
 	slb_check_cases(test, true, slb_cases6, slb_cases6_count);
 }
 
-/* An empty packet may not be looked at, not even where it begins. */
+/* No byte of an empty packet may be read. */
 static void slb_test_empty(struct kunit *test)
 {
 	struct slb_pkt pkt;
@@ -169,7 +169,7 @@ static void slb_test_chunks(struct kunit *test)
 
 static const u8 slb_protos[] = { TCP, UDP, SCTP };
 
-/* Every length of what is there, for one length of what should be. */
+/* Every number of bytes present, for a fixed length. */
 static void slb_check_sizes(struct kunit *test, const struct slb_case *c,
 			    bool v6)
 {
@@ -188,7 +188,7 @@ static void slb_check_sizes(struct kunit *test, const struct slb_case *c,
 	}
 }
 
-/* Every length of the header, of what is there, and of what should be there. */
+/* Every length of the header, of bytes present, and by the IP header. */
 static void slb_test_lengths(struct kunit *test)
 {
 	struct slb_case c = { };
@@ -216,7 +216,7 @@ static u32 slb_fuzz_iif(struct rnd_state *rnd)
 				     1 + slb_rnd(rnd, 1000);
 }
 
-/* Bytes at random, or a good packet with some of its bytes at random. */
+/* Random bytes, or a good packet with some random bytes. */
 static void slb_fuzz_build(u8 *p, bool v6, u32 size, struct rnd_state *rnd)
 {
 	static const u8 next[] = { HOPOPTS, ROUTING, FRAGMENT, DSTOPTS,

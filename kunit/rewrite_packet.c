@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Packets at random, and what NAT must make of them: all checksums computed
- * anew over the whole packet, byte by byte. Shares no code with the rewriter.
+ * Random packets, and the expected results of NAT: all checksums computed over the whole
+ * packet, byte by byte. Shares no code with the rewriter.
  */
 #include <linux/in.h>
 
@@ -18,8 +18,8 @@ void slb_put16(u8 *p, u32 value)
 	p[1] = value;
 }
 
-/* The plain sum of 16-bit words, odd bytes padded: 0 for zeros only, else from
- * 1 to 0xffff, for one's complement sums of anything else are never 0.
+/* The plain sum of 16-bit words, odd bytes padded: 0 for zeros only, else from 1 to 0xffff,
+ * because ones' complement sums of other words are never 0.
  */
 static u32 slb_sum(const u8 *p, u32 len, u64 sum)
 {
@@ -37,7 +37,7 @@ u32 slb_pseudo(const struct slb_packet *pkt)
 		       pkt->proto + pkt->len - pkt->iplen);
 }
 
-/* The sum of all that the transport checksum is over: 0xffff if it is right */
+/* The sum of all bytes under the transport checksum: 0xffff if the checksum is right */
 u32 slb_transport_sum(const struct slb_packet *pkt)
 {
 	return slb_sum(pkt->bytes + pkt->iplen, pkt->len - pkt->iplen,
@@ -53,7 +53,7 @@ void slb_set_ip_check(struct slb_packet *pkt)
 	slb_put16(pkt->bytes + IP_CHECK, ~slb_sum(pkt->bytes, 20, 0));
 }
 
-/* That of SCTP, a CRC, stays as it is: the rewriter leaves it to its caller. */
+/* SCTP's CRC does not change: the caller of the rewriter updates the CRC. */
 void slb_set_check(struct slb_packet *pkt)
 {
 	u32 check;
@@ -77,9 +77,7 @@ void slb_set_ends(struct slb_packet *pkt, const u8 *ends)
 	memcpy(pkt->bytes + slb_ends(pkt), ends, 2 * pkt->alen + 4);
 }
 
-/* What NAT may make of addresses and ports: all of them or some change, and of
- * an address all of it or a part.
- */
+/* Addresses and ports after NAT: some or all change, and of an address a part or all. */
 static void slb_packet_nat(struct slb_packet *pkt, struct rnd_state *rnd)
 {
 	u32 start = slb_once_in(rnd, 2) ? 0 : slb_rnd(rnd, pkt->alen);
@@ -98,7 +96,7 @@ static void slb_packet_nat(struct slb_packet *pkt, struct rnd_state *rnd)
 		prandom_bytes_state(rnd, to + 2 * pkt->alen + 2, 2);
 }
 
-/* A good packet of a kind with anything in it. */
+/* A good packet of a kind with random contents. */
 void slb_packet_kind(struct slb_packet *pkt, bool v6, u8 proto,
 		     struct rnd_state *rnd)
 {
@@ -150,7 +148,7 @@ void slb_packet_make_sum(struct slb_packet *pkt, struct rnd_state *rnd)
 						       IPPROTO_UDP, rnd);
 }
 
-/* What a rewrite must leave, the transport checksum apart. */
+/* The expected result of a rewrite, apart from the transport checksum. */
 void slb_expect(struct slb_packet *want, bool nat)
 {
 	if (nat)

@@ -8,7 +8,7 @@
 #include "flow/flow.h"
 #include "rnd.h"
 
-/* Where to find what in an IPv4 header. */
+/* Offsets in an IPv4 header. */
 #define TTL4		8
 #define PROTO4		9
 #define IP_CHECK	10
@@ -25,21 +25,20 @@
 #define SLB_PAYLOAD	1500
 #define SLB_ROOM	(60 + SLB_PAYLOAD)
 
-/* Both addresses and both ports: as they follow one another in a packet. */
+/* Both addresses and both ports, in the order of a packet. */
 #define SLB_ENDS	36
 
 /**
- * struct slb_packet - a packet, and what is to become of it
- * @bytes: from its IP header
- * @len: how many
- * @hlen: how many of them are headers
- * @iplen: how many are the IP header
- * @alen: how many an address has
- * @check: where the transport checksum is; 0: SCTP, another kind
+ * struct slb_packet - a packet, and the requested translation
+ * @bytes: the packet from its IP header
+ * @len: number of bytes
+ * @hlen: length of all headers
+ * @iplen: length of the IP header
+ * @alen: length of an address
+ * @check: offset of the transport checksum; 0 for SCTP
  * @proto: TCP, UDP or SCTP
- * @v6: it is IPv6
- * @nat: which of source and destination address, source and destination port
- *	are to change, as bits
+ * @v6: an IPv6 packet
+ * @nat: bits for changes of source and destination address, source and destination port
  * @to: addresses and ports to write
  */
 struct slb_packet {

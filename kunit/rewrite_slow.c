@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the slow path makes of a packet, step by step: the checksum after each
- * translation, the IP header after each change, by the kernel's own functions
- * and in its order.
+ * The slow path, step by step: the checksum after each translation, the IP header after each
+ * change, by the kernel's own functions and in the same order.
  *
- *  IPVS     ip_vs_proto_tcp.c, ip_vs_proto_udp.c, ip_vs_xmit.c, ip_vs_core.c
- *  nf_nat   nf_nat_proto.c
+ * IPVS ip_vs_proto_tcp.c, ip_vs_proto_udp.c, ip_vs_xmit.c, ip_vs_core.c nf_nat nf_nat_proto.c
  *
- * Checksums of SCTP, which are computed anew there, stay as they are here.
+ * The slow path computes checksums of SCTP anew; here they do not change.
  */
 #include <linux/in.h>
 #include <linux/ip.h>
@@ -19,7 +17,7 @@
 
 #include "rewrite_slow.h"
 
-/* One of the two ends of a packet: as it is, and as it is to be. */
+/* An end of a packet, before and after. */
 struct slb_slow_end {
 	u8	*addr;
 	u8	*port;
@@ -136,8 +134,8 @@ static void slb_slow_ttl(struct slb_packet *pkt)
 
 /**
  * slb_slow() - send a packet through the slow path
- * @pkt: the packet; leaves with the addresses and ports of its @to
- * @way: who translates it
+ * @pkt: the packet; leaves with the addresses and ports of @pkt->to
+ * @way: translators
  * @partial: the transport checksum is offloaded
  */
 void slb_slow(struct slb_packet *pkt, enum slb_slow_way way, bool partial)
@@ -162,9 +160,9 @@ void slb_slow(struct slb_packet *pkt, enum slb_slow_way way, bool partial)
 }
 
 /**
- * slb_slow_restrict() - leave to a packet's @to what can change on a way
+ * slb_slow_restrict() - restrict a packet's @to to possible changes
  * @pkt: the packet
- * @way: who translates it
+ * @way: translators
  */
 void slb_slow_restrict(struct slb_packet *pkt, enum slb_slow_way way)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the slow path makes of a packet, see rewrite_slow.c. */
+/* The slow path's changes to a packet, see rewrite_slow.c. */
 #ifndef _SLB_KUNIT_REWRITE_SLOW_H
 #define _SLB_KUNIT_REWRITE_SLOW_H
 
 #include "rewrite_packet.h"
 
 /**
- * enum slb_slow_way - who translates a packet on its way, in this order
+ * enum slb_slow_way - translators of a packet, in this order
  * @SLB_SLOW_DNAT: IPVS, to the real server
  * @SLB_SLOW_SNAT: IPVS, to the client
  * @SLB_SLOW_DNAT_NF: IPVS to the real server, then nf_nat its source
  * @SLB_SLOW_NF_SNAT: nf_nat the destination, then IPVS to the client
- * @SLB_SLOW_WAYS: how many ways there are
+ * @SLB_SLOW_WAYS: number of ways
  */
 enum slb_slow_way {
 	SLB_SLOW_DNAT,

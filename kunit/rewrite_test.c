@@ -18,10 +18,10 @@
 #define SLB_RUNS	10000
 
 /**
- * struct slb_rewrite_test - what a case works with
+ * struct slb_rewrite_test - data of a case
  * @pkt: a packet
- * @want: what is to become of it
- * @exact: memory of as many bytes as its index says
+ * @want: expected result
+ * @exact: memory of exactly N bytes, by N
  */
 struct slb_rewrite_test {
 	struct slb_packet	pkt;
@@ -57,7 +57,7 @@ static void slb_rewrite6(struct kunit *test, const struct slb_packet *pkt,
 	slb_rewrite_ipv6(data, &act, how);
 }
 
-/* Let the rewriter have @size bytes and not one more. */
+/* Give the rewriter exactly @size bytes. */
 static void slb_rewrite(struct kunit *test, struct slb_packet *pkt,
 			unsigned int how, u32 size)
 {
@@ -69,7 +69,7 @@ static void slb_rewrite(struct kunit *test, struct slb_packet *pkt,
 	memcpy(pkt->bytes, exact, size);
 }
 
-/* NAT: what was right stays right, and nothing changes that needs not. */
+/* NAT: correct checksums stay correct, and no other bytes change. */
 static void slb_nat(struct kunit *test, struct rnd_state *rnd)
 {
 	struct slb_rewrite_test *t = test->priv;
@@ -91,7 +91,7 @@ static void slb_nat(struct kunit *test, struct rnd_state *rnd)
 		KUNIT_EXPECT_GT(test, nats[i], SLB_RUNS / 32);
 }
 
-/* NAT: what was wrong stays wrong, and by the same difference. */
+/* NAT: wrong checksums stay wrong, by the same difference. */
 static void slb_nat_wrong(struct kunit *test, struct rnd_state *rnd)
 {
 	struct slb_rewrite_test *t = test->priv;
@@ -118,8 +118,8 @@ static void slb_nat_wrong(struct kunit *test, struct rnd_state *rnd)
 	}
 }
 
-/* NAT, the checksum completed by hardware: the plain sum of the old pseudo
- * header becomes that of the new one.
+/* NAT with an offloaded checksum: the plain sum of the old pseudo header becomes the sum of the
+ * new.
  */
 static void slb_nat_partial(struct kunit *test, struct rnd_state *rnd)
 {
@@ -141,7 +141,7 @@ static void slb_nat_partial(struct kunit *test, struct rnd_state *rnd)
 	}
 }
 
-/* NAT there and back again: the packet that it was, but for the time to live. */
+/* NAT there and back again gives the same packet, apart from the time to live. */
 static void slb_nat_back(struct kunit *test, struct rnd_state *rnd)
 {
 	struct slb_rewrite_test *t = test->priv;
@@ -162,9 +162,8 @@ static void slb_nat_back(struct kunit *test, struct rnd_state *rnd)
 	}
 }
 
-/* Direct routing: the IP header's time to live and checksum and nothing else,
- * whatever the action says and whatever the protocol is; what is behind that
- * header is not even there.
+/* Direct routing changes only time to live and checksum of the IP header, for any action and
+ * protocol. Bytes behind that header are not even present.
  */
 static void slb_dr(struct kunit *test, struct rnd_state *rnd)
 {
@@ -227,7 +226,7 @@ static void slb_zero(struct kunit *test, struct rnd_state *rnd)
 	}
 }
 
-/* Rewrite a packet both ways, whatever its checksum is. */
+/* Rewrite a packet both ways, with any checksum. */
 static void slb_check_slow(struct kunit *test, enum slb_slow_way way,
 			   bool partial)
 {
@@ -248,7 +247,7 @@ static void slb_check_slow(struct kunit *test, enum slb_slow_way way,
 	slb_check_bytes(test, pkt, want);
 }
 
-/* Make the checksum of the IP header one of the two zeroes. */
+/* Make the checksum of the IP header either zero. */
 static void slb_zero_ip_check(struct slb_packet *pkt, struct rnd_state *rnd)
 {
 	u8 *id = pkt->bytes + 4;
@@ -273,7 +272,7 @@ static void slb_slow_ways(struct kunit *test, struct rnd_state *rnd)
 		partial = slb_once_in(rnd, 2);
 		if (pkt->check && partial)
 			slb_put16(pkt->bytes + pkt->check, slb_pseudo(pkt));
-		/* what is wrong stays wrong */
+		/* wrong checksums stay wrong */
 		if (pkt->check && slb_once_in(rnd, 2))
 			slb_put16(pkt->bytes + pkt->check,
 				  1 + slb_rnd(rnd, 0xffff));
@@ -296,7 +295,7 @@ static void slb_set_end(struct slb_packet *pkt, u8 *ends, bool dst, u32 addr,
 	slb_put16(ends + 2 * (pkt->alen + dst), port);
 }
 
-/* The same where one's complement is at its edges. */
+/* Rewrites at the edges of the ones' complement. */
 static void slb_test_slow_edges(struct kunit *test)
 {
 	static const u16 checks[] = { 0x0000, 0x0001, 0x8000, 0xfffe, 0xffff };

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the suites share: randomness that can be repeated, and the frame of a
- * module that is one suite.
+ * Common parts of suites: repeatable randomness, and the module of a suite.
  *
- * Cases that work at random run twice: from a seed that is always the same,
- * and from one that is new each time. Both are printed; insmod with seed=N
- * takes N instead of the new one, and so repeats a run that failed.
+ * Random cases run twice, from a fixed seed and from a new seed. Both are printed. insmod with
+ * seed=N uses N instead of the new seed, and so repeats a failed run.
  *
- * A case should print little: 6.1 keeps 512 bytes of it, and drops the line that
- * does not fit any more, be it the result.
+ * A case should print little: 6.1 keeps 512 bytes of the output, and drops the line that does
+ * not fit, even the result.
  */
 #ifndef _SLB_KUNIT_SUITE_H
 #define _SLB_KUNIT_SUITE_H
@@ -43,9 +41,7 @@ static inline void slb_run_seeds(struct kunit *test,
 static struct kunit_suite slb_suite;
 static struct kunit_suite *slb_suites[] = { &slb_suite };
 
-/* Not kunit_test_suite(): 6.1 runs a suite registered by that before it sets
- * the parameters of the suite's module.
- */
+/* Not kunit_test_suite(), because 6.1 would run the suite before setting module parameters. */
 static int __init slb_suite_init(void)
 {
 	return __kunit_test_suites_init(slb_suites, ARRAY_SIZE(slb_suites));
