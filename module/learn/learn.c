@@ -264,11 +264,99 @@ static bool slb_learn_found(struct slb_ns *ns, const struct slb_pkt *pkt,
 	return cp == flow->conn;
 }
 
-/* Learn a flow from the packet, or renew the flow. A flow that cannot be proved is ended: the
- * slow path acts differently.
+/* Find the connection of the packet: the flow's, or a new pin. */
+static enum slb_reason slb_learn_conn(struct slb_ns *ns,
+				      const struct slb_flow *flow,
+				      struct slb_derived *p,
+				      const struct sk_buff *skb)
+{
+	const struct slb_pkt *pkt = &p->rec->pkt;
+	bool out;
+
+	if (flow) {
+		p->cp = flow->conn;
+		p->flags = flow->flags & SLB_FLOW_OUT;
+		return slb_learn_found(ns, pkt, skb, flow) ? 0 :
+							     SLB_SKIP_CHANGED;
+	}
+	p->cp = slb_learn_pin(ns, pkt, skb, &out);
+	if (!p->cp)
+		return SLB_SKIP_KIND;
+	p->flags = out ? SLB_FLOW_OUT : 0;
+	return 0;
+}
+
+/* Derive the action of a flow, and compare with the present flow. Holds the route if there is
+ * no reason.
  */
+static enum slb_reason slb_learn_derive(struct slb_ns *ns,
+					struct slb_cpu_state *cpu,
+					const struct slb_flow *flow,
+					struct slb_derived *p,
+					struct sk_buff *skb,
+					const struct net_device *dev)
+{
+	enum slb_reason reason = slb_derive(ns, p, skb, dev);
+
+	if (!reason && flow && !slb_learn_same(cpu, flow, p))
+		reason = SLB_SKIP_CHANGED;
+	if (flow && p->rec->reason == SLB_MISS_VERIFY &&
+	    !slb_verify(ns, cpu, flow, p, reason))
+		reason = SLB_SKIP_CHANGED;
+	if (p->extra.inner)
+		WRITE_ONCE(cpu->tracked[p->rec->pkt.v6], true);
+	if (!reason && !dst_hold_safe(p->dst))
+		reason = SLB_SKIP_EGRESS;
+	return reason;
+}
+
+/* Make a flow of a derived action, which takes over the references of @p. */
+static enum slb_reason slb_learn_make(struct slb_ns *ns,
+				      struct slb_cpu_state *cpu,
+				      const struct slb_derived *p,
+				      unsigned long now)
+{
+	struct slb_flow *flow;
+	enum slb_reason reason;
+
+	flow = slb_learn_new(ns, cpu, p, now, &reason);
+	if (!flow) {
+		dst_release(p->dst);
+		return reason;
+	}
+	slb_learn_write(cpu, flow, p, now);
+	slb_cpu_begin(cpu, flow);
+	if (p->ct)
+		slb_ct_hand_over(p->ct);
+	if (p->extra.inner)
+		slb_ct_hand_over(p->extra.inner);
+	trace_slb_learn(flow, &p->act, p->dst->ops->family == AF_INET6);
+	return 0;
+}
+
+/* No flow was made or renewed: end the present flow, because the slow path acts differently. */
+static enum slb_reason slb_learn_fail(struct slb_ns *ns,
+				      struct slb_cpu_state *cpu,
+				      struct slb_flow *flow,
+				      const struct slb_derived *p,
+				      enum slb_reason reason)
+{
+	nf_ct_put(p->ct);
+	nf_ct_put(p->extra.inner);
+	if (reason != SLB_SKIP_UNSETTLED && reason != SLB_SKIP_TABLE)
+		slb_hint_fail(&cpu->hints, p->rec->pkt.hash, jiffies, reason);
+	slb_learn_count(cpu, p->rec, p->cp, reason);
+	if (flow)
+		slb_cpu_end(ns, cpu, flow, reason);
+	else
+		slb_conn_unpin(p->cp);
+	return reason;
+}
+
+/* Learn a flow from the packet, or renew the flow. */
 static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
-				      const struct slb_record *rec, struct sk_buff *skb,
+				      const struct slb_record *rec,
+				      struct sk_buff *skb,
 				      const struct net_device *dev)
 {
 	struct slb_flow *flow = slb_cpu_find(cpu, &rec->pkt);
@@ -279,77 +367,30 @@ static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *c
 	};
 	unsigned long now = jiffies;
 	enum slb_reason reason;
-	bool out;
 
 	if (!flow)
 		slb_hint_add(&cpu->hints, rec->pkt.hash);
-	reason = SLB_SKIP_UNSETTLED;
-	if (!rec->rest_known || (!flow && slb_learn_ct_begins(skb)))
-		goto err_count;
-	if (flow) {
-		p.cp = flow->conn;
-		out = flow->flags & SLB_FLOW_OUT;
-		reason = SLB_SKIP_CHANGED;
-		if (!slb_learn_found(ns, &rec->pkt, skb, flow))
-			goto err_unpin;
-	} else {
-		reason = SLB_SKIP_KIND;
-		p.cp = slb_learn_pin(ns, &rec->pkt, skb, &out);
-		if (!p.cp) {
-			slb_hint_fail(&cpu->hints, rec->pkt.hash, now, reason);
-			goto err_count;
-		}
+	if (!rec->rest_known || (!flow && slb_learn_ct_begins(skb))) {
+		slb_learn_count_unlearned(ns, cpu, rec, skb, SLB_SKIP_UNSETTLED);
+		return SLB_SKIP_UNSETTLED;
 	}
-	p.flags = out ? SLB_FLOW_OUT : 0;
-	reason = slb_derive(ns, &p, skb, dev);
-	if (!reason && flow && !slb_learn_same(cpu, flow, &p))
-		reason = SLB_SKIP_CHANGED;
-	if (flow && rec->reason == SLB_MISS_VERIFY && !slb_verify(ns, cpu, flow, &p, reason))
-		reason = SLB_SKIP_CHANGED;
-	if (p.extra.inner)
-		WRITE_ONCE(cpu->tracked[rec->pkt.v6], true);
-	if (reason)
-		goto err_unpin;
-	if (!dst_hold_safe(p.dst)) {
-		reason = SLB_SKIP_EGRESS;
-		goto err_unpin;
-	}
-	if (flow) {
-		slb_learn_renew(ns, cpu, flow, &p, now);
-		slb_hold_set(&cpu->hold, rec->pkt.hash);
-		slb_learn_count(cpu, rec, p.cp, SLB_RENEWED);
-		return SLB_RENEWED;
-	}
-	flow = slb_learn_new(ns, cpu, &p, now, &reason);
-	if (!flow)
-		goto err_release;
-	slb_learn_write(cpu, flow, &p, now);
-	slb_cpu_begin(cpu, flow);
-	slb_hold_set(&cpu->hold, rec->pkt.hash);
-	if (p.ct)
-		slb_ct_hand_over(p.ct);
-	if (p.extra.inner)
-		slb_ct_hand_over(p.extra.inner);
-	trace_slb_learn(flow, &p.act, p.dst->ops->family == AF_INET6);
-	slb_learn_count(cpu, rec, p.cp, SLB_LEARNED);
-	return SLB_LEARNED;
-
-err_release:
-	dst_release(p.dst);
-err_unpin:
-	nf_ct_put(p.ct);
-	nf_ct_put(p.extra.inner);
-	if (reason != SLB_SKIP_UNSETTLED && reason != SLB_SKIP_TABLE)
+	reason = slb_learn_conn(ns, flow, &p, skb);
+	if (!p.cp) {
 		slb_hint_fail(&cpu->hints, rec->pkt.hash, now, reason);
+		slb_learn_count_unlearned(ns, cpu, rec, skb, reason);
+		return reason;
+	}
+	if (!reason)
+		reason = slb_learn_derive(ns, cpu, flow, &p, skb, dev);
+	if (!reason && flow)
+		slb_learn_renew(ns, cpu, flow, &p, now);
+	else if (!reason)
+		reason = slb_learn_make(ns, cpu, &p, now);
+	if (reason)
+		return slb_learn_fail(ns, cpu, flow, &p, reason);
+	slb_hold_set(&cpu->hold, rec->pkt.hash);
+	reason = flow ? SLB_RENEWED : SLB_LEARNED;
 	slb_learn_count(cpu, rec, p.cp, reason);
-	if (flow)
-		slb_cpu_end(ns, cpu, flow, reason);
-	else
-		slb_conn_unpin(p.cp);
-	return reason;
-
-err_count:
-	slb_learn_count_unlearned(ns, cpu, rec, skb, reason);
 	return reason;
 }
 
