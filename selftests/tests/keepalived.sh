@@ -201,7 +201,7 @@ slb_keepalived_run() {
 	# it gets connections, as soon as chance has it, which IPVS is given the time to send
 	: >"$file.churn"
 	slb_quiet 'connections come and go'
-	slb_check "$text: it has connections of each service" slb_wait 30 slb_shared
+	slb_check "$text: it has connections of each service" slb_wait 180 slb_shared
 	rm "$file.churn"
 	slb_quiet 'connections stay' 4
 
