@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The flow: the narrow waist between the control plane and the data plane.
+ * The flow, shared by control plane and data plane.
  *
  * A flow is a direction of a connection. The key selects packets, the action repeats
- * the work of the slow path, and the origin is the connection whose decision this was.
- * This file knows nothing of IPVS, skbs, or the hooks. Origin and route are opaque
+ * the work of the slow path, and @conn is the connection whose decision this was. This
+ * file knows nothing of IPVS, skbs, or the hooks: connection and route are opaque
  * pointers here.
  *
  * There are two sizes. A narrow flow is IPv4 at ingress and egress, and fills a cache
@@ -171,8 +171,9 @@ enum slb_flow_flags {
  * @tos: type of service or traffic class of the packets that proved the flow, less
  *	the ECN bits; routes may depend on this
  *
- * All members: this CPU, BH off. Nobody else reads or writes a live table. The
- * alignment keeps this part at the end of both sizes on 32 bit.
+ * All members: this CPU, BH off. Another CPU only when the owner is dead or abandoned, or
+ * no hook runs (sweep.c). @flags: slb_learn_write() sets all, slb_nf_suspend() adds
+ * SLB_FLOW_SUSPENDED. The alignment keeps this part at the end of both sizes on 32 bit.
  */
 struct slb_flow {
 	struct dst_entry	*dst;

@@ -3,12 +3,13 @@
  * Reasons: why no flow served a packet, or the packet made no flow. Each is a counter, too.
  *
  * Enum, names and slb_reason_teaches() are derived from a single list. docs/shadowlb.7 has the
- * same texts; a static check compares.
+ * same texts; a static check compares. docs/howto.md says how to add a reason.
  */
 #ifndef _SLB_REASON_H
 #define _SLB_REASON_H
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/types.h>
 
 /*
@@ -82,8 +83,8 @@
 #define SLB_SKIP(NAME, name, text)	SLB_SKIP_##NAME,
 #define SLB_XDP(NAME, name, text)	SLB_XDP_##NAME,
 
-/* 0 is fine: a check found no reason. A packet at the hook counts as SLB_HIT or SLB_MISS_*, a
- * frame at XDP as SLB_XDP_*.
+/* 0 is fine: a check found no reason. As a counter, 0 is SLB_HIT. A packet at the netfilter hook
+ * counts as SLB_HIT or SLB_MISS_*, a frame at XDP as SLB_XDP_*.
  */
 enum slb_reason {
 	SLB_REASONS(SLB_EVENT, SLB_MISS, SLB_MISS, SLB_SKIP)
@@ -110,6 +111,7 @@ static inline bool slb_reason_teaches(enum slb_reason reason)
 {
 	const u64 teach = SLB_REASONS(SLB_QUIET, SLB_QUIET, SLB_TEACH, SLB_QUIET) 0;
 
+	BUILD_BUG_ON(SLB_REASON_MAX > 64);
 	return teach & BIT_ULL(reason);
 }
 

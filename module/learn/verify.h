@@ -26,7 +26,7 @@ static inline bool slb_verify_due(const struct slb_ns *ns)
 
 /**
  * slb_verify_ask() - let the hook verify a packet that XDP lets by for that
- * @cpu: this CPU's data
+ * @cpu: state of this CPU
  * @hash: of the packet's key
  *
  * Context: BH off.
@@ -38,7 +38,7 @@ static inline void slb_verify_ask(struct slb_cpu_state *cpu, u32 hash)
 
 /**
  * slb_verify_take() - has XDP let this packet by to be verified?
- * @cpu: this CPU's data
+ * @cpu: state of this CPU
  * @hash: of the packet's key
  *
  * Context: BH off.

@@ -75,7 +75,7 @@ static inline void slb_apply_count(struct slb_ns *ns, struct slb_cpu_state *cpu,
 {
 	/* bits of packets and bytes could wrap between two sweeps */
 	if (unlikely(flow->bytes > SLB_BYTES_MAX))
-		slb_cpu_settle(cpu, flow, now);
+		slb_cpu_account(cpu, flow, now);
 	flow->packets++;
 	flow->bytes += len;
 	flow->last = now;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The gate: checks of both hooks before a flow serves a packet. Inline, because each hit runs
- * through them.
+ * The gate: checks of the netfilter hook and of XDP before a flow serves a packet. Inline,
+ * because each hit runs through them.
  */
 #ifndef _SLB_GATE_H
 #define _SLB_GATE_H
@@ -41,7 +41,8 @@ static inline bool slb_gate_ipv6_off(const struct net_device *dev)
  * @pkt: a packet of the flow
  * @now: jiffies
  *
- * Does not check mark and checksum of the packet.
+ * Checks connection, real server, lease, type of service, route and conntrack entry. The
+ * caller checks mark, rare parts, checksum, length, neighbour, sync messages and verification.
  *
  * Context: RCU, BH off.
  * Return: 0, or the reason for the slow path.

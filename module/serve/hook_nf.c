@@ -113,7 +113,7 @@ static void slb_nf_suspend(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	}
 	/* IPVS is about to count the packet */
 	if (flow->reserved)
-		slb_cpu_settle(cpu, flow, jiffies);
+		slb_cpu_account(cpu, flow, jiffies);
 	flow->flags |= SLB_FLOW_SUSPENDED;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Rung 2: XDP. */
+/* XDP: frames are served before the kernel allocates an skb. */
 #ifndef _SLB_HOOK_XDP_H
 #define _SLB_HOOK_XDP_H
 

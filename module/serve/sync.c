@@ -62,7 +62,7 @@ static bool slb_sync_reserve(struct slb_cpu_state *cpu, struct slb_flow *flow,
 	int count;
 	u32 n;
 
-	slb_cpu_settle(cpu, flow, now);
+	slb_cpu_account(cpu, flow, now);
 	count = atomic_read(&cp->in_pkts);
 	do {
 		n = DIV_ROUND_UP((u32)slb_sync_left(cp->ipvs, count), 2);
@@ -76,7 +76,7 @@ static bool slb_sync_reserve(struct slb_cpu_state *cpu, struct slb_flow *flow,
 
 /**
  * slb_sync_take_owed() - slb_sync_take() where this director sends sync messages
- * @cpu: this CPU's data
+ * @cpu: state of this CPU
  * @flow: the flow, of requests
  * @now: jiffies
  *

@@ -6,7 +6,7 @@
  * ----------------------+---------------------------------------------------
  *  slb_cpu_find         | BH off, this CPU
  *  slb_cpu_begin        | BH off, this CPU
- *  slb_cpu_settle,      | RCU, BH off, on the CPU that owns the flow (or see
+ *  slb_cpu_account,     | RCU, BH off, on the CPU that owns the flow (or see
  *  slb_cpu_end          | sweep.c)
  *  slb_cpu_end_both     | RCU, BH off, this CPU
  *  slb_cpu_alloc        | process
@@ -105,7 +105,7 @@ static struct slb_addr_use *slb_cpu_addr_use(struct slb_cpu_state *cpu,
 
 /**
  * slb_cpu_begin() - have the packets of a flow looked at
- * @cpu: this CPU's data
+ * @cpu: state of this CPU
  * @flow: a flow that has just been written, and is not yet used
  *
  * Context: BH off.
@@ -116,15 +116,15 @@ void slb_cpu_begin(struct slb_cpu_state *cpu, const struct slb_flow *flow)
 }
 
 /**
- * slb_cpu_settle() - account the packets that a flow has served
+ * slb_cpu_account() - account the packets that a flow has served
  * @cpu: state of the CPU that owns the flow
  * @flow: the flow
  * @now: jiffies
  *
  * Context: RCU, BH off.
  */
-void slb_cpu_settle(struct slb_cpu_state *cpu, struct slb_flow *flow,
-		    unsigned long now)
+void slb_cpu_account(struct slb_cpu_state *cpu, struct slb_flow *flow,
+		     unsigned long now)
 {
 	const struct slb_table *t = flow->flags & SLB_FLOW_WIDE ? &cpu->wide :
 								  &cpu->narrow;
@@ -154,7 +154,7 @@ static struct ip_vs_conn *slb_cpu_drop(struct slb_ns *ns,
 
 	trace_slb_end(flow, reason);
 	slb_ns_count(ns, reason == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
-	slb_cpu_settle(cpu, flow, jiffies);
+	slb_cpu_account(cpu, flow, jiffies);
 	slb_cpu_addr_use(cpu, flow)->flows--;
 	dst_release(flow->dst);
 	if (ct)
@@ -171,7 +171,7 @@ static struct ip_vs_conn *slb_cpu_drop(struct slb_ns *ns,
 /**
  * slb_cpu_end() - end a flow
  * @ns: the namespace
- * @cpu: the data of the CPU that owns the flow
+ * @cpu: state of the CPU that owns the flow
  * @flow: the flow
  * @reason: SLB_EVICTED or the reason that packets are counted by
  *

@@ -52,7 +52,7 @@ struct slb_flow *slb_cpu_find_mapped(const struct slb_cpu_state *cpu,
 
 /**
  * slb_cpu_hash() - hash the key of a packet
- * @cpu: this CPU's data
+ * @cpu: state of this CPU
  * @pkt: the packet, which has a key
  *
  * Context: any.
@@ -109,8 +109,8 @@ struct slb_flow *slb_cpu_find_answers(const struct slb_cpu_state *cpu,
 struct slb_cpu_state *slb_cpu_alloc(struct mem_cgroup *payer);
 void slb_cpu_free(struct slb_cpu_state *cpu);
 void slb_cpu_begin(struct slb_cpu_state *cpu, const struct slb_flow *flow);
-void slb_cpu_settle(struct slb_cpu_state *cpu, struct slb_flow *flow,
-		    unsigned long now);
+void slb_cpu_account(struct slb_cpu_state *cpu, struct slb_flow *flow,
+		     unsigned long now);
 void slb_cpu_end(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		 struct slb_flow *flow, enum slb_reason reason);
 void slb_cpu_end_both(struct slb_ns *ns, struct slb_cpu_state *cpu,

@@ -161,7 +161,7 @@ static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	struct nf_conn *inner;
 	enum slb_reason reason;
 
-	slb_cpu_settle(cpu, flow, now);
+	slb_cpu_account(cpu, flow, now);
 	reason = drop ? SLB_SKIP_SCOPE : slb_conn_fit(cp, READ_ONCE(ns->scope));
 	if (!reason && slb_conn_doubtful(cp))
 		reason = SLB_MISS_STATE;
