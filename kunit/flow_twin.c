@@ -276,8 +276,8 @@ void slb_check_table(struct kunit *test, const struct slb_twin *twin)
 	slb_check_used(test, twin);
 }
 
-/* Time since the last served packet of a set, or U64_MAX if some slots are free. Up to
- * SLB_ACTIVE, placing a flow must fail.
+/* Idle time of the flow of a set that has been idle longest, or U64_MAX if some slots are free.
+ * Up to SLB_ACTIVE, placing a flow must fail.
  */
 static u64 slb_twin_set_idle(const struct slb_twin *twin, u32 set)
 {

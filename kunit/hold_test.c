@@ -4,7 +4,7 @@
 #include "state/hold.h"
 #include "suite.h"
 
-#define SLB_ORDER_STEPS	2000
+#define SLB_HOLD_STEPS	2000
 
 static void slb_held(struct kunit *test, struct rnd_state *rnd)
 {
@@ -18,7 +18,7 @@ static void slb_held(struct kunit *test, struct rnd_state *rnd)
 	KUNIT_ASSERT_NOT_NULL(test, o);
 	KUNIT_ASSERT_NOT_NULL(test, runs);
 	KUNIT_ASSERT_NOT_NULL(test, ticks);
-	for (step = 0; step < SLB_ORDER_STEPS; step++) {
+	for (step = 0; step < SLB_HOLD_STEPS; step++) {
 		key = slb_rnd(rnd, 2 * SLB_HOLD_KEYS);
 		slb_hold_set_at(o, key, run, tick);
 		runs[key % SLB_HOLD_KEYS] = run;

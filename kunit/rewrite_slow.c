@@ -3,7 +3,8 @@
  * The slow path, step by step: the checksum after each translation, the IP header after each
  * change, by the kernel's own functions and in the same order.
  *
- * IPVS ip_vs_proto_tcp.c, ip_vs_proto_udp.c, ip_vs_xmit.c, ip_vs_core.c nf_nat nf_nat_proto.c
+ *  IPVS     ip_vs_proto_tcp.c, ip_vs_proto_udp.c, ip_vs_xmit.c, ip_vs_core.c
+ *  nf_nat   nf_nat_proto.c
  *
  * The slow path computes checksums of SCTP anew; here they do not change.
  */

@@ -155,8 +155,9 @@ static __always_inline void slb_pkt_init(struct slb_pkt *pkt, bool v6)
  * @iif: index of the ingress device
  * @pkt: set to the result
  *
- * ip_rcv_core() has verified checksum and lengths of the IP header. No byte beyond @avail
- * is read, whatever the lengths say.
+ * Checksum and lengths of the IP header are verified elsewhere: by ip_rcv_core() before the
+ * netfilter hook, by slb_frame_valid() after the parser in XDP. No byte beyond @avail is
+ * read, whatever the lengths say.
  *
  * Context: any.
  * Return: 0 if a flow may serve the packet, or the reason: SLB_MISS_PROTO,

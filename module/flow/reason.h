@@ -16,7 +16,7 @@
  * EVENT	a counter of packets or flows, no reason
  * MISS		the hook left the packet to the slow path
  * TEACH	a MISS by which the slow path may teach: a flow may be made or renewed
- * SKIP		IPVS forwarded a packet without a flow, and none was made
+ * SKIP		IPVS forwarded a packet, and no flow was made or renewed
  *
  * EVENT(name, text): SLB_NAME, "name"; the others: SLB_KIND_NAME, "kind_name"
  */
@@ -24,7 +24,7 @@
 	EVENT(HIT, hits, "packets served by a flow")					\
 	EVENT(LEARNED, learned, "flows made of a packet on the slow path")		\
 	EVENT(RENEWED, renewed, "flows proved again by a packet on the slow path")	\
-	EVENT(EVICTED, evicted, "flows that gave way to a new one")			\
+	EVENT(EVICTED, evicted, "flows that gave way to a new one, or to a smaller table")			\
 	EVENT(ENDED, ended, "flows ended for any other reason")				\
 	EVENT(VERIFIED, verified, "packets compared by net.shadowlb.verify")		\
 	EVENT(DIFFERS, differs, "of these, those with another outcome than the flow's")	\
@@ -34,7 +34,7 @@
 	MISS(SHORT, short, "shorter than its headers")					\
 	MISS(OPTIONS, options, "IP options or extension headers")			\
 	MISS(FRAGMENT, fragment, "a fragment, or one was just between these addresses")	\
-	MISS(FLAGS, flags, "TCP SYN, FIN, RST or no ACK; SCTP chunks other than data")	\
+	MISS(FLAGS, flags, "TCP SYN, FIN, RST, no ACK; SCTP chunks that change state")	\
 	MISS(TTL, ttl, "time to live ends here, or differs where a rule sets it")	\
 	MISS(MTU, mtu, "longer than the path takes")					\
 	TEACH(TOS, tos, "another type of service than the flow was proved with")	\

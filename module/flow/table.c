@@ -5,10 +5,10 @@
  *  operation                          | locking
  * ------------------------------------+-------------------------------------
  *  slb_table_lookup4, _lookup6,       | BH off, on the CPU that owns the
- *  _place, _free,                     |
- *  slb_table_resize, _move, _moved    | table; after that CPU is dead, or
- *                                     | when no hook can run: anywhere
- *  slb_table_slots_alloc, _free       | process context
+ *  _place, _free, _resize, _move,     | table; after that CPU is dead, or
+ *  _moved                             | when no hook can run: anywhere
+ *  slb_table_slots_alloc,             | process context
+ *  slb_table_slots_free               |
  *  slb_table_init                     | process context, one at a time
  *  slb_table_exit                     | process context, nobody else has it
  *

@@ -32,8 +32,8 @@ struct mem_cgroup;
  * A key belongs to a set of @old until that set moves, and then to a set of @slot: see
  * slb_table_set().
  *
- * All members: this CPU, BH off. The exception: process context writes @slot first, after all
- * other members (release); the CPU reads @slot (acquire). /proc reads single words.
+ * All members: this CPU, BH off. The exception: slb_table_init(), in process context, writes all
+ * members, @slot last (release); the CPU reads @slot (acquire). /proc reads single words.
  */
 struct slb_table {
 	void	*slot;
@@ -68,7 +68,8 @@ static inline u32 slb_table_stats_size(u32 size)
  * slb_table_ready() - true if slb_table_init() has allocated the table
  * @t: the table
  *
- * Not needed for a table with flows in use (@used).
+ * Not needed for a table with flows in use (@used): the CPU that owns the table has called
+ * this before.
  */
 static inline bool slb_table_ready(const struct slb_table *t)
 {

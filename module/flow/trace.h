@@ -120,7 +120,7 @@ TRACE_EVENT(slb_differ,
 	TP_printk(SLB_KEY_FORMAT " flow: " SLB_ACTION_FORMAT
 		  " slow path: " SLB_ACTION_FORMAT " reason=%s",
 		  SLB_KEY_ARGS, SLB_ACTION_ARGS(flow), SLB_ACTION_ARGS(slow),
-		  slb_reason_names[__entry->reason])
+		  __entry->reason ? slb_reason_names[__entry->reason] : "none")
 );
 
 TRACE_EVENT(slb_hit,

@@ -5,7 +5,7 @@
  *
  *  operation                       | locking
  * ---------------------------------+------------------------------------------
- *  slb_account                | RCU, BH off, the flow is the caller's
+ *  slb_account                     | RCU, BH off, the flow is the caller's
  */
 #include <linux/timer.h>
 

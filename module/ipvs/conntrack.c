@@ -13,13 +13,15 @@
  *  slb_ct_due        | any
  *  slb_ct_lasts      | any
  *  slb_ct_hand_over  | BH off; takes ct->lock
+ *  slb_ct_account_bytes | RCU, BH off, the flow is the caller's
  *  slb_ct_account    | RCU, BH off, the flow is the caller's; takes ct->lock
  *  slb_ct_account_inner | RCU, BH off, the flow is the caller's; takes ct->lock
  *
  * A flow holds a reference on the entry. conntrack deletes an entry by marking the entry as
  * dying and unlinking it. A flow whose entry is dying or has timed out is ended. While
  * the flow lives, timeout and counters of the entry are updated as by the served packets.
- * Each packet runs only slb_ct_alive() and slb_ct_due(), which read.
+ * Each packet runs only slb_ct_alive() and slb_ct_due(), which read; with GUE's remote checksum
+ * offload slb_ct_account_bytes(), too.
  *
  * Meanwhile conntrack's view of a TCP window grows old. So both directions are made liberal,
  * as nf_flow_table does: then conntrack tracks slow-path packets, instead of calling them
@@ -168,7 +170,7 @@ bool slb_ct_explains(const struct nf_conn *ct, enum ip_conntrack_dir dir,
 }
 
 /**
- * slb_ct_due() - true if the next packet changes more of an entry than its counters
+ * slb_ct_due() - true if the next packet changes more of an entry than counters and timeout
  * @ct: the entry, held
  *
  * The entry of a UDP stream becomes "assured" with the first packet two seconds after the

@@ -26,8 +26,8 @@
 #include "ipvs/tunnel.h"
 #include "learn/derive.h"
 
-/* True without IP options, as left in the skb for the packet's family. In a tunnel these would
- * be remains of the inner packet.
+/* True if the packet was neither rerouted nor put together from fragments, by the control block
+ * of the packet's family. In a tunnel, that block is a remainder of the inner packet.
  */
 static bool slb_derive_cb_fit(const struct sk_buff *skb, bool v6)
 {
@@ -389,7 +389,8 @@ static bool slb_derive_fit(struct slb_ns *ns, struct slb_derived *p)
 /**
  * slb_derive() - derive the action that explains a packet
  * @ns: the namespace
- * @p: the packet: @rec, @cp, @dst, and SLB_FLOW_OUT of @flags; other members are set
+ * @p: in: @rec, @cp, @tracked, @dst, SLB_FLOW_OUT of @flags, all else zero; out: the other
+ *	members, valid if 0 is returned
  * @skb: the packet at egress
  * @dev: the egress device
  *

@@ -156,7 +156,8 @@ static bool slb_learn_same(const struct slb_cpu_state *cpu,
 }
 
 /* Renew a flow. During a lease, a packet may add an ECN codepoint; the lease counts from the
- * first proof.
+ * first proof. Takes over route and conntrack entries of @p, and drops the previous. The flow
+ * keeps the pin.
  */
 static void slb_learn_renew(const struct slb_ns *ns, const struct slb_cpu_state *cpu,
 			    struct slb_flow *flow, const struct slb_derived *p,
@@ -212,7 +213,7 @@ static struct ip_vs_conn *slb_learn_pin(struct slb_ns *ns,
 }
 
 /* Account a slow-path packet to its service. If the packet had a flow, the reason is why that
- * flow was not used; if not, why none was made.
+ * flow was not used; if not, why none was made, or SLB_LEARNED or SLB_RENEWED.
  */
 static void slb_learn_count(struct slb_cpu_state *cpu, const struct slb_record *rec,
 			    const struct ip_vs_conn *cp, enum slb_reason reason)
@@ -287,7 +288,7 @@ static enum slb_reason slb_learn_conn(struct slb_ns *ns,
 }
 
 /* Derive the action of a flow, and compare with the present flow. Holds the route if there is
- * no reason.
+ * no reason, and the conntrack entries in @p in any case.
  */
 static enum slb_reason slb_learn_derive(struct slb_ns *ns,
 					struct slb_cpu_state *cpu,
@@ -310,7 +311,9 @@ static enum slb_reason slb_learn_derive(struct slb_ns *ns,
 	return reason;
 }
 
-/* Make a flow of a derived action, which takes over the references of @p. */
+/* Make a flow of a derived action. On success the flow has all references of @p. Otherwise
+ * drops the route; conntrack entries and pin stay with the caller.
+ */
 static enum slb_reason slb_learn_make(struct slb_ns *ns,
 				      struct slb_cpu_state *cpu,
 				      const struct slb_derived *p,
@@ -334,7 +337,10 @@ static enum slb_reason slb_learn_make(struct slb_ns *ns,
 	return 0;
 }
 
-/* No flow was made or renewed: end the present flow, because the slow path acts differently. */
+/* No flow was made or renewed. Drops the conntrack entries of @p, and the pin if there is no
+ * present flow, which otherwise ends: the slow path acts differently. Unless the next packet may
+ * do better (UNSETTLED, TABLE), the key is not tried again for SLB_HINT_FAILED.
+ */
 static enum slb_reason slb_learn_fail(struct slb_ns *ns,
 				      struct slb_cpu_state *cpu,
 				      struct slb_flow *flow,

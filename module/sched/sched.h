@@ -10,10 +10,10 @@ struct net;
 
 /**
  * struct slb_sched_watcher - callbacks for services scheduled by "shadow"
- * @add: a service begins; returns 0, or an error, which refuses the service
- * @del: a service ends
+ * @add: a namespace has one more service; returns 0, or an error, which refuses the service
+ * @del: a namespace has one less service
  *
- * Both in process context, serialized by a mutex of IPVS or slb_sched_mutex.
+ * Both in process context, under slb_sched_mutex.
  */
 struct slb_sched_watcher {
 	int	(*add)(struct net *net);

@@ -72,7 +72,7 @@ static __always_inline bool slb_csum_partial(const void *ip,
 /**
  * slb_csum_nested() - true if the checksum of an inner packet may be incomplete
  * @xdp: the frame
- * @pkt: a UDP packet in the frame
+ * @pkt: the packet in the frame; false unless UDP
  *
  * Devices without hardware (veth, tun), and generic XDP, pass frames with a checksum that is to
  * be completed later. XDP cannot see that, and nobody completes checksums of frames from XDP.

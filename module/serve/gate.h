@@ -23,7 +23,8 @@
  * slb_gate_ipv6_off() - true if IPv6 is disabled on this device
  * @dev: the device
  *
- * ipv6_rcv() drops such packets. XDP comes before ipv6_rcv().
+ * ipv6_rcv() drops such packets. Frames in XDP, and packets at a port of the bridge @dev, have
+ * not been there.
  *
  * Context: RCU.
  */

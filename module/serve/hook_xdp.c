@@ -304,8 +304,8 @@ static const struct btf_kfunc_id_set slb_xdp_void_set = {
 static const char *slb_xdp_absence = "not registered";
 
 /* True if the kernel has accepted the module's BTF. Then the kernel refuses a set without a
- * function, and has no other effect. Without BTF, the kernel accepts any set and registers
- * nothing.
+ * function, and has no other effect. If the kernel has dropped the module's BTF, any set is
+ * accepted: nothing is registered, and 0 returned.
  */
 static bool slb_xdp_btf_taken(void)
 {

@@ -33,7 +33,7 @@
  * @used: flows in use: narrow, wide
  * @bytes: memory allocated
  * @swept: duration of the last sweep, in us; longest of all CPUs
- * @bh_off: longest time that kept BHs disabled, in ns
+ * @bh_off: longest time that the last sweep kept BHs disabled, in ns; longest of all CPUs
  */
 struct slb_proc_tables {
 	u64	size[2];

@@ -9,7 +9,7 @@
  *  all others             | process, the seq_file's mutex
  *
  * Only its CPU may access a flow. So a work item on that CPU copies flows for the reader, with
- * BHs disabled for SLB_PROC_FLOWS_CHUNK slots at a time. A read() returns at most a page, and a
+ * BHs disabled for SLB_PROC_FLOWS_CHUNK sets at a time. A read() returns at most a page, and a
  * signal interrupts.
  *
  * A position is a stop of slb_table_walk(), and a slot in its set. A set is copied as a whole,

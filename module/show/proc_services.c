@@ -7,7 +7,8 @@
  *  all             | process; rows of all CPUs, read word by word
  *
  * A service may have a row on each CPU. The first of these CPUs shows the sum. Rows may be added
- * while the file is read, but none is removed: rows of the first read are all shown, once each.
+ * while the file is read, but none is removed: rows that exist at the first read are all shown,
+ * once each.
  * Rows are freed after slb_proc_services_exit(), which waits for readers and lets later reads
  * fail.
  */

@@ -35,7 +35,7 @@
 /* Number of unclaimed packets after which an address is unrelated. */
 #define SLB_ADDRS_UNCLAIMED	32
 
-/* For so long an address that was claimed is not foreign. */
+/* Time for which an address is not unrelated after a claim. */
 #define SLB_ADDRS_CLAIMED	(10 * HZ)
 
 /* Time for which no address is unrelated, after IPVS handled a packet that was passed on. */

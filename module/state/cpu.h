@@ -22,7 +22,7 @@
  * @narrow: narrow flows
  * @wide: wide flows
  * @services: packets of services
- * @tracked: conntrack has tracked packets since the first flow was learned; by @v6 of
+ * @tracked: conntrack has tracked a packet since this CPU was last without flows; by @v6 of
  *	struct slb_pkt
  * @keyless: packets without a key
  * @hints: keys without a flow
@@ -31,7 +31,8 @@
  * @hold: keys whose packets may be between XDP and the hook
  * @verify_key: hash of the key whose next packet the hook must verify, with bit 32 set; or 0
  *
- * @tracked: the sweep of this CPU clears. Other members: this CPU, BH off.
+ * @tracked: slb_learn_packet() sets, slb_sweep_idle() clears, both on this CPU, BH off. Other
+ * members: this CPU, BH off; /proc reads words of tables and @services.
  */
 struct slb_cpu_state {
 	u32			seed;

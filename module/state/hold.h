@@ -4,10 +4,10 @@
  * packets, which would overtake them.
  *
  * A driver runs XDP on many packets, and hands passed packets to the stack in batches, at the
- * latest at the end of this run of the receive softirq. So a key is held until the next run,
- * since XDP passed a packet of the key up, or the slow path made a flow. Without runs (threaded
- * NAPI) the hold lasts up to two slb_flow_ticks(). Keys may collide: a false positive only
- * costs a trip through the netfilter hook.
+ * latest at the end of this run of the receive softirq. So a key is held from the moment when
+ * XDP passes up a packet of the key, or the slow path makes or renews the flow, until the next
+ * run. Without runs (threaded NAPI) the hold lasts up to two slb_flow_ticks(). Keys may
+ * collide: a false positive only costs a trip through the netfilter hook.
  *
  * Not longer, because a held packet extends the hold: across runs, the hold would never end
  * while packets come. Packets that GRO keeps for longer, up to a jiffy with HZ=1000 or

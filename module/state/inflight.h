@@ -23,7 +23,7 @@
  * @priority: skb->priority
  * @bridge: index of the bridge if br_netfilter shows the packet at a port, or 0
  * @routes: slb_ns_routes()
- * @mtu: MTU of the route that the packet was forwarded by, in bytes; 0 if not forwarded
+ * @mtu: MTU of the route that the packet was forwarded by, in bytes; U32_MAX if not forwarded
  * @by: NULL for the receive softirq, otherwise the process
  * @rest: checksum of the bytes behind the headers, if @rest_known
  * @partial: the transport checksum is offloaded

@@ -37,9 +37,11 @@ struct mem_cgroup;
  *	(acquire)
  * @own: the memory of @data; allocated by @work at first use (release), freed with the
  *	namespace; /proc reads (acquire)
- * @want: tables that are needed, SLB_WANT_*; this CPU sets bits
- * @retry: jiffies at which a failed first allocation is retried. Read without a lock; on
- *	32 bit a torn read makes one retry early or late.
+ * @want: tables that are needed, SLB_WANT_*; this CPU, BH off: packets set bits, @work clears
+ *	all when the tables are freed
+ * @retry: jiffies before which this CPU does not run @work early, after a failed allocation
+ *	or slb_sweep_abandon(); @work writes, this CPU reads. On 32 bit a torn read makes
+ *	one retry early or late.
  * @resize: jiffies at which a failed resize is retried; @work writes, this CPU reads. On
  *	32 bit a torn read makes one retry early or late.
  * @grow: jiffies at which a small table may bring a sweep forward again; this CPU, BH off

@@ -184,7 +184,7 @@ static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 /**
  * slb_sweep_enter() - disable BHs to access the flows of a CPU
  * @c: the CPU
- * @anywhere: any CPU may access the flows: their CPU is dead, or no hook runs
+ * @anywhere: any CPU may access the flows: their CPU is dead or abandoned, or no hook runs
  * @since: set to the time
  *
  * Context: process.
