@@ -24,7 +24,7 @@
 	EVENT(HIT, hits, "packets served by a flow")					\
 	EVENT(LEARNED, learned, "flows made of a packet on the slow path")		\
 	EVENT(RENEWED, renewed, "flows proved again by a packet on the slow path")	\
-	EVENT(EVICTED, evicted, "flows that gave way to a new one, or to a smaller table")			\
+	EVENT(EVICTED, evicted, "flows that gave way to a new flow or a smaller table")	\
 	EVENT(ENDED, ended, "flows ended for any other reason")				\
 	EVENT(VERIFIED, verified, "packets compared by net.shadowlb.verify")		\
 	EVENT(DIFFERS, differs, "of these, those with another outcome than the flow's")	\

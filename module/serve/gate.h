@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The gate: checks of the netfilter hook and of XDP before a flow serves a packet. Inline,
+ * The gate: all checks between a packet and its flow, once for both hooks, in one order. Inline,
  * because each hit runs through them.
+ *
+ * Checks that need an skb or a frame are functions of the hook: struct slb_gate_ops, which is
+ * constant, so that the compiler inlines them, too.
  */
 #ifndef _SLB_GATE_H
 #define _SLB_GATE_H
@@ -14,8 +17,10 @@
 #include <net/neighbour.h>
 #include <net/route.h>
 
-#include "flow/rewrite.h"
 #include "ipvs/conntrack.h"
+#include "ipvs/tunnel.h"
+#include "learn/verify.h"
+#include "serve/sync.h"
 #include "state/cpu.h"
 #include "state/valid.h"
 
@@ -34,6 +39,49 @@ static inline bool slb_gate_ipv6_off(const struct net_device *dev)
 
 	return !idev || READ_ONCE(idev->cnf.disable_ipv6);
 }
+
+/**
+ * struct slb_gate - a packet at the gate; part of a structure of the hook
+ * @ns: the namespace
+ * @cpu: state of this CPU
+ * @flow: the packet's flow
+ * @pkt: result of the parser, without a reason
+ * @now: jiffies
+ * @len: length of the packet from its IP header, in bytes
+ * @v6: an IPv6 packet
+ * @partial: the transport checksum is offloaded
+ *
+ * Must not escape: then all members stay in registers.
+ */
+struct slb_gate {
+	struct slb_ns		*ns;
+	struct slb_cpu_state	*cpu;
+	struct slb_flow		*flow;
+	const struct slb_pkt	*pkt;
+	unsigned long		now;
+	u32			len;
+	bool			v6;
+	bool			partial;
+};
+
+/**
+ * struct slb_gate_ops - checks that need an skb or a frame
+ * @reroute: look up an expired route again; true if the flow has a valid route. NULL: that is
+ *	left to the slow path
+ * @match: compare metadata of the packet with the flow; 0 or a reason
+ * @csum: true if only the slow path can handle the packet's checksum
+ * @remcsum: true if GUE's remote checksum offload is possible; NULL: packets are not partial
+ * @leave: check length and egress, with outer headers of @hlen bytes; 0 or a reason
+ * @verify: true if the slow path must verify this packet; net.shadowlb.verify is set
+ */
+struct slb_gate_ops {
+	bool		(*reroute)(const struct slb_gate *g);
+	enum slb_reason	(*match)(const struct slb_gate *g);
+	bool		(*csum)(const struct slb_gate *g);
+	bool		(*remcsum)(const struct slb_gate *g);
+	enum slb_reason	(*leave)(struct slb_gate *g, u32 hlen, u32 mtu);
+	bool		(*verify)(const struct slb_gate *g);
+};
 
 /**
  * slb_gate_flow() - check whether a flow may serve a packet now
@@ -155,6 +203,53 @@ slb_gate_neigh(const struct slb_flow *flow)
 	    neigh_event_send(n, NULL))
 		return NULL;
 	return n;
+}
+
+/**
+ * slb_gate() - check whether the flow of a packet may serve the packet
+ * @g: the packet
+ * @ops: checks of the hook, a constant
+ * @tunnel: set to the flow's tunnel, with SLB_FLOW_TUNNEL
+ *
+ * Checks without side effects come first: slb_sync_take() reserves packets.
+ *
+ * Context: RCU, BH off.
+ * Return: 0, or the reason for the slow path.
+ */
+static __always_inline enum slb_reason slb_gate(struct slb_gate *g,
+						const struct slb_gate_ops *ops,
+						struct slb_tunnel *tunnel)
+{
+	const u8 flags = g->flow->flags;
+	enum slb_reason reason;
+	u32 mtu, hlen = 0;
+
+	reason = slb_gate_flow(g->ns, g->flow, g->pkt, g->now);
+	if (unlikely(reason == SLB_MISS_ROUTE) && ops->reroute && ops->reroute(g))
+		reason = slb_gate_flow(g->ns, g->flow, g->pkt, g->now);
+	if (reason)
+		return reason;
+	reason = ops->match(g);
+	if (reason)
+		return reason;
+	if ((flags & SLB_FLOW_NAT && g->pkt->nocsum && !g->partial) ||
+	    ops->csum(g))
+		return SLB_MISS_CSUM;
+	mtu = slb_gate_mtu(g->flow);
+	if (flags & SLB_FLOW_TUNNEL) {
+		slb_tunnel_init(tunnel, g->flow->conn, g->partial);
+		if (!slb_tunnel_fits(tunnel, g->len, mtu) ||
+		    (ops->remcsum && tunnel->remcsum && !ops->remcsum(g)))
+			return SLB_MISS_MTU;
+		hlen = tunnel->hlen;
+	}
+	reason = ops->leave(g, hlen, mtu);
+	if (reason)
+		return reason;
+	if (slb_sync_take(g->ns, g->cpu, g->flow, g->now))
+		return SLB_MISS_SYNC;
+	return unlikely(READ_ONCE(g->ns->verify)) && ops->verify(g) ?
+	       SLB_MISS_VERIFY : 0;
 }
 
 #endif /* _SLB_GATE_H */

@@ -78,19 +78,21 @@ static noinline bool slb_xdp_csum_wrong(const void *ip, struct slb_pkt pkt)
 	return slb_csum_wrong(ip, &pkt);
 }
 
-/* Is a checksum still to be completed, or, where conntrack would ask, wrong? */
-static __always_inline bool slb_xdp_csum_unfit(const struct slb_ns *ns,
-					       const struct slb_cpu_state *cpu,
-					       const struct slb_frame *f,
-					       const struct slb_pkt *pkt, bool v6)
+/**
+ * struct slb_xdp_gate - a frame at the gate
+ * @g: common part
+ * @f: the frame
+ * @egress: egress of the frame, set by slb_xdp_leave()
+ */
+struct slb_xdp_gate {
+	struct slb_gate		g;
+	const struct slb_frame	*f;
+	struct slb_egress	egress;
+};
+
+static __always_inline struct slb_xdp_gate *slb_xdp_gate(const struct slb_gate *g)
 {
-	if (slb_csum_partial(f->ip, pkt, v6))
-		return true;
-	if (slb_csum_nested(f->xdp, pkt))
-		return pkt->nocsum || slb_xdp_csum_wrong(f->ip, *pkt);
-	return unlikely(READ_ONCE(cpu->tracked[v6])) &&
-	       READ_ONCE(ns->net->ct.sysctl_checksum) &&
-	       slb_xdp_csum_wrong(f->ip, *pkt);
+	return container_of(g, struct slb_xdp_gate, g);
 }
 
 /* noinline: few flows ask for more. A mark or a priority is nothing that a frame has. */
@@ -103,49 +105,100 @@ static noinline bool slb_xdp_extra_fit(const struct slb_cpu_state *cpu,
 	       !slb_gate_inner(extra);
 }
 
+static __always_inline enum slb_reason slb_xdp_match(const struct slb_gate *g)
+{
+	return unlikely(g->flow->flags & SLB_FLOW_EXTRA) &&
+	       !slb_xdp_extra_fit(g->cpu, g->flow) ? SLB_MISS_MARK : 0;
+}
+
+/* True if the checksum is still to be completed, or wrong and conntrack would check. */
+static __always_inline bool slb_xdp_csum(const struct slb_gate *g)
+{
+	const struct slb_frame *f = slb_xdp_gate(g)->f;
+
+	if (slb_csum_partial(f->ip, g->pkt, g->v6))
+		return true;
+	if (slb_csum_nested(f->xdp, g->pkt))
+		return g->pkt->nocsum || slb_xdp_csum_wrong(f->ip, *g->pkt);
+	return unlikely(READ_ONCE(g->cpu->tracked[g->v6])) &&
+	       READ_ONCE(g->ns->net->ct.sysctl_checksum) &&
+	       slb_xdp_csum_wrong(f->ip, *g->pkt);
+}
+
+static __always_inline enum slb_reason slb_xdp_leave(struct slb_gate *g, u32 hlen,
+						     u32 mtu)
+{
+	struct slb_xdp_gate *x = slb_xdp_gate(g);
+	enum slb_reason reason;
+
+	if (g->len + hlen > mtu)
+		return SLB_MISS_MTU;
+	reason = slb_egress_find(&x->egress, x->f, g->flow);
+	if (reason)
+		return reason;
+	/* for redirects, a struct xdp_frame is written at the start of the headroom */
+	return x->f->ip - x->f->xdp->data_hard_start <
+	       hlen + VLAN_ETH_HLEN + sizeof(struct xdp_frame) ? SLB_XDP_ROOM : 0;
+}
+
+static __always_inline bool slb_xdp_verify(const struct slb_gate *g)
+{
+	if (!slb_verify_due(g->ns))
+		return false;
+	slb_verify_ask(g->cpu, g->pkt->hash);
+	return true;
+}
+
+static const struct slb_gate_ops slb_xdp_gate_ops = {
+	.match	= slb_xdp_match,
+	.csum	= slb_xdp_csum,
+	.leave	= slb_xdp_leave,
+	.verify	= slb_xdp_verify,
+};
+
+/* The reason for XDP; the hook counts the reason for the slow path. */
+static enum slb_reason slb_xdp_reason(enum slb_reason reason)
+{
+	switch (reason) {
+	case SLB_MISS_CSUM:
+		return SLB_XDP_CSUM;
+	case SLB_MISS_MTU:
+		return SLB_XDP_MTU;
+	case SLB_XDP_DEVICE:
+	case SLB_XDP_NEIGH:
+	case SLB_XDP_ROOM:
+		return reason;
+	default:
+		return SLB_XDP_FLOW;
+	}
+}
+
 static __always_inline enum slb_reason
 slb_xdp_serve(struct slb_ns *ns, struct slb_cpu_state *cpu, struct slb_flow *flow,
 	      const struct slb_frame *f, const struct slb_pkt *pkt, bool v6,
 	      int *to)
 {
-	struct slb_tunnel e __uninitialized;
-	struct slb_egress egress __uninitialized;
+	struct slb_xdp_gate x __uninitialized;
+	struct slb_tunnel tunnel __uninitialized;
 	struct dst_entry *dst = flow->dst;
 	const u8 flags = flow->flags;
-	unsigned long now = jiffies;
-	u32 mtu, len = pkt->len;
 	enum slb_reason reason;
+	u32 len = pkt->len;
 	void *ip = f->ip;
 	u32 hlen = 0;
 
-	if (slb_gate_flow(ns, flow, pkt, now) ||
-	    (flags & SLB_FLOW_NAT && pkt->nocsum) ||
-	    (unlikely(flags & SLB_FLOW_EXTRA) && !slb_xdp_extra_fit(cpu, flow)))
-		return SLB_XDP_FLOW;
-	if (slb_xdp_csum_unfit(ns, cpu, f, pkt, v6))
-		return SLB_XDP_CSUM;
-	mtu = slb_gate_mtu(flow);
-	if (flags & SLB_FLOW_TUNNEL) {
-		slb_tunnel_init(&e, flow->conn, false);
-		if (!slb_tunnel_fits(&e, len, mtu))
-			return SLB_XDP_MTU;
-		hlen = e.hlen;
-	}
-	if (len + hlen > mtu)
-		return SLB_XDP_MTU;
-	reason = slb_egress_find(&egress, f, flow);
+	x.g.ns = ns;
+	x.g.cpu = cpu;
+	x.g.flow = flow;
+	x.g.pkt = pkt;
+	x.g.now = jiffies;
+	x.g.len = len;
+	x.g.v6 = v6;
+	x.g.partial = false;
+	x.f = f;
+	reason = slb_gate(&x.g, &slb_xdp_gate_ops, &tunnel);
 	if (reason)
-		return reason;
-	/* for redirects, a struct xdp_frame is written at the start of the headroom */
-	if (ip - f->xdp->data_hard_start <
-	    hlen + VLAN_ETH_HLEN + sizeof(struct xdp_frame))
-		return SLB_XDP_ROOM;
-	if (slb_sync_take(ns, cpu, flow, now))
-		return SLB_XDP_FLOW;
-	if (slb_verify_due(ns)) {
-		slb_verify_ask(cpu, pkt->hash);
-		return SLB_XDP_FLOW;
-	}
+		return slb_xdp_reason(reason);
 
 	/* from here on nothing fails */
 	if (trace_slb_hit_enabled())
@@ -153,18 +206,21 @@ slb_xdp_serve(struct slb_ns *ns, struct slb_cpu_state *cpu, struct slb_flow *flo
 	/* the length includes padding behind the packet */
 	slb_snmp_in(ns->net, f->dev, (u32)(f->xdp->data_end - ip), 1, v6,
 		    v6 ? ipv6_get_dsfield(ip) : ((const struct iphdr *)ip)->tos);
-	if (flags & SLB_FLOW_TUNNEL)
-		slb_xdp_tunnel(ns, flow, &e, ip, len, v6);
-	else
+	if (flags & SLB_FLOW_TUNNEL) {
+		hlen = tunnel.hlen;
+		slb_xdp_tunnel(ns, flow, &tunnel, ip, len, v6);
+	} else {
 		slb_xdp_nat(flow, ip, pkt, v6);
+	}
 	ip -= hlen;
-	slb_egress_write(f->xdp, &egress, ip, len + hlen,
+	slb_egress_write(f->xdp, &x.egress, ip, len + hlen,
 			 htons(dst->ops->family == AF_INET6 ? ETH_P_IPV6 :
 							      ETH_P_IP));
 	slb_snmp_out(ns->net, dst, len + hlen, flags & SLB_FLOW_OUT,
 		     flags & SLB_FLOW_TUNNEL);
-	slb_apply_count(ns, cpu, flow, len, now);
-	*to = egress.dev == f->xdp->rxq->dev ? SLB_XDP_BACK : egress.dev->ifindex;
+	slb_apply_count(ns, cpu, flow, len, x.g.now);
+	*to = x.egress.dev == f->xdp->rxq->dev ? SLB_XDP_BACK :
+						 x.egress.dev->ifindex;
 	return 0;
 }
 

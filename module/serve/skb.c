@@ -73,21 +73,38 @@ static noinline enum slb_reason slb_skb_extra_check(const struct slb_extra *extr
 	return slb_gate_inner(extra);
 }
 
-/* May this flow be used now, for this packet? */
-static enum slb_reason slb_skb_check(struct slb_ns *ns,
-				     const struct slb_cpu_state *cpu,
-				     struct slb_flow *flow,
-				     struct sk_buff *skb,
-				     const struct slb_pkt *pkt, unsigned long now)
-{
-	enum slb_reason reason = slb_gate_flow(ns, flow, pkt, now);
+/**
+ * struct slb_skb_gate - an skb at the gate
+ * @g: common part
+ * @skb: the packet
+ * @neigh: next hop, set by slb_skb_leave()
+ */
+struct slb_skb_gate {
+	struct slb_gate		g;
+	struct sk_buff		*skb;
+	struct neighbour	*neigh;
+};
 
-	if (unlikely(reason == SLB_MISS_ROUTE) && slb_reroute(ns, flow, skb))
-		reason = slb_gate_flow(ns, flow, pkt, now);
-	if (reason)
-		return reason;
+static __always_inline struct slb_skb_gate *slb_skb_gate(const struct slb_gate *g)
+{
+	return container_of(g, struct slb_skb_gate, g);
+}
+
+static __always_inline bool slb_skb_reroute(const struct slb_gate *g)
+{
+	return slb_reroute(g->ns, g->flow, slb_skb_gate(g)->skb);
+}
+
+/* Mark, time to live, and conntrack's state of the packet. */
+static __always_inline enum slb_reason slb_skb_match(const struct slb_gate *g)
+{
+	const struct sk_buff *skb = slb_skb_gate(g)->skb;
+	const struct slb_flow *flow = g->flow;
+	enum slb_reason reason;
+
 	if (flow->flags & SLB_FLOW_EXTRA) {
-		reason = slb_skb_extra_check(slb_table_extra(&cpu->wide, flow), skb, pkt);
+		reason = slb_skb_extra_check(slb_table_extra(&g->cpu->wide, flow),
+					     skb, g->pkt);
 		if (reason)
 			return reason;
 	} else if (skb->mark) {
@@ -95,19 +112,49 @@ static enum slb_reason slb_skb_check(struct slb_ns *ns,
 	}
 	/* "notrack" in raw bypasses the entry; in a tunnel, the entry of the inner packet */
 	if (flow->flags & SLB_FLOW_WIDE && skb_get_nfct(skb) &&
-	    (flow->flags & SLB_FLOW_TUNNEL ? slb_cpu_inner(cpu, flow) :
+	    (flow->flags & SLB_FLOW_TUNNEL ? slb_cpu_inner(g->cpu, flow) :
 					     slb_flow6(flow)->ct))
 		return SLB_MISS_META;
-	if (READ_ONCE(cpu->tracked[pkt->v6]) && slb_skb_csum_wrong(ns->net, skb, pkt))
-		return SLB_MISS_CSUM;
 	return 0;
 }
 
-static bool slb_skb_fits(const struct sk_buff *skb, u32 mtu)
+static __always_inline bool slb_skb_csum(const struct slb_gate *g)
 {
-	return skb->len <= mtu ||
-	       (skb_is_gso(skb) && skb_gso_validate_network_len(skb, mtu));
+	return READ_ONCE(g->cpu->tracked[g->v6]) &&
+	       slb_skb_csum_wrong(g->ns->net, slb_skb_gate(g)->skb, g->pkt);
 }
+
+static __always_inline bool slb_skb_remcsum(const struct slb_gate *g)
+{
+	return skb_checksum_start_offset(slb_skb_gate(g)->skb) >= 0;
+}
+
+static __always_inline enum slb_reason slb_skb_leave(struct slb_gate *g, u32 hlen,
+						     u32 mtu)
+{
+	struct slb_skb_gate *s = slb_skb_gate(g);
+
+	if (s->skb->len > mtu - hlen &&
+	    !(skb_is_gso(s->skb) &&
+	      skb_gso_validate_network_len(s->skb, mtu - hlen)))
+		return SLB_MISS_MTU;
+	s->neigh = slb_gate_neigh(g->flow);
+	return s->neigh ? 0 : SLB_MISS_NEIGH;
+}
+
+static __always_inline bool slb_skb_verify(const struct slb_gate *g)
+{
+	return slb_verify_due(g->ns) || slb_verify_take(g->cpu, g->pkt->hash);
+}
+
+static const struct slb_gate_ops slb_skb_gate_ops = {
+	.reroute	= slb_skb_reroute,
+	.match		= slb_skb_match,
+	.csum		= slb_skb_csum,
+	.remcsum	= slb_skb_remcsum,
+	.leave		= slb_skb_leave,
+	.verify		= slb_skb_verify,
+};
 
 /* Make headers writable, and make room for outer and link-layer headers. May move the packet's
  * data.
@@ -264,57 +311,46 @@ enum slb_reason slb_skb_serve(struct slb_ns *ns, struct slb_cpu_state *cpu,
 			      struct slb_flow *flow, struct sk_buff *skb,
 			      const struct slb_pkt *pkt)
 {
-	bool partial = skb->ip_summed == CHECKSUM_PARTIAL;
-	struct slb_tunnel e = { .hlen = 0 };
-	unsigned long now = jiffies;
-	struct neighbour *neigh;
+	struct slb_skb_gate s = {
+		.g = {
+			.ns = ns,
+			.cpu = cpu,
+			.flow = flow,
+			.pkt = pkt,
+			.now = jiffies,
+			.len = skb->len,
+			.v6 = pkt->v6,
+			.partial = skb->ip_summed == CHECKSUM_PARTIAL,
+		},
+		.skb = skb,
+	};
+	struct slb_tunnel tunnel = { .hlen = 0 };
 	struct dst_entry *dst;
 	u8 flags = flow->flags;
 	enum slb_reason reason;
-	u32 len = skb->len;
-	u32 mtu;
 
-	if (flags & SLB_FLOW_NAT && pkt->nocsum && !partial)
-		return SLB_MISS_CSUM;
-	reason = slb_skb_check(ns, cpu, flow, skb, pkt, now);
+	reason = slb_gate(&s.g, &slb_skb_gate_ops, &tunnel);
 	if (reason)
 		return reason;
 	dst = flow->dst;
-	mtu = slb_gate_mtu(flow);
-	if (flags & SLB_FLOW_TUNNEL) {
-		slb_tunnel_init(&e, flow->conn, partial);
-		if (!slb_tunnel_fits(&e, skb->len, mtu) ||
-		    (e.remcsum && skb_checksum_start_offset(skb) < 0))
-			return SLB_MISS_MTU;
-	}
-	if (!slb_skb_fits(skb, mtu - e.hlen))
-		return SLB_MISS_MTU;
-	neigh = slb_gate_neigh(flow);
-	if (!neigh)
-		return SLB_MISS_NEIGH;
-	if (slb_sync_take(ns, cpu, flow, now))
-		return SLB_MISS_SYNC;
-	if (unlikely(READ_ONCE(ns->verify)) &&
-	    (slb_verify_due(ns) || slb_verify_take(cpu, pkt->hash)))
-		return SLB_MISS_VERIFY;
-	if (slb_skb_prepare(skb, pkt->hlen, e.hlen, dst->dev))
+	if (slb_skb_prepare(skb, pkt->hlen, tunnel.hlen, dst->dev))
 		return SLB_MISS_NOMEM;
 
 	/* from here on nothing fails; the packet's data may have moved */
-	trace_slb_hit(flow, len);
+	trace_slb_hit(flow, s.g.len);
 	if (unlikely(slb_skb_bridged(skb)))
 		slb_bridge_pass(ns->net, skb, pkt->v6);
 	if (flags & SLB_FLOW_TUNNEL)
-		slb_skb_tunnel(flow, ns->net, skb, pkt, &e);
+		slb_skb_tunnel(flow, ns->net, skb, pkt, &tunnel);
 	else
-		slb_skb_nat(flow, skb, pkt, partial);
+		slb_skb_nat(flow, skb, pkt, s.g.partial);
 	if (flags & SLB_FLOW_WIDE)
 		skb->mark = slb_flow6(flow)->mark;
 	if (unlikely(flags & SLB_FLOW_EXTRA))
 		slb_skb_extra_apply(slb_table_extra(&cpu->wide, flow), skb);
 	slb_skb_track(skb, flow, READ_ONCE(cpu->tracked[pkt->v6]));
 
-	slb_apply_count(ns, cpu, flow, len, now);
-	slb_skb_send(skb, ns->net, dst, neigh, flags);
+	slb_apply_count(ns, cpu, flow, s.g.len, s.g.now);
+	slb_skb_send(skb, ns->net, dst, s.neigh, flags);
 	return 0;
 }
