@@ -36,6 +36,13 @@ while read -r name; do
 	fi
 done < <(cut -f1 <<<"$list" | grep '^xdp_' | grep -v '^xdp_hits$')
 
+while read -r name; do
+	if ! grep -q "^| \`$name\` |" docs/troubleshoot.md; then
+		echo "docs/troubleshoot.md: $name has no row"
+		rc=1
+	fi
+done < <(cut -f1 <<<"$list" | grep -E '^(miss|skip)_')
+
 while IFS=: read -r file name; do
 	if ! grep -q "^$name	" <<<"$list"; then
 		echo "$file: there is no counter $name"
