@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Events of topologies with extras (extras.py), by dice of their own: what the slow path asks
-at each packet (docs/design.md) changes, and what is done can be undone later."""
+at each packet (docs/contract.md) changes, and what is done can be undone later."""
 import random
 
 from . import rules

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """What happens to a director while traffic goes on, and must hold from the next packet on
-(docs/design.md, Bounds on a stale decision)."""
+(docs/contract.md, Bounds on a stale decision)."""
 from . import nl
 from .pkt import packed
 from .topo import MACS, lladdr

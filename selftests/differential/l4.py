@@ -124,7 +124,7 @@ class Tcp(Conn):
 
     def acknowledge(self, side):
         """What that side has sent, by the other: else conntrack doubts a RST of its, or takes
-        the window for small. It does not where flows have served (docs/design.md)."""
+        the window for small. It does not where flows have served (docs/contract.md)."""
         if not self.topo.conntrack or not self.s:
             return []
         other = self.c if side is self.s else self.s

@@ -188,7 +188,7 @@ def differences(a, b, revived, cpus=False):
     is added again has what its counters lacked when it was removed: IPVS sums them up
     every 2 s, when is chance. So then those of services alone are compared. cpus: packets
     entered on several. A connection whose ports are used again ends later where a flow of
-    another CPU holds it (docs/design.md)."""
+    another CPU holds it (docs/contract.md)."""
     sa, sb = a.stats, b.stats
     if revived:
         sa, sb = services(sa), services(sb)

@@ -108,7 +108,7 @@ class Topology:
         extras.settle(self)
         if self.service == "anyport" and not self.persistent:
             self.persistent = 300
-        # docs/design.md: a removed server's template lasts for longer
+        # docs/contract.md: a removed server's template lasts for longer
         self.nodest = self.nodest and not self.persistent
         self.tunnel = self.method not in ("nat", "dr")
         self.fwmark = 7 if self.service == "fwmark" else 0

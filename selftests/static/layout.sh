@@ -76,7 +76,7 @@ else
 	perl -ne "$names" "${files[@]}" || rc=1
 fi
 
-# Folders of module/ in the order of docs/design.md: each includes itself and those before it.
+# Folders of module/ in the order of docs/architecture.md: each includes itself and those before it.
 folders='sched flow ipvs state learn serve show control'
 rank() { # FOLDER: its place in that order
 	local n=0 folder
@@ -111,4 +111,9 @@ while read -r file; do
 		complain "$file: must know nothing of IPVS, netfilter or XDP:" "$found"
 	fi
 done < <(slb_static_files 'module/flow/*.[ch]')
+# Links between documents lead somewhere.
+while IFS=: read -r file link; do
+	link=${link#*(}
+	[ -e "$(dirname "$file")/${link%%[#)]*}" ] || complain "$file: $link leads nowhere"
+done < <(slb_static_files '*.md' | xargs grep -HoE '\]\([^):#]+[#)]')
 exit $rc

@@ -7,7 +7,7 @@
 #
 # Several services with the same real servers and ports, and clients that use a port of
 # theirs for all of them. IPVS answers from the service of the newest connection: so it
-# does with flows. All that a packet meets is on one CPU here; between CPUs docs/design.md
+# does with flows. All that a packet meets is on one CPU here; between CPUs docs/contract.md
 # allows a lease.
 
 set -u

@@ -3,7 +3,7 @@
 # slb-kernels: uml
 # slb-timeout: 600
 #
-# How long a stale decision is used (docs/design.md, Bounds on a stale decision): under
+# How long a stale decision is used (docs/contract.md, Bounds on a stale decision): under
 # load, each event SLB_REPEAT times. differential/coherence.py is the test itself,
 # differential/rows.py has the events.
 #
