@@ -2,8 +2,8 @@
 /*
  * /proc/net/stat/shadowlb: the counters of a namespace, a row for each CPU.
  *
- * Names in the first row, hexadecimal numbers in the others: the form that
- * lnstat(8) reads.
+ * Names in the first row, hexadecimal numbers in the others, as of other files there. lnstat(8)
+ * reads no more than 32 columns.
  */
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>

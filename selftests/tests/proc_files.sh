@@ -120,6 +120,10 @@ slb_see_packets() {
 		return
 	fi
 	slb_same 'packets of all flows are the hits' "$sum" "$hits"
+	# the command of the README that sums up the CPUs
+	sum=$(sed -n '/^    perl -lane/,/shadowlb$/p' "$SLB_SRC/README.md")
+	slb_same "README's sum of hits" "$(slb_in dir bash -c "$sum" | sed -n 's/^hits //p')" \
+		"$(slb_stat dir hits)"
 	slb_same "ipvsadm's packets are those of flows and the misses" \
 		"$(slb_ipvs_packets)" $(($(slb_flow_packets) + $(slb_missed)))
 }
