@@ -54,16 +54,16 @@ static int slb_netns_init_one(struct net *net)
 		goto err_sweep;
 	err = slb_proc_init(net);
 	if (err)
-		goto err_stats;
+		goto err_stat;
 	err = slb_proc_flows_init(net);
 	if (err)
-		goto err_show;
+		goto err_proc;
 	err = slb_proc_services_init(net);
 	if (err)
-		goto err_list;
+		goto err_flows;
 	err = slb_sysctl_init(ns);
 	if (err)
-		goto err_why;
+		goto err_services;
 	err = slb_scope_init(ns);
 	if (err)
 		goto err_sysctl;
@@ -71,13 +71,13 @@ static int slb_netns_init_one(struct net *net)
 
 err_sysctl:
 	slb_sysctl_exit(ns);
-err_why:
+err_services:
 	slb_proc_services_exit(net);
-err_list:
+err_flows:
 	slb_proc_flows_exit(net);
-err_show:
+err_proc:
 	slb_proc_exit(net);
-err_stats:
+err_stat:
 	slb_proc_stat_exit(net);
 err_sweep:
 	mutex_lock(&slb_netns_mutex);

@@ -4,7 +4,7 @@
 # slb-also: newest
 # slb-timeout: 900
 #
-# Rung 2 on a network of veth pairs, native and generic: it serves what the hook has had
+# XDP on a network of veth pairs, native and generic: it serves what the hook has had
 # learned, leaves the rest to the hook and says why, and is safe to misuse.
 
 set -u
