@@ -230,7 +230,8 @@ static bool slb_derive_nat(struct slb_derived *p, struct sk_buff *skb)
 			  slb_derive_nat4(p, seen)) ||
 	    slb_inflight_rest(skb, rec->pkt.hlen) != rec->rest)
 		return false;
-	return !(p->flags & SLB_FLOW_NAT) || !rec->pkt.nocsum || rec->partial;
+	/* a missing checksum: IPVS and conntrack's NAT each have their own rule */
+	return !(p->flags & SLB_FLOW_NAT) || !rec->pkt.nocsum;
 }
 
 /* Derive the action with a tunnel: a decremented inner time to live, and IPVS's outer headers.

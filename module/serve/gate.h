@@ -232,8 +232,7 @@ static __always_inline enum slb_reason slb_gate(struct slb_gate *g,
 	reason = ops->match(g);
 	if (reason)
 		return reason;
-	if ((flags & SLB_FLOW_NAT && g->pkt->nocsum && !g->partial) ||
-	    ops->csum(g))
+	if ((flags & SLB_FLOW_NAT && g->pkt->nocsum) || ops->csum(g))
 		return SLB_MISS_CSUM;
 	mtu = slb_gate_mtu(g->flow);
 	if (flags & SLB_FLOW_TUNNEL) {
