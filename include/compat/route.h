@@ -7,6 +7,21 @@
 #include <net/net_namespace.h>
 
 /**
+ * slb_net_rules6() - true if there are IPv6 routing policy rules
+ * @net: the namespace
+ *
+ * Context: any.
+ */
+static inline bool slb_net_rules6(const struct net *net)
+{
+#ifdef CONFIG_IPV6_MULTIPLE_TABLES
+	return READ_ONCE(net->ipv6.fib6_has_custom_rules);
+#else
+	return false;
+#endif
+}
+
+/**
  * slb_net_policies() - true if more than the main routes may decide about a packet
  * @net: the namespace
  *
@@ -32,11 +47,7 @@ static inline bool slb_net_policies(const struct net *net)
 	if (READ_ONCE(net->ipv4.fib_has_custom_rules))
 		return true;
 #endif
-#ifdef CONFIG_IPV6_MULTIPLE_TABLES
-	if (READ_ONCE(net->ipv6.fib6_has_custom_rules))
-		return true;
-#endif
-	return false;
+	return slb_net_rules6(net);
 }
 
 #endif /* _SLB_COMPAT_ROUTE_H */

@@ -237,17 +237,20 @@ struct slb_flow_stats {
  * @SLB_EXTRA_PRIORITY: @priority
  * @SLB_EXTRA_TOS: @tos
  * @SLB_EXTRA_TTL: @ttl_in and @ttl_out
+ * @SLB_EXTRA_LABEL: @label
  */
 enum slb_extra_how {
 	SLB_EXTRA_PRIORITY	= 1 << 0,
 	SLB_EXTRA_TOS		= 1 << 1,
 	SLB_EXTRA_TTL		= 1 << 2,
+	SLB_EXTRA_LABEL		= 1 << 3,
 };
 
 /**
  * struct slb_extra - rare parts of a wide flow's key and action
  * @stats: statistics; @stats.mark is the mark of packets at ingress
  * @inner: conntrack entry of a connection in a tunnel, with a reference, or NULL
+ * @label: flow label at ingress
  * @priority: skb->priority at egress
  * @tos: type of service or traffic class at egress, less the ECN bits
  * @ttl_in: time to live at ingress
@@ -255,11 +258,13 @@ enum slb_extra_how {
  * @how: enum slb_extra_how
  *
  * Begins with the statistics of a wide flow. Only with SLB_FLOW_EXTRA a hit touches this.
- * Rules of the slow path set priority, type of service and time to live at egress.
+ * Rules of the slow path set priority, type of service and time to live at egress. The kernel
+ * may choose a route by the flow label.
  */
 struct slb_extra {
 	struct slb_flow_stats	stats;
 	struct nf_conn		*inner;
+	__be32			label;
 	u32			priority;
 	u8			tos;
 	u8			ttl_in;

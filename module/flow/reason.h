@@ -37,7 +37,7 @@
 	MISS(FLAGS, flags, "TCP SYN, FIN, RST, no ACK; SCTP chunks that change state")	\
 	MISS(TTL, ttl, "time to live ends here, or differs where a rule sets it")	\
 	MISS(MTU, mtu, "longer than the path takes")					\
-	TEACH(TOS, tos, "another type of service than the flow was proved with")	\
+	TEACH(TOS, tos, "another type of service or flow label than the flow was proved with") \
 	TEACH(MARK, mark, "another packet mark than the flow was proved with")		\
 	MISS(CSUM, csum, "checksum that IPVS would compute, or wrong with conntrack")	\
 	MISS(HOST, host, "link-layer broadcast or multicast, or for another host")	\

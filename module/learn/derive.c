@@ -21,10 +21,13 @@
 #include <net/udp.h>
 #include <net/xfrm.h>
 
+#include <compat/route.h>
+
 #include "flow/rewrite.h"
 #include "ipvs/conntrack.h"
 #include "ipvs/tunnel.h"
 #include "learn/derive.h"
+#include "state/valid.h"
 
 /* True if the packet was neither rerouted nor put together from fragments, by the control block
  * of the packet's family. In a tunnel, that block is a remainder of the inner packet.
@@ -78,7 +81,22 @@ static bool slb_derive_egress_fit(struct slb_ns *ns, const struct slb_derived *p
 	return p->flags & SLB_FLOW_TUNNEL || slb_derive_cb_fit(skb, p->rec->pkt.v6);
 }
 
-/* Derive the action besides headers: MTU, marks, and a priority that a rule may have set. */
+/* True if the kernel may choose another route for another flow label: by a policy rule, or
+ * among the routes of a multipath. IPVS keeps its own routes to real servers.
+ */
+static bool slb_derive_by_label(const struct slb_ns *ns, const struct slb_derived *p)
+{
+	const struct dst_entry *dst = p->dst;
+
+	return p->rec->pkt.v6 &&
+	       (slb_net_rules6(ns->net) || p->rec->multipath ||
+		(!(p->flags & SLB_FLOW_TUNNEL) && (p->flags & SLB_FLOW_OUT || p->ct) &&
+		 dst->ops->family == AF_INET6 && slb_valid_multipath6(dst)));
+}
+
+/* Derive the action besides headers: MTU, marks, a priority that a rule may have set, and a
+ * flow label that decides.
+ */
 static void slb_derive_meta(struct slb_ns *ns, struct slb_derived *p,
 			    const struct sk_buff *skb)
 {
@@ -103,6 +121,10 @@ static void slb_derive_meta(struct slb_ns *ns, struct slb_derived *p,
 	if (skb->priority != priority) {
 		p->extra.priority = skb->priority;
 		p->extra.how |= SLB_EXTRA_PRIORITY;
+	}
+	if (slb_derive_by_label(ns, p)) {
+		p->extra.label = ip6_flowlabel((const struct ipv6hdr *)rec->head);
+		p->extra.how |= SLB_EXTRA_LABEL;
 	}
 	if (rec->mark || p->extra.how)
 		p->flags |= SLB_FLOW_EXTRA;

@@ -82,6 +82,7 @@ static void slb_learn_write(const struct slb_cpu_state *cpu, struct slb_flow *fl
 		extra = slb_table_extra(&cpu->wide, flow);
 		extra->stats.mark = p->extra.stats.mark;
 		extra->inner = p->extra.inner;
+		extra->label = p->extra.label;
 		extra->priority = p->extra.priority;
 		extra->tos = p->extra.tos;
 		extra->ttl_in = p->extra.ttl_in;

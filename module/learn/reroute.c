@@ -80,14 +80,6 @@ static bool slb_reroute_fit(struct net *net, const struct slb_flow *flow,
 	       !slb_net_policies(net);
 }
 
-static bool slb_reroute_multipath6(const struct dst_entry *dst)
-{
-	const struct fib6_info *from;
-
-	from = rcu_dereference(container_of(dst, const struct rt6_info, dst)->from);
-	return !from || from->nh || READ_ONCE(from->fib6_nsiblings);
-}
-
 /* Set the route that ip_rcv_finish() would set. */
 static bool slb_reroute_input4(struct sk_buff *skb, bool *local)
 {
@@ -128,7 +120,7 @@ static bool slb_reroute_input6(struct net *net, struct sk_buff *skb, bool *local
 	rt = container_of(dst, const struct rt6_info, dst);
 	if (dst->error || dst->lwtstate ||
 	    rt->rt6i_flags & (RTF_REJECT | RTF_ANYCAST) ||
-	    slb_reroute_multipath6(dst))
+	    slb_valid_multipath6(dst))
 		return false;
 	*local = rt->rt6i_flags & RTF_LOCAL;
 	return true;
@@ -156,7 +148,7 @@ static struct dst_entry *slb_reroute_output(struct net *net,
 		fl6.saddr = act.saddr.in6;
 		fl6.flowi6_uid = sock_net_uid(net, NULL);
 		dst = ip6_route_output(net, NULL, &fl6);
-		if (!dst->error && !slb_reroute_multipath6(dst))
+		if (!dst->error && !slb_valid_multipath6(dst))
 			return dst;
 		dst_release(dst);
 		return NULL;

@@ -33,7 +33,7 @@ static bool slb_verify_tracked(const struct slb_cpu_state *cpu,
 static bool slb_verify_extra_equal(const struct slb_extra *a, const struct slb_extra *b)
 {
 	return a->stats.mark == b->stats.mark && a->how == b->how &&
-	       a->inner == b->inner &&
+	       a->inner == b->inner && a->label == b->label &&
 	       a->priority == b->priority && a->tos == b->tos &&
 	       a->ttl_in == b->ttl_in && a->ttl_out == b->ttl_out;
 }

@@ -120,14 +120,20 @@ slb_gate_flow(const struct slb_ns *ns, const struct slb_flow *flow,
 }
 
 /**
- * slb_gate_inner() - check the conntrack entry of a connection inside a tunnel
+ * slb_gate_extra() - check rare parts of a flow that both hooks know
  * @extra: rare parts of the flow
+ * @data: the packet, from its IP header
+ *
+ * Checks the flow label, and the conntrack entry of a connection inside a tunnel.
  *
  * Context: RCU, the flow is the caller's.
  * Return: 0, or the reason for the slow path.
  */
-static inline enum slb_reason slb_gate_inner(const struct slb_extra *extra)
+static inline enum slb_reason slb_gate_extra(const struct slb_extra *extra,
+					     const void *data)
 {
+	if (extra->how & SLB_EXTRA_LABEL && extra->label != ip6_flowlabel(data))
+		return SLB_MISS_TOS;
 	if (!extra->inner)
 		return 0;
 	if (!slb_ct_alive(extra->inner))

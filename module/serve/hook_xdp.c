@@ -96,19 +96,18 @@ static __always_inline struct slb_xdp_gate *slb_xdp_gate(const struct slb_gate *
 }
 
 /* noinline: few flows ask for more. A mark or a priority is nothing that a frame has. */
-static noinline bool slb_xdp_extra_fit(const struct slb_cpu_state *cpu,
-				       const struct slb_flow *flow)
+static noinline enum slb_reason slb_xdp_extra_check(const struct slb_gate *g)
 {
-	const struct slb_extra *extra = slb_table_extra(&cpu->wide, flow);
+	const struct slb_extra *extra = slb_table_extra(&g->cpu->wide, g->flow);
 
-	return !extra->stats.mark && !extra->how &&
-	       !slb_gate_inner(extra);
+	if (extra->stats.mark || extra->how & ~SLB_EXTRA_LABEL)
+		return SLB_MISS_MARK;
+	return slb_gate_extra(extra, slb_xdp_gate(g)->f->ip);
 }
 
 static __always_inline enum slb_reason slb_xdp_match(const struct slb_gate *g)
 {
-	return unlikely(g->flow->flags & SLB_FLOW_EXTRA) &&
-	       !slb_xdp_extra_fit(g->cpu, g->flow) ? SLB_MISS_MARK : 0;
+	return unlikely(g->flow->flags & SLB_FLOW_EXTRA) ? slb_xdp_extra_check(g) : 0;
 }
 
 /* True if the checksum is still to be completed, or wrong and conntrack would check. */

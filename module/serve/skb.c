@@ -70,7 +70,7 @@ static noinline enum slb_reason slb_skb_extra_check(const struct slb_extra *extr
 	if (extra->how & SLB_EXTRA_TTL &&
 	    slb_rewrite_hop_limit(skb_network_header(skb), pkt->v6) != extra->ttl_in)
 		return SLB_MISS_TTL;
-	return slb_gate_inner(extra);
+	return slb_gate_extra(extra, skb_network_header(skb));
 }
 
 /**

@@ -25,6 +25,7 @@
 
 #include "state/inflight.h"
 #include "state/ns.h"
+#include "state/valid.h"
 
 static u32 slb_inflight_index(const struct sk_buff *skb)
 {
@@ -83,6 +84,7 @@ struct slb_record *slb_inflight_add(struct slb_inflight *inf, struct net *net,
 	rec->bridge = slb_skb_bridged(skb) ? skb->dev->ifindex : 0;
 	rec->routes = slb_ns_routes(net);
 	rec->mtu = U32_MAX;
+	rec->multipath = false;
 	rec->by = slb_inflight_by();
 	rec->partial = skb->ip_summed == CHECKSUM_PARTIAL;
 	rec->untracked = skb_get_nfct(skb);
@@ -92,7 +94,7 @@ struct slb_record *slb_inflight_add(struct slb_inflight *inf, struct net *net,
 }
 
 /**
- * slb_inflight_forward() - record the MTU of the route that a packet is forwarded by
+ * slb_inflight_forward() - record the route that a packet is forwarded by
  * @inf: records of this CPU
  * @skb: the packet
  * @v6: an IPv6 packet
@@ -112,7 +114,8 @@ void slb_inflight_forward(struct slb_inflight *inf, const struct sk_buff *skb,
 		return;
 	dst = skb_dst(skb);
 	rec->mtu = v6 ? ip6_dst_mtu_maybe_forward(dst, true) :
-			     ip_dst_mtu_maybe_forward(dst, true);
+			ip_dst_mtu_maybe_forward(dst, true);
+	rec->multipath = v6 && slb_valid_multipath6(dst);
 }
 
 /**

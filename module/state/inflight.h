@@ -28,6 +28,7 @@
  * @rest: checksum of the bytes behind the headers, if @rest_known
  * @partial: the transport checksum is offloaded
  * @untracked: conntrack must not see the packet ("notrack" in raw)
+ * @multipath: forwarded by an IPv6 route that may be one of several
  * @rest_known: @rest is valid
  * @reason: why no flow served the packet, enum slb_reason
  * @learnable: a flow may be learned or renewed from this packet; all members are valid.
@@ -47,6 +48,7 @@ struct slb_record {
 	u32			rest;
 	bool			partial;
 	bool			untracked;
+	bool			multipath;
 	bool			rest_known;
 	u8			reason;
 	bool			learnable;

@@ -34,6 +34,20 @@ static inline bool slb_valid_dst(const struct slb_flow *flow)
 }
 
 /**
+ * slb_valid_multipath6() - true if this IPv6 route may be one of several, chosen by flow label
+ * @dst: the route
+ *
+ * Context: RCU.
+ */
+static inline bool slb_valid_multipath6(const struct dst_entry *dst)
+{
+	const struct fib6_info *from;
+
+	from = rcu_dereference(container_of(dst, const struct rt6_info, dst)->from);
+	return !from || from->nh || READ_ONCE(from->fib6_nsiblings);
+}
+
+/**
  * slb_valid_lease() - true if a flow needs not be proved again yet
  * @ns: the namespace
  * @flow: the flow

@@ -74,6 +74,7 @@ class Trace:
         self.payload = self.rnd.randbytes(66000)
         # by dice of its own, see extras.py
         self.dice = random.Random(topo.seed * 69621 + 3)
+        self.relabel = random.Random(topo.seed * 16807 + 7)
         self.often = ["options"] * topo.ext + ["inner"] * topo.inner
         for i in range(topo.conns):
             self.conns.append(self.connection(i))
@@ -158,6 +159,9 @@ class Trace:
             kind = 0 if ext & 1 else 60
             segment = bytes((proto, 0, 1, 4, 0, 0, 0, 0)) + segment
             proto = kind
+        # as a sender does that tries another path
+        if self.topo.multipath and self.relabel.random() < .1:
+            conn.flow_label = self.relabel.choice((0, 0x12345, 0xabcde))
         packet = ip6(side.src, side.dst, proto, segment, ttl, tos,
                      conn.flow_label, len(segment) + 8 if bad_ip else None)
         pieces = fragments6(packet, cuts, side.ident) if cuts else [packet]
