@@ -87,10 +87,14 @@ bool slb_verify(struct slb_ns *ns, const struct slb_cpu_state *cpu,
 		enum slb_reason reason)
 {
 	switch (reason) {
+	case SLB_SKIP_CONNTRACK:
+		/* conntrack tracks other packets since: nothing proves the flow, and it is right */
+		if (!p->ct && !(flow->flags & SLB_FLOW_WIDE && slb_flow6(flow)->ct))
+			return true;
+		break;
 	case 0:
 	case SLB_SKIP_CHANGED:
 	case SLB_SKIP_EGRESS:
-	case SLB_SKIP_CONNTRACK:
 		break;
 	default:
 		/* the connection has changed since, and the flow ends */

@@ -159,17 +159,20 @@ START = time.monotonic()
 
 
 def rows(form, table):
-    """Prints them. Returns those of which too little was served."""
-    missing = []
+    """Prints them. Returns those of which too little was served; few rows have enough packets
+    alone, so also those of a method, family and protocol together."""
+    groups = {}
     for key in sorted(table):
         n, shots, fair, hits, must = table[key]
-        share = 100 * hits / fair if fair else 0
-        if must and fair >= expect.FAIR and share < expect.SHARE:
-            missing.append(" ".join(key))
         print("# %s %6d %7d %7d %7s %s" %
-              (form % key, n, shots, fair, "%.1f%%" % share if fair else "-",
+              (form % key, n, shots, fair, "%.1f%%" % (100 * hits / fair) if fair else "-",
                "must" if must else ""))
-    return missing
+        for group in {key, key[:3]} if must else ():
+            sums = groups.setdefault(" ".join(group), [0, 0])
+            sums[0] += fair
+            sums[1] += hits
+    return [name for name, (fair, hits) in groups.items()
+            if fair >= expect.FAIR and 100 * hits / fair < expect.SHARE]
 
 
 def main():

@@ -14,6 +14,7 @@ class Changes:
         self.topo = topo
         self.rnd = random.Random(topo.seed * 48271 + 5)
         self.undo = []                  # events
+        self.failed = set()             # neighbours that were dead once
         self.names = []
         if topo.multipath:
             self.names += ["dead"] * 3 + ["stale"]
@@ -60,13 +61,20 @@ class Changes:
         """Packets to it wait until it is back, or take the other leg of an IPv4 route: at once.
         They come back a lease later."""
         where = self.neighbour()
-        leg = self.topo.fam == 4 and self.topo.multipath
+        self.failed.add(where)
         self.undo.append(Event("neighbour-back", ip=self.is_now(where, "permanent"),
-                               rest=(self.topo.lease + LATE) * leg))
+                               rest=self.back(where)))
         return Event("neighbour-dead", ip=self.is_now(where, "failed"))
 
+    def back(self, where):
+        """How long packets may take the other leg of an IPv4 route when this neighbour is back."""
+        leg = self.topo.fam == 4 and self.topo.multipath and where in self.failed
+        return (self.topo.lease + LATE) * leg
+
     def stale(self):
-        return Event("neighbour-stale", ip=self.is_now(self.neighbour(), "stale"))
+        """Back, too, if it was dead."""
+        where = self.neighbour()
+        return Event("neighbour-stale", ip=self.is_now(where, "stale"), rest=self.back(where))
 
     # --- routing ---
 

@@ -45,10 +45,11 @@ NEVER = (("conntrack", "sctp"), ("ct-rules", "sctp", "nat"), ("conntrack", "notr
 
 # Of the plain packets of open connections, how many flows must serve, in percent; of fewer
 # than FAIR one connection may be most. A trace lasts for less than a second, and a port that
-# is used again, or could not be learned once, is not tried again for one: 70 to 100 % are
-# seen, and none of what is not served. tests/methods.sh wants more, of longer connections.
+# is used again, or could not be learned once, is not tried again for one: 65 to 100 % are
+# seen, 48 of 457 packets, and none of what is not served. tests/forwarding_methods.sh wants more,
+# of longer connections.
 SHARE = 60
-FAIR = 200
+FAIR = 500
 
 
 def serves(features, also):

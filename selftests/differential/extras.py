@@ -92,7 +92,10 @@ def settle(topo):
         topo.lease = 1
     topo.ext = "ext" in have
     topo.batch = topo.batch or topo.ext
-    if "notrack" not in have or topo.xdp:       # which comes before rules
+    # XDP comes before rules; and an answer that is not tracked is not translated back, so that
+    # the director resets the connection
+    snat = topo.snat and topo.conntrack and topo.method == "nat"
+    if "notrack" not in have or topo.xdp or snat:
         topo.notrack = ""
     topo.inner = "inner" in have
     if topo.xdp:                                # leaves ports to the hook

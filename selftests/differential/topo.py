@@ -215,10 +215,12 @@ class Topology:
                     "route add default via fd00:1::fd dev c0 table 90"]
         return "\n".join(out) + "\n"
 
-    def bridges(self):
+    def bridges(self, director):
         """Inside the namespace. A port takes what the bridge sends, as long as that may be, and what
-        came by itself."""
+        came by itself. It has no address, and sends nothing for itself: its bridge would not
+        count that."""
         nl.ip("".join("link add %s type bridge mcast_snooping 0\n" % dev for dev in MACS))
+        director.sysctl({"ipv6/conf/%s/disable_ipv6" % self.port(dev): 1 for dev in MACS})
         for line in ("master %s mtu 9216 up", "hairpin on"):
             nl.ip("".join("link set %s %s\n" % (self.port(dev), line.replace("%s", dev))
                           for dev in MACS))
@@ -332,7 +334,7 @@ class Topology:
                 if not self.gro:
                     director.gro_off(self.port(dev))
             if self.bridged:
-                self.bridges()
+                self.bridges(director)
             nl.ip(self.ip_batch())
             director.sysctl(self.device_sysctls())
             nft = rules.table(self)

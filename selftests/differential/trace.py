@@ -207,6 +207,9 @@ class Trace:
             return self.echo(conn)
         if name == "bad-csum" and t.ct_rules or t.snat and name in UNTRACKED:
             name = "df"
+        # masquerading ends the connection of a frame that leaves by another device: its own port
+        if t.bridged and t.snat == "masquerade" and name in ("otherhost", "broadcast"):
+            name = "df"
         if name in ("icmp-client", "icmp-server"):
             return self.error(conn, name == "icmp-server")
         if name == "stranger":
