@@ -144,7 +144,8 @@ profile() {
 		sleep 1
 	done
 	(
-		printf 'singlestep on\nlog exec,nochain\n'
+		# one instruction a block: QEMU 8.1 has renamed the command
+		printf 'singlestep on\none-insn-per-tb on\nlog exec,nochain\n'
 		sleep 2
 		printf 'log none\nquit\n'
 		sleep 1
