@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
-# slb-also: 6.12 smp
+# slb-also: smp
+# slb-long: 6.12
 # slb-timeout: 300
 #
 # Bridges with br_netfilter, which shows frames to the rules of IP at their port, as on a node whose

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: uml smp
+# slb-also: smp
+# slb-long: uml
 # slb-timeout: 600
 #
 # The devices and routes that directors have: every kind of device towards the clients

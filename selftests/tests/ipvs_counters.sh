@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: uml smp
+# slb-also: smp
+# slb-long: uml
 # slb-rows: stock
 # slb-timeout: 480
 #

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: uml smp
+# slb-also: smp
+# slb-long: uml
 # slb-timeout: 1200
 #
 # Namespaces that end with flows in them, 300 times (SLB_NAMESPACES), then the

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: uml smp
+# slb-also: smp
+# slb-long: uml
 # slb-timeout: 900
 #
 # Two directors, of which the master sends connection sync messages while flows serve: the

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 newest
+# slb-also: newest
+# slb-long: 6.12
 # slb-timeout: 900
 #
 # The differential test with XDP at each device, native and generic: packet for packet what
