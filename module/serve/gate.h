@@ -85,10 +85,8 @@ struct slb_gate_ops {
 
 /**
  * slb_gate_flow() - check whether a flow may serve a packet now
- * @ns: the namespace
- * @flow: the flow
- * @pkt: a packet of the flow
- * @now: jiffies
+ * @g: the packet
+ * @ops: checks of the hook, a constant
  *
  * Checks connection, real server, lease, type of service, route and conntrack entry. The
  * caller checks mark, rare parts, checksum, length, neighbour, sync messages and verification.
@@ -97,9 +95,10 @@ struct slb_gate_ops {
  * Return: 0, or the reason for the slow path.
  */
 static __always_inline enum slb_reason
-slb_gate_flow(const struct slb_ns *ns, const struct slb_flow *flow,
-	      const struct slb_pkt *pkt, unsigned long now)
+slb_gate_flow(const struct slb_gate *g, const struct slb_gate_ops *ops)
 {
+	const struct slb_flow *flow = g->flow;
+	const struct slb_pkt *pkt = g->pkt;
 	const struct ip_vs_conn *cp = flow->conn;
 	const struct nf_conn *ct;
 
@@ -107,11 +106,12 @@ slb_gate_flow(const struct slb_ns *ns, const struct slb_flow *flow,
 		return SLB_MISS_STATE;
 	if (!slb_dest_available(cp->dest))
 		return SLB_MISS_SERVER;
-	if (flow->flags & SLB_FLOW_SUSPENDED || !slb_valid_lease(ns, flow, now))
+	if (flow->flags & SLB_FLOW_SUSPENDED || !slb_valid_lease(g->ns, flow, g->now))
 		return SLB_MISS_LEASE;
 	if (flow->tos != pkt->tos || !(flow->ecn & pkt->ecn))
 		return SLB_MISS_TOS;
-	if (!slb_valid_route(ns, flow))
+	if (unlikely(!slb_valid_route(g->ns, flow)) &&
+	    !(ops->reroute && ops->reroute(g)))
 		return SLB_MISS_ROUTE;
 	ct = flow->flags & SLB_FLOW_WIDE ? slb_flow6(flow)->ct : NULL;
 	if (ct && !slb_ct_alive(ct))
@@ -230,9 +230,7 @@ static __always_inline enum slb_reason slb_gate(struct slb_gate *g,
 	enum slb_reason reason;
 	u32 mtu, hlen = 0;
 
-	reason = slb_gate_flow(g->ns, g->flow, g->pkt, g->now);
-	if (unlikely(reason == SLB_MISS_ROUTE) && ops->reroute && ops->reroute(g))
-		reason = slb_gate_flow(g->ns, g->flow, g->pkt, g->now);
+	reason = slb_gate_flow(g, ops);
 	if (reason)
 		return reason;
 	reason = ops->match(g);

@@ -117,6 +117,27 @@ static void slb_nf_suspend(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	flow->flags |= SLB_FLOW_SUSPENDED;
 }
 
+/* Record a packet that goes to the slow path, and end or suspend its flow. Each packet comes here
+ * that has been parsed and is not served.
+ */
+static noinline unsigned int slb_nf_slow(struct slb_ns *ns, struct slb_cpu_state *cpu,
+					 struct slb_flow *flow, struct sk_buff *skb,
+					 const struct slb_pkt *pkt,
+					 struct slb_addr_pair pair, enum slb_reason reason)
+{
+	const void *data = skb_network_header(skb);
+
+	if (flow)
+		slb_nf_suspend(ns, cpu, flow, pkt, reason);
+	else if (cpu && slb_pkt_keyless(pkt, reason))
+		slb_keyless_record(&cpu->keyless, data, ip_hdr(skb)->version == 6);
+	if (cpu)
+		slb_learn_record(ns, cpu, skb, pkt, pair, reason);
+	slb_ns_count(ns, reason);
+	trace_slb_miss(skb, reason);
+	return NF_ACCEPT;
+}
+
 static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 				       const struct nf_hook_state *state)
 {
@@ -163,15 +184,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		reason = SLB_MISS_NONE;
 	}
 
-	if (flow)
-		slb_nf_suspend(ns, cpu, flow, &pkt, reason);
-	else if (cpu && slb_pkt_keyless(&pkt, reason))
-		slb_keyless_record(&cpu->keyless, skb_network_header(skb), v6);
-	if (cpu)
-		slb_learn_record(ns, cpu, skb, &pkt, pair, reason);
-	slb_ns_count(ns, reason);
-	trace_slb_miss(skb, reason);
-	return NF_ACCEPT;
+	return slb_nf_slow(ns, cpu, flow, skb, &pkt, pair, reason);
 }
 
 static unsigned int slb_nf_forward(void *priv, struct sk_buff *skb,

@@ -219,9 +219,9 @@ static void slb_skb_nat(const struct slb_flow *flow, struct sk_buff *skb,
 		skb->priority = rt_tos2priority(ip_hdr(skb)->tos);
 }
 
-static void slb_skb_tunnel(const struct slb_flow *flow, struct net *net,
-			   struct sk_buff *skb, const struct slb_pkt *pkt,
-			   const struct slb_tunnel *e)
+static __always_inline void
+slb_skb_tunnel(const struct slb_flow *flow, struct net *net, struct sk_buff *skb,
+	       const struct slb_pkt *pkt, const struct slb_tunnel *e)
 {
 	union slb_addr saddr, daddr;
 

@@ -76,8 +76,8 @@ static __always_inline bool slb_valid_lease(const struct slb_ns *ns,
  *
  * Context: RCU, the flow is the caller's.
  */
-static inline bool slb_valid_route(const struct slb_ns *ns,
-				   const struct slb_flow *flow)
+static __always_inline bool slb_valid_route(const struct slb_ns *ns,
+					    const struct slb_flow *flow)
 {
 	const struct slb_flow6 *f6;
 	bool v6;
