@@ -48,7 +48,7 @@ slb_install_module() {
 slb_header() {
 	local value
 
-	value=$(sed -n "2,6s/^# slb-$2: *//p" "$1")
+	value=$(sed -n "2,7s/^# slb-$2: *//p" "$1")
 	[ "$2" != timeout ] || value=${SLB_TIMEOUT:-$((${value:-$3} * 3))}
 	printf '%s\n' "${value:-$3}"
 }
