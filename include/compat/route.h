@@ -7,7 +7,7 @@
 #include <net/net_namespace.h>
 
 /**
- * slb_net_rules6() - true if there are IPv6 routing policy rules
+ * slb_net_rules6() - true if there were ever IPv6 routing policy rules
  * @net: the namespace
  *
  * Context: any.

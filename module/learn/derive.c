@@ -82,7 +82,8 @@ static bool slb_derive_egress_fit(struct slb_ns *ns, const struct slb_derived *p
 }
 
 /* True if the kernel may choose another route for another flow label: by a policy rule, or
- * among the routes of a multipath. IPVS keeps its own routes to real servers.
+ * among the routes of a multipath. IPVS keeps its own routes to real servers, but conntrack's
+ * NAT and rules may have the kernel route a request again. A tunnel's own flow label is 0.
  */
 static bool slb_derive_by_label(const struct slb_ns *ns, const struct slb_derived *p)
 {
@@ -90,8 +91,8 @@ static bool slb_derive_by_label(const struct slb_ns *ns, const struct slb_derive
 
 	return p->rec->pkt.v6 &&
 	       (slb_net_rules6(ns->net) || p->rec->multipath ||
-		(!(p->flags & SLB_FLOW_TUNNEL) && (p->flags & SLB_FLOW_OUT || p->ct) &&
-		 dst->ops->family == AF_INET6 && slb_valid_multipath6(dst)));
+		(!(p->flags & SLB_FLOW_TUNNEL) && dst->ops->family == AF_INET6 &&
+		 slb_valid_multipath6(dst)));
 }
 
 /* Derive the action besides headers: MTU, marks, a priority that a rule may have set, and a

@@ -156,6 +156,17 @@ static bool slb_learn_same(const struct slb_cpu_state *cpu,
 	return !(flow->flags & SLB_FLOW_WIDE) || slb_flow6(flow)->ct == p->ct;
 }
 
+/* True if type of service and flow label of the packet are those of the last proof. */
+static bool slb_learn_joins(const struct slb_cpu_state *cpu, const struct slb_flow *flow,
+			    const struct slb_derived *p)
+{
+	__be32 label = 0;
+
+	if (flow->flags & SLB_FLOW_EXTRA)
+		label = slb_table_extra(&cpu->wide, flow)->label;
+	return flow->tos == p->rec->pkt.tos && label == p->extra.label;
+}
+
 /* Renew a flow. During a lease, a packet may add an ECN codepoint; the lease counts from the
  * first proof. Takes over route and conntrack entries of @p, and drops the previous. The flow
  * keeps the pin.
@@ -165,7 +176,7 @@ static void slb_learn_renew(const struct slb_ns *ns, const struct slb_cpu_state 
 			    unsigned long now)
 {
 	bool joins = slb_valid_lease(ns, flow, now) && slb_verify_equal(cpu, flow, p) &&
-		     flow->tos == p->rec->pkt.tos;
+		     slb_learn_joins(cpu, flow, p);
 	u8 ecn = flow->ecn;
 	u16 proved = flow->proved;
 

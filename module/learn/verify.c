@@ -30,10 +30,20 @@ static bool slb_verify_tracked(const struct slb_cpu_state *cpu,
 	       slb_ct_fit(slb_flow6(flow)->ct);
 }
 
-static bool slb_verify_extra_equal(const struct slb_extra *a, const struct slb_extra *b)
+/* Rare parts, without the flow label: slb_gate_extra() compares the label of each packet, and
+ * routes may cease to depend on it.
+ */
+static bool slb_verify_extra_equal(const struct slb_cpu_state *cpu,
+				   const struct slb_flow *flow,
+				   const struct slb_derived *p)
 {
-	return a->stats.mark == b->stats.mark && a->how == b->how &&
-	       a->inner == b->inner && a->label == b->label &&
+	static const struct slb_extra none;
+	const struct slb_extra *a = flow->flags & SLB_FLOW_EXTRA ?
+				    slb_table_extra(&cpu->wide, flow) : &none;
+	const struct slb_extra *b = p->flags & SLB_FLOW_EXTRA ? &p->extra : &none;
+
+	return a->stats.mark == b->stats.mark &&
+	       !((a->how ^ b->how) & ~SLB_EXTRA_LABEL) && a->inner == b->inner &&
 	       a->priority == b->priority && a->tos == b->tos &&
 	       a->ttl_in == b->ttl_in && a->ttl_out == b->ttl_out;
 }
@@ -55,7 +65,7 @@ bool slb_verify_equal(const struct slb_cpu_state *cpu, const struct slb_flow *fl
 	struct slb_action6 act;
 	const struct slb_flow6 *f6;
 
-	if ((flow->flags ^ p->flags) & ~SLB_FLOW_SUSPENDED ||
+	if ((flow->flags ^ p->flags) & ~(SLB_FLOW_SUSPENDED | SLB_FLOW_EXTRA) ||
 	    !slb_reroute_dst_equal(flow->dst, p->dst))
 		return false;
 	slb_flow_action(flow, &act);
@@ -67,8 +77,7 @@ bool slb_verify_equal(const struct slb_cpu_state *cpu, const struct slb_flow *fl
 		return true;
 	f6 = slb_flow6(flow);
 	return f6->ct == p->ct && f6->mark == p->mark &&
-	       (!(p->flags & SLB_FLOW_EXTRA) ||
-		slb_verify_extra_equal(slb_table_extra(&cpu->wide, flow), &p->extra));
+	       slb_verify_extra_equal(cpu, flow, p);
 }
 
 /**
@@ -87,14 +96,10 @@ bool slb_verify(struct slb_ns *ns, const struct slb_cpu_state *cpu,
 		enum slb_reason reason)
 {
 	switch (reason) {
-	case SLB_SKIP_CONNTRACK:
-		/* conntrack tracks other packets since: nothing proves the flow, and it is right */
-		if (!p->ct && !(flow->flags & SLB_FLOW_WIDE && slb_flow6(flow)->ct))
-			return true;
-		break;
 	case 0:
 	case SLB_SKIP_CHANGED:
 	case SLB_SKIP_EGRESS:
+	case SLB_SKIP_CONNTRACK:
 		break;
 	default:
 		/* the connection has changed since, and the flow ends */

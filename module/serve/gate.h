@@ -88,8 +88,9 @@ struct slb_gate_ops {
  * @g: the packet
  * @ops: checks of the hook, a constant
  *
- * Checks connection, real server, lease, type of service, route and conntrack entry. The
- * caller checks mark, rare parts, checksum, length, neighbour, sync messages and verification.
+ * Checks connection, real server, lease, type of service, route and conntrack entry. A flow
+ * with an expired route may get a new one, see slb_reroute(). The caller checks mark, rare
+ * parts, checksum, length, neighbour, sync messages and verification.
  *
  * Context: RCU, BH off.
  * Return: 0, or the reason for the slow path.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Are route and lease of a flow still valid? */
+/* Validity of a flow's route and lease, and of routes in general. */
 #ifndef _SLB_VALID_H
 #define _SLB_VALID_H
 

@@ -171,8 +171,7 @@ def rows(form, table):
             sums = groups.setdefault(" ".join(group), [0, 0])
             sums[0] += fair
             sums[1] += hits
-    return [name for name, (fair, hits) in groups.items()
-            if fair >= expect.FAIR and 100 * hits / fair < expect.SHARE]
+    return [name for name, sums in groups.items() if not expect.enough(*sums)]
 
 
 def main():

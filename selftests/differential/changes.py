@@ -5,6 +5,7 @@ import random
 
 from . import rules
 from .events import LATE, Event
+from .extras import LABELS
 from .nl import REFUSAL
 from .topo import MACS, lladdr
 
@@ -20,6 +21,8 @@ class Changes:
             self.names += ["dead"] * 3 + ["stale"]
         if topo.routing:
             self.names += ["dead", "forwarding", "forwarding", "rule", "rule", "unreachable"]
+        if topo.labels and not topo.multipath:
+            self.names += ["label"] * 3
         if topo.routing and topo.method == "nat":
             self.names += ["narrow"] * 2
         if topo.rewrite == "late":
@@ -106,6 +109,13 @@ class Changes:
         line = "rule %%s %s %s\n" % (who, what)
         self.undo.append(Event("rule-gone", ip=line % "delete"))
         return Event("rule", ip=route + line % "add")
+
+    def label(self):
+        """A policy rule for an IPv6 flow label."""
+        who = "to fd00:16::/64 flowlabel %d" % self.rnd.choice(LABELS)
+        line = "rule %%s %s table 91\n" % who
+        self.undo.append(Event("label-gone", ip=line % "delete"))
+        return Event("label", ip=self.other_way(who) + line % "add")
 
     @staticmethod
     def other_way(who):

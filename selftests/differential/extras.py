@@ -13,12 +13,16 @@ are the same topologies as before it came, and so are the kept ones.
   inner      UDP packets with a checksum to be completed inside of their payload
   bridged    each device is a bridge, and br_netfilter shows frames at its port
 """
+import os
 import random
 
 from . import rules
 
 # Kept seeds (cases/differential.seeds) draw nothing by this number.
 DICE = 1207698
+
+# IPv6 flow labels that packets and policy rules have.
+LABELS = 0, 0x12345, 0xabcde
 
 
 def applicable(topo):
@@ -60,6 +64,11 @@ def draw(topo):
     topo.notrack_from = rnd.choice(("", "c0", "s*"))
 
 
+def rules_of_labels():
+    """Does this kernel have policy rules for flow labels?"""
+    return tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 14)
+
+
 def settle(topo):
     """Before anything else is settled: what does not go together."""
     if isinstance(topo.extras, str):            # of --force
@@ -97,11 +106,14 @@ def settle(topo):
     snat = topo.snat and topo.conntrack and topo.method == "nat"
     if "notrack" not in have or topo.xdp or snat:
         topo.notrack = ""
+    elif topo.verify:           # which would tell that such a rule came
+        topo.notrack = "start"
     topo.inner = "inner" in have
     if topo.xdp:                                # leaves ports to the hook
         have -= {"bridged"}
     topo.bridged = "bridged" in have
     topo.routing = "routing" in have
+    topo.labels = topo.fam == 6 and (topo.multipath or topo.routing and rules_of_labels())
     topo.changes = topo.multipath or topo.routing or topo.rewrite == "late" or \
         topo.notrack == "event"
     # that a rule finds options to change

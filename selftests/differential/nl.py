@@ -179,6 +179,9 @@ def ip_rule(words):
     fam = family(raw) if data else socket.AF_INET
     if "fwmark" in opts:
         data += attr(10, u32(int(opts["fwmark"])))
+    if "flowlabel" in opts:             # and a mask
+        data += attr(26, struct.pack(">I", int(opts["flowlabel"]))) + \
+            attr(27, struct.pack(">I", 0xfffff))
     data = struct.pack("=BBBBBBBBI", fam, *lengths, 0, int(opts.get("table", 0)), 0, 0, action,
                        0) + data
     return (DELRULE, 0, data) if words[1] == "delete" else (NEWRULE, CREATE, data)

@@ -12,6 +12,7 @@ from . import l4
 from .pkt import (ETH, NEEDS_CSUM, NO_VNET, GSO_TCP4, GSO_TCP6, GSO_USO, DATA_VALID, SCTP,
                   TCP, UDP, address, fragments4, fragments6, frame, icmp, icmp6, ip4, ip6,
                   mac, packed, parse, vnet, ICMP, ICMP6, VNET)
+from .extras import LABELS
 from .topo import MACS, lladdr
 
 
@@ -160,8 +161,8 @@ class Trace:
             segment = bytes((proto, 0, 1, 4, 0, 0, 0, 0)) + segment
             proto = kind
         # as a sender does that tries another path
-        if self.topo.multipath and self.relabel.random() < .1:
-            conn.flow_label = self.relabel.choice((0, 0x12345, 0xabcde))
+        if self.topo.labels and self.relabel.random() < .1:
+            conn.flow_label = self.relabel.choice(LABELS)
         packet = ip6(side.src, side.dst, proto, segment, ttl, tos,
                      conn.flow_label, len(segment) + 8 if bad_ip else None)
         pieces = fragments6(packet, cuts, side.ident) if cuts else [packet]

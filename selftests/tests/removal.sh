@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: smp
-# slb-long: uml
+# slb-also: uml smp
 # slb-timeout: 1200
 #
 # Namespaces that end with flows in them, 300 times (SLB_NAMESPACES), then the

@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: smp
-# slb-long: uml
+# slb-also: uml smp
 # slb-timeout: 400
 #
 # The flow table follows the number of flows: it starts small, becomes larger and smaller
