@@ -414,7 +414,7 @@ static bool slb_derive_fit(struct slb_ns *ns, struct slb_derived *p)
  * slb_derive() - derive the action that explains a packet
  * @ns: the namespace
  * @p: in: @rec, @cp, @tracked, @dst, SLB_FLOW_OUT of @flags, all else zero; out: the other
- *	members, valid if 0 is returned
+ *	members, valid if 0 is returned, and but for @ct with SLB_SKIP_CONNTRACK
  * @skb: the packet at egress
  * @dev: the egress device
  *
@@ -439,17 +439,17 @@ enum slb_reason slb_derive(struct slb_ns *ns, struct slb_derived *p,
 		return SLB_SKIP_CHANGED;
 	if (!slb_derive_egress_fit(ns, p, skb, dev))
 		return SLB_SKIP_EGRESS;
-	if (!slb_derive_ct(ns, p, skb))
-		return SLB_SKIP_CONNTRACK;
 	seen = p->flags & SLB_FLOW_TUNNEL ? slb_derive_tunnel(ns, p, skb) :
 					    slb_derive_nat(p, skb);
 	if (!seen)
 		return SLB_SKIP_CHANGED;
 	slb_derive_meta(ns, p, skb);
-	if (!slb_derive_fit(ns, p))
-		return SLB_SKIP_CHANGED;
+	if (!slb_derive_ct(ns, p, skb))
+		reason = SLB_SKIP_CONNTRACK;
+	else if (!slb_derive_fit(ns, p))
+		reason = SLB_SKIP_CHANGED;
 	if (p->flags & SLB_FLOW_EXTRA || p->rec->pkt.v6 || p->mark || p->ct ||
 	    p->dst->ops->family == AF_INET6)
 		p->flags |= SLB_FLOW_WIDE;
-	return 0;
+	return reason;
 }

@@ -106,8 +106,6 @@ def settle(topo):
     snat = topo.snat and topo.conntrack and topo.method == "nat"
     if "notrack" not in have or topo.xdp or snat:
         topo.notrack = ""
-    elif topo.verify:           # which would tell that such a rule came
-        topo.notrack = "start"
     topo.inner = "inner" in have
     if topo.xdp:                                # leaves ports to the hook
         have -= {"bridged"}
