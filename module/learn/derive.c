@@ -352,8 +352,10 @@ static bool slb_derive_ct(struct slb_ns *ns, struct slb_derived *p,
 		if (!ct)
 			return true;
 	} else {
+		/* conntrack counts a packet of another connection's entry before IPVS drops that */
 		if (!nfct)
-			return true;
+			return !p->tracked || p->rec->untracked ||
+			       !slb_ct_known(ns->net, &p->rec->pkt);
 		/* conntrack takes no data chunk for a beginning, but other
 		 * chunks that a flow serves
 		 */
