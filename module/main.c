@@ -91,4 +91,3 @@ MODULE_AUTHOR("The shadowlb developers");
 MODULE_DESCRIPTION("IPVS connections served from a per-CPU flow table");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(SLB_VERSION);
-MODULE_SOFTDEP("pre: ip_vs");
