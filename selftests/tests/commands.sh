@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: none
+# slb-also: 6.12
+# slb-timeout: 240
+#
+# Commands of the documents, each as it stands there, in this guest's own network namespace:
+# the code blocks of README.md from "modprobe shadowlb" on, of docs/xdp.md and of
+# docs/troubleshoot.md. Commands of make are left out: dkms, machine and others run them. boot
+# follows the steps of a boot.
+
+set -u
+. lib/stat.sh
+. lib/xdp.sh
+trap 'ip link delete eth0 2>/dev/null; rm -f /etc/modprobe.d/shadowlb*' EXIT
+
+# slb_code FILE: the commands of indented blocks, a line each, without comments.
+slb_code() {
+	awk '/^    / && (code || last == "") {
+		line = substr($0, 5)
+		if (line ~ /^ /) sub(/^ */, "", line); else if (n) printf "\n"
+		if (line !~ /^perl|^END/) sub(/ +# .*/, "", line)
+		printf "%s ", line; n++; code = 1; last = $0; next
+	}
+	{ code = 0; last = $0 } END { printf "\n" }' "$SLB_SRC/$1" |
+		sed -n '/^modprobe\|^sysctl\|^ip \|^ipvsadm\|^cat\|^grep\|^perl\|^echo\|^rmmod/p'
+}
+
+# slb_run FILE: runs each.
+slb_run() {
+	local line
+
+	while IFS= read -r line; do
+		if bash -c "$line" >"$SLB_TMP/said" 2>&1 </dev/null; then
+			slb_ok "$1: $line"
+		else
+			slb_fail "$1: $line"
+			sed 's/^/# /' "$SLB_TMP/said"
+		fi
+	done < <(slb_code "$1")
+}
+
+slb_xdp_need
+rmmod shadowlb ip_vs_shadow 2>/dev/null
+install -D -m 644 "$SLB_XDP_OBJ" /usr/lib/bpf/shadowlb_xdp.o
+mkdir -p /etc/modules-load.d /etc/modprobe.d /etc/sysctl.d
+ip link add eth0 type veth peer name eth1
+ip link set eth0 up
+ip link set eth1 up
+# a rule that /proc/net/shadowlb marks
+nft -f - <<-NFT
+	table ip slb-commands {
+		chain input {
+			type filter hook input priority 0
+			limit rate 10/second accept
+		}
+	}
+NFT
+
+slb_run README.md
+slb_check 'README.md: then no module is left' \
+	eval '! [ -e /sys/module/shadowlb ] && ! [ -e /sys/module/ip_vs_shadow ]'
+slb_check 'README.md: the service is still there' grep -q C0000201:0050 /proc/net/ip_vs
+modprobe shadowlb
+slb_run docs/xdp.md
+slb_run docs/troubleshoot.md
+slb_check 'docs/troubleshoot.md: then the module cannot be loaded' \
+	eval '! modprobe shadowlb 2>/dev/null'
+slb_done
