@@ -30,7 +30,7 @@ slb_http6_up() {
 		kill -HUP "$(<"$SLB_TMP/rs$i/nginx.pid")"
 	done
 	for i in $SLB_SERVERS; do
-		slb_wait 20 slb_listens "rs$i" 'sport = 80 and src [::]' ||
+		slb_wait 120 slb_listens "rs$i" 'sport = 80 and src [::]' ||
 			slb_bail "nginx in rs$i does not take IPv6"
 	done
 }
@@ -46,7 +46,7 @@ slb_sum_up() {
 			TCP6-LISTEN:9,ipv6only=0,backlog=64,reuseaddr,fork EXEC:sha256sum 2>/dev/null
 	done
 	for i in $SLB_SERVERS; do
-		slb_wait 20 slb_listens "rs$i" 'sport = 9' || slb_bail "no socat in rs$i"
+		slb_wait 120 slb_listens "rs$i" 'sport = 9' || slb_bail "no socat in rs$i"
 	done
 }
 

@@ -229,7 +229,7 @@ slb_udp_up() {
 			"$SLB_VIP_DR:7"
 	done
 	for i in $SLB_SERVERS; do
-		slb_wait 20 slb_udp_bound "rs$i" || slb_bail "no UDP echo in rs$i"
+		slb_wait 120 slb_udp_bound "rs$i" || slb_bail "no UDP echo in rs$i"
 	done
 }
 

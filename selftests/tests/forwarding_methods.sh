@@ -197,7 +197,7 @@ slb_way_iperf() {
 	slb_spawn "rs$iperf" iperf3 -s -B "$own" >/dev/null 2>&1
 	pid=$!
 	[[ $own != *:* ]] || own="[$own]"
-	slb_wait 20 slb_listens "rs$iperf" "sport = 5201 and src $own" || slb_fail "$name: no iperf3"
+	slb_wait 120 slb_listens "rs$iperf" "sport = 5201 and src $own" || slb_fail "$name: no iperf3"
 	got=$(slb_iperf "$vip" -n 8M)
 	slb_check "$name: iperf3, TCP: ${got#*sec }" test -n "$got"
 	slb_way_served TCP
