@@ -18,7 +18,7 @@ import random
 
 from . import rules
 
-# Kept seeds (cases/differential.seeds) draw nothing by this number.
+# Seeds that were kept before extras came (cases/differential.seeds) draw nothing by this number.
 DICE = 1207698
 
 # IPv6 flow labels that packets and policy rules have.

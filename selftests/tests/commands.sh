@@ -12,7 +12,7 @@
 set -u
 . lib/stat.sh
 . lib/xdp.sh
-trap 'ip link delete eth0 2>/dev/null; rm -f /etc/modprobe.d/shadowlb*' EXIT
+trap 'ip link delete eth0; nft delete table ip slb-commands; rm -f /etc/modprobe.d/shadowlb*' EXIT
 
 # slb_code FILE: the commands of indented blocks, a line each, without comments.
 slb_code() {
