@@ -29,7 +29,7 @@
 struct slb_mover {
 	struct slb_table	*t;
 	bool			wide;
-	u32			seed;
+	struct slb_seed		seed;
 	struct slb_any_key	*keys;
 	bool			*live;
 	u32			count;
@@ -46,16 +46,16 @@ static void slb_move_key(struct slb_mover *m, u32 i, struct rnd_state *rnd)
 
 	prandom_bytes_state(rnd, key, sizeof(*key));
 	if (!m->wide) {
-		key->hash = slb_key4_hash(&key->key4, m->seed);
+		key->hash = slb_key4_hash(&key->key4, &m->seed);
 	} else if (i % 3) {
 		key->key6.iif_proto &= ~SLB_KEY_MAPPED;
-		key->hash = slb_key6_hash(&key->key6, m->seed);
+		key->hash = slb_key6_hash(&key->key6, &m->seed);
 	} else {
 		prandom_bytes_state(rnd, &key4, sizeof(key4));
 		key4.iif_proto &= ~SLB_KEY_MAPPED;
 		memset(key, 0, sizeof(*key));
 		slb_key4_map(&key4, &key->key6);
-		key->hash = slb_key4_hash(&key4, m->seed);
+		key->hash = slb_key4_hash(&key4, &m->seed);
 	}
 }
 
@@ -105,7 +105,7 @@ static struct slb_flow *slb_move_check(struct kunit *test,
 	if (!flow)
 		return NULL;
 	KUNIT_ASSERT_EQ(test, slb_move_which(flow), i);
-	KUNIT_ASSERT_EQ(test, slb_flow_hash(flow, m->seed), m->keys[i].hash);
+	KUNIT_ASSERT_EQ(test, slb_flow_hash(flow, &m->seed), m->keys[i].hash);
 	KUNIT_ASSERT_FALSE(test, memchr_inv(slb_table_stats(m->t, flow), i,
 					    slb_table_stats_size(m->t->size)));
 	return flow;
@@ -148,7 +148,7 @@ static void slb_move_step(struct kunit *test, struct slb_mover *m,
 		return;
 	}
 	grows = t->set_mask > t->old_mask;
-	while ((flow = slb_table_move(t, m->seed))) {
+	while ((flow = slb_table_move(t, &m->seed))) {
 		KUNIT_ASSERT_FALSE(test, grows);
 		slb_move_free(test, m, flow);
 		m->lost++;
@@ -170,12 +170,12 @@ static void slb_mover_init(struct kunit *test, struct slb_mover *m, bool wide,
 	*m = (struct slb_mover){
 		.t = slb_table(test, wide, SLB_FLOWS_MIN),
 		.wide = wide,
-		.seed = prandom_u32_state(rnd),
 		.keys = kunit_kcalloc(test, SLB_MOVE_KEYS, sizeof(*m->keys),
 				      GFP_KERNEL),
 		.live = kunit_kcalloc(test, SLB_MOVE_KEYS, sizeof(*m->live),
 				      GFP_KERNEL),
 	};
+	prandom_bytes_state(rnd, &m->seed, sizeof(m->seed));
 	KUNIT_ASSERT_NOT_NULL(test, m->keys);
 	KUNIT_ASSERT_NOT_NULL(test, m->live);
 	for (i = 0; i < SLB_MOVE_KEYS; i++)
@@ -229,7 +229,7 @@ static void slb_walk_moved(struct kunit *test, struct slb_mover *m, u8 *met,
 		for (way = 0; way < SLB_WAYS; way++) {
 			flow = slb_table_set_at(m->t, set, way);
 			if (flow->dst &&
-			    (slb_flow_hash(flow, m->seed) & mask) == hash)
+			    (slb_flow_hash(flow, &m->seed) & mask) == hash)
 				met[slb_move_which(flow)]++;
 		}
 		while (slb_once_in(rnd, 2))

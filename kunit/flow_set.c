@@ -155,15 +155,16 @@ void slb_spread(struct kunit *test, bool wide, struct rnd_state *rnd)
 
 	for (i = 0; i < ARRAY_SIZE(slb_steps); i++) {
 		u32 refused = 0, ways[SLB_WAYS] = { 0 };
-		u32 seed = prandom_u32_state(rnd);
 		struct slb_any_key key;
 		struct slb_flow *flow;
+		struct slb_seed seed;
 		struct slb_table *t;
 
+		prandom_bytes_state(rnd, &seed, sizeof(seed));
 		t = slb_table(test, wide, 2 * flows);
 		for (n = 0; n < flows; n++) {
 			slb_step_key(&key, wide, n, &slb_steps[i]);
-			flow = slb_table_place(t, slb_hash(&key, wide, seed), n);
+			flow = slb_table_place(t, slb_hash(&key, wide, &seed), n);
 			if (!flow || flow->dst) {
 				refused++;
 				continue;
@@ -191,32 +192,35 @@ void slb_hash_bits(struct kunit *test, bool wide, struct rnd_state *rnd)
 	const u32 bases = 256;
 	u32 bits = slb_key_bytes(wide) * 8, in, out, i;
 	u32 *out_flips = kunit_kcalloc(test, 32, sizeof(u32), GFP_KERNEL);
-	u32 *in_flips = kunit_kcalloc(test, bits + 32, sizeof(u32), GFP_KERNEL);
+	u32 *in_flips = kunit_kcalloc(test, 2 * bits, sizeof(u32), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, out_flips);
 	KUNIT_ASSERT_NOT_NULL(test, in_flips);
 	for (i = 0; i < bases; i++) {
-		u32 seed = prandom_u32_state(rnd), hash, diff;
 		struct slb_any_key base = { }, key;
+		struct slb_seed seed, other;
+		u32 hash, diff;
 
+		prandom_bytes_state(rnd, &seed, sizeof(seed));
 		prandom_bytes_state(rnd, &base, slb_key_bytes(wide));
-		hash = slb_hash(&base, wide, seed);
+		hash = slb_hash(&base, wide, &seed);
 		key = base;
-		KUNIT_ASSERT_EQ(test, slb_hash(&key, wide, seed), hash);
-		for (in = 0; in < bits + 32; in++) {
+		KUNIT_ASSERT_EQ(test, slb_hash(&key, wide, &seed), hash);
+		for (in = 0; in < 2 * bits; in++) {
 			key = base;
+			other = seed;
 			if (in < bits)
 				slb_flip(&key, in);
-			diff = hash ^ slb_hash(&key, wide,
-					       in < bits ? seed :
-					       seed ^ 1u << (in - bits));
+			else
+				other.word[(in - bits) / 32] ^= 1u << in % 32;
+			diff = hash ^ slb_hash(&key, wide, &other);
 			in_flips[in] += hweight32(diff);
 			for (out = 0; out < 32; out++)
 				out_flips[out] += diff >> out & 1;
 		}
 	}
-	/* of 8192 and of 40960 or more, and many times the deviation */
-	for (in = 0; in < bits + 32; in++) {
+	/* of 8192 and of 65536 or more, and many times the deviation */
+	for (in = 0; in < 2 * bits; in++) {
 		KUNIT_EXPECT_GT_MSG(test, in_flips[in], bases * 32 * 2 / 5,
 				    "bit %u of key and seed", in);
 		KUNIT_EXPECT_LT_MSG(test, in_flips[in], bases * 32 * 3 / 5,
@@ -224,10 +228,10 @@ void slb_hash_bits(struct kunit *test, bool wide, struct rnd_state *rnd)
 	}
 	for (out = 0; out < 32; out++) {
 		KUNIT_EXPECT_GT_MSG(test, out_flips[out],
-				    bases * (bits + 32) * 2 / 5,
+				    bases * 2 * bits * 2 / 5,
 				    "bit %u of the hash", out);
 		KUNIT_EXPECT_LT_MSG(test, out_flips[out],
-				    bases * (bits + 32) * 3 / 5,
+				    bases * 2 * bits * 3 / 5,
 				    "bit %u of the hash", out);
 	}
 }

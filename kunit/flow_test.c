@@ -234,22 +234,23 @@ static void slb_test_table(struct kunit *test)
 /* A key that differs in any bit of any field is not found, and gets another slot. */
 static void slb_one_bit(struct kunit *test, bool wide, struct rnd_state *rnd)
 {
-	u32 bits = slb_key_bytes(wide) * 8, seed, bit;
+	u32 bits = slb_key_bytes(wide) * 8, bit;
 	struct slb_any_key base = { }, key;
 	struct slb_flow **flow;
+	struct slb_seed seed;
 	struct slb_table *t;
 
 	flow = kunit_kcalloc(test, bits + 1, sizeof(*flow), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, flow);
 	/* 9 of 321 keys in one of 8192 sets: never */
 	t = slb_table(test, wide, SLB_FLOWS_MANY);
-	seed = prandom_u32_state(rnd);
+	prandom_bytes_state(rnd, &seed, sizeof(seed));
 	prandom_bytes_state(rnd, &base, slb_key_bytes(wide));
 	for (bit = 0; bit <= bits; bit++) {
 		key = base;
 		if (bit < bits)
 			slb_flip(&key, bit);
-		key.hash = slb_hash(&key, wide, seed);
+		key.hash = slb_hash(&key, wide, &seed);
 		flow[bit] = slb_place(test, t, &key, 0);
 	}
 	KUNIT_ASSERT_EQ(test, t->used, bits + 1);
@@ -257,13 +258,13 @@ static void slb_one_bit(struct kunit *test, bool wide, struct rnd_state *rnd)
 		key = base;
 		if (bit < bits)
 			slb_flip(&key, bit);
-		key.hash = slb_hash(&key, wide, seed);
+		key.hash = slb_hash(&key, wide, &seed);
 		KUNIT_ASSERT_PTR_EQ(test, slb_any_lookup(t, &key), flow[bit]);
 	}
 
 	/* the same where hashes do not help */
 	t = slb_table(test, wide, SLB_FLOWS_MIN);
-	base.hash = seed;
+	base.hash = seed.word[0];
 	flow[0] = slb_place(test, t, &base, 0);
 	for (bit = 0; bit < bits; bit++) {
 		key = base;

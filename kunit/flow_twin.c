@@ -79,7 +79,7 @@ static void slb_twin_key6(struct slb_key6 *key, u32 i, u32 word,
  * with the mapped addresses of the third. Some hashes are equal: keys tell flows apart, not
  * hashes.
  */
-static void slb_twin_key(struct slb_twin *twin, u32 i, u32 seed,
+static void slb_twin_key(struct slb_twin *twin, u32 i, const struct slb_seed *seed,
 			 struct rnd_state *rnd)
 {
 	struct slb_any_key *key = &twin->keys[i];
@@ -107,9 +107,10 @@ void slb_twin_init(struct kunit *test, struct slb_twin *twin, bool wide,
 		   u32 flows, struct rnd_state *rnd)
 {
 	u32 nkeys = flows * SLB_KEYS_PER_FLOW;
-	u32 seed = prandom_u32_state(rnd);
+	struct slb_seed seed;
 	u32 i;
 
+	prandom_bytes_state(rnd, &seed, sizeof(seed));
 	KUNIT_ASSERT_EQ(test, slb_table_init(&twin->table, NULL, slb_flow_bytes(wide),
 					     flows), 0);
 	twin->wide = wide;
@@ -124,7 +125,7 @@ void slb_twin_init(struct kunit *test, struct slb_twin *twin, bool wide,
 	KUNIT_ASSERT_NOT_NULL(test, twin->set_of);
 	KUNIT_ASSERT_NOT_NULL(test, twin->slots);
 	for (i = 0; i < nkeys; i++) {
-		slb_twin_key(twin, i, seed, rnd);
+		slb_twin_key(twin, i, &seed, rnd);
 		twin->slot_of[i] = -1;
 		twin->set_of[i] = -1;
 	}
@@ -155,7 +156,7 @@ struct slb_table *slb_table(struct kunit *test, bool wide, u32 flows)
 	return &twin->table;
 }
 
-u32 slb_hash(const struct slb_any_key *key, bool wide, u32 seed)
+u32 slb_hash(const struct slb_any_key *key, bool wide, const struct slb_seed *seed)
 {
 	return wide ? slb_key6_hash(&key->key6, seed) :
 		      slb_key4_hash(&key->key4, seed);

@@ -90,7 +90,7 @@ void *slb_slot_at(const struct slb_table *t, u32 slot);
 struct slb_flow *slb_any_lookup(const struct slb_table *t,
 				const struct slb_any_key *key);
 void slb_flip(struct slb_any_key *key, u32 bit);
-u32 slb_hash(const struct slb_any_key *key, bool wide, u32 seed);
+u32 slb_hash(const struct slb_any_key *key, bool wide, const struct slb_seed *seed);
 struct slb_table *slb_table(struct kunit *test, bool wide, u32 flows);
 struct slb_flow *slb_place(struct kunit *test, struct slb_table *t,
 			   const struct slb_any_key *key, unsigned long now);

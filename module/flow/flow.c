@@ -1,22 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Keys and actions of flows of either size. */
-#include <linux/jhash.h>
 #include <net/ipv6.h>
 
 #include "flow/flow.h"
-
-/**
- * slb_key6_hash() - hash a key of IPv6 packets
- * @key: the key; not a mapped one, whose hash is that of the IPv4 key
- * @seed: of the CPU
- *
- * Context: any.
- * Return: all 32 bits count.
- */
-u32 slb_key6_hash(const struct slb_key6 *key, u32 seed)
-{
-	return jhash2((const u32 *)key, sizeof(*key) / sizeof(u32), seed);
-}
 
 /**
  * slb_key4_map() - map an IPv4 key to the key of a wide flow
@@ -82,7 +68,7 @@ void slb_flow_action(const struct slb_flow *flow, struct slb_action6 *act)
  * Context: the flow is the caller's.
  * Return: the hash that slb_table_place() was given.
  */
-u32 slb_flow_hash(const struct slb_flow *flow, u32 seed)
+u32 slb_flow_hash(const struct slb_flow *flow, const struct slb_seed *seed)
 {
 	const struct slb_key6 *key6;
 	struct slb_key4 key4;

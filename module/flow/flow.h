@@ -17,8 +17,8 @@
 
 #include <linux/bits.h>
 #include <linux/cache.h>
+#include <linux/hash.h>
 #include <linux/in6.h>
-#include <linux/jhash.h>
 #include <linux/jiffies.h>
 #include <linux/log2.h>
 #include <linux/types.h>
@@ -344,6 +344,33 @@ static inline u8 slb_flow_proto(const struct slb_flow *flow)
 }
 
 /**
+ * struct slb_seed - secret of the hash of keys
+ * @word: random, for each word of a key of IPv6; a key of IPv4 needs the first four
+ */
+struct slb_seed {
+	u32	word[sizeof(struct slb_key6) / sizeof(u32)];
+};
+
+/* Two words of a key, from word @i on: NH, the universal hash of UMAC. For a random seed, two
+ * keys have the same sum of these with a probability of 2^-32, whatever the keys are.
+ */
+static __always_inline u64 slb_seed_pair(const struct slb_seed *seed, const void *key,
+					 unsigned int i)
+{
+	const u32 *word = key;
+
+	return (u64)(word[i] + seed->word[i]) * (word[i + 1] + seed->word[i + 1]);
+}
+
+/* The high bits of a sum are more random than the low bits: two multiplications mix them. */
+static __always_inline u32 slb_seed_mix(u64 sum)
+{
+	sum = (sum ^ sum >> 32) * GOLDEN_RATIO_64;
+	sum = (sum ^ sum >> 32) * GOLDEN_RATIO_64;
+	return sum >> 32;
+}
+
+/**
  * slb_key4_hash() - hash a key
  * @key: the key
  * @seed: of the CPU
@@ -351,10 +378,26 @@ static inline u8 slb_flow_proto(const struct slb_flow *flow)
  * Context: any.
  * Return: all 32 bits count.
  */
-static inline u32 slb_key4_hash(const struct slb_key4 *key, u32 seed)
+static __always_inline u32 slb_key4_hash(const struct slb_key4 *key,
+					 const struct slb_seed *seed)
 {
-	return jhash_3words((__force u32)key->saddr, (__force u32)key->daddr,
-			    (__force u32)key->ports, seed ^ key->iif_proto);
+	return slb_seed_mix(slb_seed_pair(seed, key, 0) + slb_seed_pair(seed, key, 2));
+}
+
+/**
+ * slb_key6_hash() - hash a key of IPv6 packets
+ * @key: the key; not a mapped one, whose hash is that of the IPv4 key
+ * @seed: of the CPU
+ *
+ * Context: any.
+ * Return: all 32 bits count.
+ */
+static __always_inline u32 slb_key6_hash(const struct slb_key6 *key,
+					 const struct slb_seed *seed)
+{
+	return slb_seed_mix(slb_seed_pair(seed, key, 0) + slb_seed_pair(seed, key, 2) +
+			    slb_seed_pair(seed, key, 4) + slb_seed_pair(seed, key, 6) +
+			    slb_seed_pair(seed, key, 8));
 }
 
 static inline bool slb_key4_equal(const struct slb_key4 *a,
@@ -375,10 +418,9 @@ static inline bool slb_key6_equal(const struct slb_key6 *a,
 	       ipv6_addr_equal(&a->daddr, &b->daddr);
 }
 
-u32 slb_key6_hash(const struct slb_key6 *key, u32 seed);
 void slb_key4_map(const struct slb_key4 *key, struct slb_key6 *mapped);
 void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key);
 void slb_flow_action(const struct slb_flow *flow, struct slb_action6 *act);
-u32 slb_flow_hash(const struct slb_flow *flow, u32 seed);
+u32 slb_flow_hash(const struct slb_flow *flow, const struct slb_seed *seed);
 
 #endif /* _SLB_FLOW_H */

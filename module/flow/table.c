@@ -184,7 +184,7 @@ static struct slb_flow *slb_table_set_room(const struct slb_table *t, void *set,
  * Return: NULL if the set was moved, or a flow that finds no room. The caller ends that
  *	flow, and calls again before enabling BHs.
  */
-struct slb_flow *slb_table_move(struct slb_table *t, u32 seed)
+struct slb_flow *slb_table_move(struct slb_table *t, const struct slb_seed *seed)
 {
 	void *old = t->old + (size_t)t->moved * SLB_WAYS * t->size;
 	struct slb_flow *from, *to;

@@ -262,7 +262,7 @@ int slb_table_init(struct slb_table *t, struct mem_cgroup *payer, u32 size,
 void slb_table_exit(struct slb_table *t);
 u32 slb_table_want(const struct slb_table *t, u32 max);
 void slb_table_resize(struct slb_table *t, void *slot, u32 flows);
-struct slb_flow *slb_table_move(struct slb_table *t, u32 seed);
+struct slb_flow *slb_table_move(struct slb_table *t, const struct slb_seed *seed);
 void *slb_table_moved(struct slb_table *t);
 struct slb_flow *slb_table_place(struct slb_table *t, u32 hash,
 				 unsigned long now);

@@ -148,7 +148,8 @@ static void slb_proc_flows_copy(struct slb_proc_flows *l, const struct slb_table
 /* Copies flows of the set at the position, from its slot on, and moves the position
  * to the next set. There is room for a whole set.
  */
-static void slb_proc_flows_set(struct slb_proc_flows *l, const struct slb_table *t, u32 seed)
+static void slb_proc_flows_set(struct slb_proc_flows *l, const struct slb_table *t,
+			       const struct slb_seed *seed)
 {
 	u32 at = (l->pos & SLB_PROC_FLOWS_SLOT) / SLB_WAYS, hash, mask, next;
 	void *set = slb_table_walk(t, at, &hash, &mask, &next);
@@ -186,7 +187,7 @@ static void slb_proc_flows_chunk(struct slb_proc_flows *l, const struct slb_cpu_
 		return;
 	}
 	for (i = 0; i < SLB_PROC_FLOWS_CHUNK && l->pos < next && slb_proc_flows_room(l); i++)
-		slb_proc_flows_set(l, t, state->seed);
+		slb_proc_flows_set(l, t, &state->seed);
 }
 
 /* On the CPU that the position tells. */

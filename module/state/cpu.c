@@ -42,7 +42,7 @@ struct slb_cpu_state *slb_cpu_alloc(struct mem_cgroup *payer)
 		slb_memory_free(cpu, sizeof(*cpu));
 		return NULL;
 	}
-	cpu->seed = get_random_u32();
+	get_random_bytes(&cpu->seed, sizeof(cpu->seed));
 	prandom_seed_state(&cpu->hints.rnd, get_random_u64());
 	cpu->addrs.missed = jiffies;
 	return cpu;

@@ -18,8 +18,8 @@
 
 /**
  * struct slb_cpu_state - state of a CPU in a namespace that uses IPVS
- * @seed: seed of the hash of keys; does not change
  * @narrow: narrow flows
+ * @seed: seed of the hash of keys; does not change
  * @wide: wide flows
  * @services: packets of services
  * @tracked: conntrack has tracked a packet since this CPU was last without flows; by @v6 of
@@ -35,8 +35,8 @@
  * members: this CPU, BH off; /proc reads words of tables and @services.
  */
 struct slb_cpu_state {
-	u32			seed;
 	struct slb_table	narrow;
+	struct slb_seed		seed;
 	struct slb_table	wide;
 	struct slb_services	services;
 	bool			tracked[2];
@@ -61,8 +61,8 @@ struct slb_flow *slb_cpu_find_mapped(const struct slb_cpu_state *cpu,
 static inline void slb_cpu_hash(const struct slb_cpu_state *cpu,
 				struct slb_pkt *pkt)
 {
-	pkt->hash = pkt->v6 ? slb_key6_hash(&pkt->key6, cpu->seed) :
-			      slb_key4_hash(&pkt->key4, cpu->seed);
+	pkt->hash = pkt->v6 ? slb_key6_hash(&pkt->key6, &cpu->seed) :
+			      slb_key4_hash(&pkt->key4, &cpu->seed);
 }
 
 /**

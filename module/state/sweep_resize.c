@@ -98,7 +98,7 @@ bool slb_sweep_resize_move(struct slb_ns_cpu *c, struct slb_table *t)
 			return false;
 		rcu_read_lock();
 		for (i = 0; i < SLB_CHUNK_SETS && !old; i++) {
-			while ((flow = slb_table_move(t, c->own->seed)))
+			while ((flow = slb_table_move(t, &c->own->seed)))
 				slb_cpu_end(c->ns, c->own, flow, SLB_EVICTED);
 			old = slb_table_moved(t);
 		}
