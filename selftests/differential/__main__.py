@@ -92,7 +92,8 @@ class Run:
     def step(self, coroutine, play):
         """Goes on with a topology; False if it has ended."""
         try:
-            until = time.monotonic() + next(coroutine)
+            pause = next(coroutine)
+            until = time.monotonic() + pause
         except StopIteration:
             self.ended(play)
             return False

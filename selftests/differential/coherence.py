@@ -20,10 +20,9 @@ import threading
 import time
 
 from . import pkt
-from .net import Director
+from .net import Director, stat
 from .nl import Fail
 from .rows import ROWS
-from .state import proc
 from .topo import PLAIN, Topology
 from .trace import Trace
 
@@ -87,7 +86,7 @@ class Bench:
                                  "lease": 1 if row.long else 10, "xdp": XDP, **row.topo})
         self.director = Director(row.name)
         self.out = []                           # (when, device, number, frame)
-        self.stream = None
+        self.stream = self.reader = None
         self.done = False
         self.topo.setup(self.director, 2)
         self.director.ready()
@@ -99,12 +98,13 @@ class Bench:
                     for shot in conn.step(number):
                         self.director.inject(shot.dev, shot.data)
             self.trace.learn(self.director.drain())
-            time.sleep(.02)                     # a kworker makes the flow table
-        self.reader = threading.Thread(target=self.read)
-        self.reader.start()
+            self.director.settle()
         sides = [c.s if row.answers else c.c for c in self.trace.conns]
         self.stream = Stream(self.director.fd[sides[0].dev],
                              [self.frame(*pair) for pair in zip(self.trace.conns, sides)])
+        # behind the fork of the stream, whose process would have a copy of the thread's locks
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
 
     def frame(self, conn, side):
         """Of that side of a connection; its number is zero."""
@@ -127,7 +127,7 @@ class Bench:
             poll.register(fd, select.POLLIN)
             names[fd] = name
         while not self.done:
-            sent = self.stream.get(0) if self.stream else 0
+            sent = self.stream.get(0)
             for fd, what in poll.poll(5):
                 if not what & select.POLLIN:
                     poll.unregister(fd)         # its device is gone
@@ -137,15 +137,12 @@ class Bench:
                     a, b = struct.unpack("!II", raw[-8:])
                     if a ^ b == 0xffffffff:
                         self.out.append((now, names[fd], a, raw))
-            if self.stream:
-                self.stream.put(1, sent + AHEAD)
+            self.stream.put(1, sent + AHEAD)
 
     def hits(self):
         """Nothing, if the module is gone."""
         with self.director:
-            rows = [line.split() for line in proc("stat/shadowlb").splitlines()]
-        name = "xdp_hits" if XDP else "hits"
-        return sum(int(row[rows[0].index(name)], 16) for row in rows[1:])
+            return stat().get("xdp_hits" if XDP else "hits", 0)
 
     def sent(self):
         return self.stream.get(0)
@@ -169,7 +166,8 @@ class Bench:
         if self.stream:
             self.stream.stop()
         self.done = True
-        self.reader.join()
+        if self.reader:
+            self.reader.join()
         self.director.close()
 
 

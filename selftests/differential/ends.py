@@ -7,9 +7,8 @@ let go of between two packets. The kernel ends namespaces in the background, som
 import sys
 import time
 
-from .net import Director
+from .net import Director, stat
 from .nl import Fail
-from .state import stat
 from .topo import Topology
 from .trace import Trace
 
@@ -25,8 +24,7 @@ def serve(director, topo):
         for shot in trace.round(number):
             director.inject(shot.dev, shot.data)
         trace.learn(director.drain())
-        if number < 2:
-            time.sleep(.02)             # a kworker makes the flow table
+        director.settle()
     with director:
         got = stat()
     return got.get("hits", 0) + got.get("miss_verify", 0)

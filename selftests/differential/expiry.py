@@ -17,9 +17,9 @@ import sys
 import time
 
 from . import compare, l4
-from .net import Director, proc
+from .net import Director, proc, stat
 from .nl import Fail, ipvsadm
-from .state import EXPIRY, State, stat
+from .state import EXPIRY, State
 from .topo import PLAIN, Topology
 from .trace import Trace
 
@@ -86,7 +86,8 @@ class Pair:
             for conn in conns:
                 if not conn.settled:
                     self.send(conn.step(number))
-            time.sleep(.02)             # a kworker makes the flow table
+            for director in self.both:
+                director.settle()
 
     def talk(self, conns, sides="cs"):
         """One packet of data each."""

@@ -73,6 +73,7 @@ class Director:
         self.name = name
         self.fd = {}
         self.lo = None
+        self.lacked = self.memory = 0
         self.noise = {}     # multicast and redirects that left: {device: [packets, bytes]}
         if Director.home is None:
             Director.home = here()
@@ -167,6 +168,16 @@ class Director:
         with open("/proc/thread-self/net/ipv6_route", encoding="ascii") as f:
             return addresses <= {line.split()[0] for line in f if line.split()[1] == "80"}
 
+    def settle(self):
+        """If a packet since the last call found no flow table: waits until a kworker has
+        allocated something. There may be no memory, so not for ever."""
+        end = time.monotonic() + 5
+        with self:
+            lacked = stat().get("skip_table", 0)
+            while lacked > self.lacked and memory() == self.memory and time.monotonic() < end:
+                time.sleep(.001)
+            self.lacked, self.memory = lacked, memory()
+
     def inject(self, name, data):
         """False if the device does not take it (as a wire that is cut would)."""
         try:
@@ -241,3 +252,16 @@ def proc(name):
             return f.read()
     except FileNotFoundError:
         return ""
+
+
+def stat():
+    """/proc/net/stat/shadowlb, CPUs added up; nothing without the module."""
+    rows = [line.split() for line in proc("stat/shadowlb").splitlines()]
+    return {name: sum(int(row[i], 16) for row in rows[1:])
+            for i, name in enumerate(rows[0])} if rows else {}
+
+
+def memory():
+    """Bytes that the state of CPUs and their flow tables take."""
+    rows = [line.split() for line in proc("shadowlb").splitlines()]
+    return sum(int(row[5]) for row in rows if len(row) == 8 and row[0] == "all")

@@ -7,9 +7,8 @@ import sys
 import time
 
 from . import compare, report
-from .net import Director
+from .net import Director, stat
 from .nl import Fail
-from .state import stat
 from .topo import PLAIN, Topology
 from .trace import Trace
 

@@ -55,9 +55,8 @@ class Play:
             shots = trace.round(number)
             for part in self.parts(shots):
                 self.volley(trace, part)
-            if number in (0, 1):
-                yield .02               # a kworker makes the flow table
-            elif self.topo.conntrack:
+            self.b.settle()
+            if self.topo.conntrack:
                 yield .02               # IPVS ends connections by a timer, at the next tick
             if number > 1 and self.topo.events and self.topo.rnd.random() < .2:
                 yield from self.event(events.draw(), trace)

@@ -2,7 +2,7 @@
 """What a director knows once the traffic has ended: read it, and compare two of them."""
 import re
 
-from .net import proc
+from .net import proc, stat
 from .nl import ipvs_stats, ordered
 
 # Seconds by which expiry may differ: a sweep, the time between two readings, and the
@@ -109,13 +109,6 @@ class State:
             if SNMP.match(name) and value != "0" and not (merged and name.startswith("Ip6In")):
                 out[name] = value
         return out
-
-
-def stat():
-    """/proc/net/stat/shadowlb, CPUs added up."""
-    rows = [line.split() for line in proc("stat/shadowlb").splitlines()]
-    return {name: sum(int(row[i], 16) for row in rows[1:])
-            for i, name in enumerate(rows[0])} if rows else {}
 
 
 def texts(title, a, b):
