@@ -47,6 +47,9 @@ done
 paste -d '\n' <(sed -n 's/^.*# row\t//p' "$SLB_WORK/out.1") \
 	<(sed -n 's/^.*# row\t//p' "$SLB_WORK/out.2") | grep . >"$SLB_WORK/rows"
 
+awk -F'\t' '!$5 { exit 1 }' "$SLB_WORK/rows" && [ -s "$SLB_WORK/rows" ] ||
+	slb_die "an event has no repetition, so $page stays as it is"
+
 # The section of a table, with its head.
 section() {
 	printf '%s\n\nMeasured on %s by `make coherence`, each event %s times, Linux %s (`%s`).\n\n' \

@@ -34,6 +34,7 @@ slb_single_prepare() {
 	fi
 	slb_msg "building the module for $1"
 	slb_build_module "$1" "$SLB_SRC" >&2
+	slb_build_bpf "$1" "$SLB_SRC" >&2
 	SLB_DEPMOD=$(slb_build_depmod_dir "$1" "$SLB_SRC" || :)
 	export SLB_DEPMOD
 }
