@@ -200,9 +200,14 @@ measure() {
 	count=$packets
 	case $way in
 	*_churn)
-		ip route add 192.0.2.1/32 via 10.9.1.2 && ip route del 192.0.2.1/32
-		ip route add 2001:db8::1/128 via fd09:1::2 && ip route del 2001:db8::1/128
 		common=${common/random=1/random=0} count=$flows
+		# at once: a sweep in between would end the flows
+		ip -batch - <<-IP
+			route add 192.0.2.1/32 via 10.9.1.2
+			route del 192.0.2.1/32
+			route add 2001:db8::1/128 via fd09:1::2
+			route del 2001:db8::1/128
+		IP
 		;;
 	esac
 	# shellcheck disable=SC2086
