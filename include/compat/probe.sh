@@ -17,7 +17,7 @@ export LC_ALL=C
 out=$1 dir=$2
 shift 2
 err=$(mktemp)
-trap 'rm -f "$err" "$out.tmp"' EXIT
+trap 'rm -f "$err" "$out.tmp" "$out.o"' EXIT
 
 compiles() {
 	"$@" 2>"$err"
@@ -26,7 +26,8 @@ compiles() {
 printf '/* SPDX-License-Identifier: GPL-2.0 */\n/* Generated. */\n' >"$out.tmp"
 for probe in "$dir"/*.c; do
 	name=$(basename "$probe" .c)
-	if compiles "$@" -Werror -c -o /dev/null "$probe"; then
+	# a real file: ccache keeps no output to /dev/null
+	if compiles "$@" -Werror -c -o "$out.o" "$probe"; then
 		if [ "$name" = control_no ]; then
 			echo "shadowlb: probe control_no compiled: the probes prove nothing" >&2
 			exit 1

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Roots for the test of DKMS: a release of Debian with dkms, a compiler and the headers of its
-# stock kernel. The headers of the kernel in backports lie beside, as packages to install.
+# Roots for the test of DKMS: a release of Debian with dkms, a compiler, ccache and the headers of
+# its stock kernel. The headers of the kernel in backports lie beside, as packages to install.
 # Sourced, after host.sh and apt.sh.
 #
 #   $SLB_CACHE/dkms/<bookworm|trixie>               the root
@@ -12,16 +12,17 @@
 # A root appears by rename when it is complete. Nobody writes to it afterwards.
 
 slb_dkms_root_dir() { printf '%s\n' "$SLB_CACHE/dkms/$1"; }
+slb_dkms_root_ready() { [ -x "$(slb_dkms_root_dir "$1")/usr/bin/ccache" ]; }
 
 slb_dkms_root_locked() (
 	set -e
 	release=$1
 	out=$(slb_dkms_root_dir "$release")
-	[ ! -d "$out" ] || exit 0
+	! slb_dkms_root_ready "$release" || exit 0
 	slb_msg "building a root of $release with dkms"
 	mkdir -p "$SLB_CACHE/dkms"
 	# The lock is held: a directory of this name is left over from a run that was killed.
-	rm -rf --one-file-system "$SLB_CACHE/dkms/$release".new.*
+	rm -rf --one-file-system "$SLB_CACHE/dkms/$release".new.* "$out"
 	new=$(mktemp -d "$SLB_CACHE/dkms/$release.new.XXXXXX")
 	trap 'rm -rf --one-file-system "$new" "$new.list"' EXIT
 	chmod 755 "$new"
@@ -33,7 +34,7 @@ slb_dkms_root_locked() (
 	# dkms signs modules where it finds openssl, as on most machines. Without the option
 	# mmdebstrap would remove the packages that the second hook has fetched.
 	mmdebstrap --quiet --mode=root --variant=minbase --skip=cleanup/apt/cache "${proxies[@]}" \
-		--include=ca-certificates,dkms,make,gcc,openssl,linux-headers-amd64 \
+		--include=ca-certificates,dkms,make,gcc,ccache,openssl,linux-headers-amd64 \
 		--customize-hook='chroot "$1" apt-get -q clean' \
 		--customize-hook='chroot "$1" apt-get -q -y --no-install-recommends --download-only \
 			install -t '"$release"'-backports linux-headers-amd64' \
@@ -48,5 +49,5 @@ slb_dkms_root_locked() (
 
 # slb_dkms_root RELEASE: builds the root of a release unless it is there.
 slb_dkms_root() {
-	[ -d "$(slb_dkms_root_dir "$1")" ] || slb_locked "dkms-$1" slb_dkms_root_locked "$1"
+	slb_dkms_root_ready "$1" || slb_locked "dkms-$1" slb_dkms_root_locked "$1"
 }

@@ -5,7 +5,8 @@
 # DKMS of Debian 12 and 13, each in a root of its release, without booting: installation, new
 # kernels by apt, a new version of the module, kernels that BUILD_EXCLUSIVE excludes, removal.
 #
-#   root = overlay of $SLB_CACHE/dkms/RELEASE (read-only) and a tmpfs, in namespaces of its own
+#   root = overlay of $SLB_CACHE/dkms/RELEASE (read-only) and a tmpfs, in namespaces of its own;
+#   what compilers made is kept in $SLB_CACHE/dkms/RELEASE.ccache
 #
 # apt and dpkg run the hooks of the real header packages. Excluded kernels come as packages of
 # headers made here, with the postinst of a real one; their Makefile "builds" by copying.
@@ -62,8 +63,9 @@ check() {
 
 # INITRD: no time is spent on an initramfs for a kernel that nobody boots.
 in_root() {
-	nice chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
-		DEBIAN_FRONTEND=noninteractive INITRD=No "$@" </dev/null
+	nice chroot "$root" env -i PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+		LC_ALL=C CCACHE_DIR=/var/cache/ccache DEBIAN_FRONTEND=noninteractive INITRD=No \
+		"$@" </dev/null
 }
 
 # mount_root RELEASE: sets root, and old and new: the releases of the two kernels
@@ -76,6 +78,8 @@ mount_root() {
 	mount -t overlay -o "lowerdir=$lower,upperdir=$dir/$1/upper,workdir=$dir/$1/work" \
 		dkms "$root" || return 1
 	mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || return 1
+	mkdir -p "$lower.ccache" "$root/var/cache/ccache"
+	mount --bind "$lower.ccache" "$root/var/cache/ccache" || return 1
 	old=$(basename "$(dirname "$(echo "$root"/lib/modules/*/build)")")
 	deb=$(echo "$root"/var/cache/apt/archives/linux-headers-[0-9]*-amd64_*.deb)
 	new=$(dpkg-deb -f "$deb" Package)

@@ -18,8 +18,10 @@ if ! command -v sparse >/dev/null; then
 	exit 4
 fi
 slb_kernels_fetch 6.1
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+# in the directory of this run, whose path is always the same, for ccache
+dir=$SLB_WORK/sparse
+mkdir -p "$dir"
+trap 'rm -rf "${dir:?}"' EXIT
 SLB_TOP=$SLB_SRC slb_copy_source "$dir/src"
 # __has_include is unknown to it, and 6.1 has none of the newer headers.
 if ! make -C "$dir/src" KDIR="$(slb_kernel_kdir 6.1)" C=2 CHECK=sparse \
