@@ -233,6 +233,16 @@ slb_udp_up() {
 	done
 }
 
+# slb_ping DEST SOCKETS PACKETS [OPTION...]: datagrams of the client's. The test fails if one is
+# lost.
+slb_ping() {
+	slb_in client /usr/bin/python3 traffic/udp.py ping "$@" >"$SLB_TMP/ping" ||
+		slb_fail "datagrams are lost: $(<"$SLB_TMP/ping")"
+}
+
+# slb_link_gone NAME: for slb_wait.
+slb_link_gone() { ! ip link show "$1" >/dev/null 2>&1; }
+
 slb_udp_bound() { [ "$(slb_in "$1" ss -Hlnu | wc -l)" -ge 3 ]; }
 
 # slb_service PROTOCOL METHOD PORT SCHEDULER [REALPORT]: t or u, m or g; with all three

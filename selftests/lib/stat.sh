@@ -172,6 +172,11 @@ slb_share() {
 # slb_share_above PERCENT SHARE
 slb_share_above() { awk -v p="$1" -v s="$2" 'BEGIN { exit !(s > p) }'; }
 
+# slb_stat_grew NS NAME BEFORE: how much that counter grew since slb_stat_get said BEFORE.
+slb_stat_grew() {
+	slb_stat_diff "$3" "$(slb_stat_get "$1")" | awk -v n="$2" '$1 == n { v = $2 } END { print v + 0 }'
+}
+
 # slb_show_diff DIFF: as one comment line.
 slb_show_diff() { slb_note "$(printf '%s\n' "$1" | tr ' \n' '= ')"; }
 
@@ -192,6 +197,9 @@ slb_vs() {
 		$3 == "all" && (s == "" || s == $1 " " $2) { sum += $n }
 		END { print sum + 0 }'
 }
+
+# slb_table_bytes NS: memory of the flow tables there.
+slb_table_bytes() { slb_in "$1" awk '$1 == "all" { print $6 }' /proc/net/shadowlb; }
 
 # For slb_wait: has it grown above N?
 slb_stat_above() { [ "$(slb_stat "$1" "$2")" -gt "$3" ]; }
@@ -232,6 +240,9 @@ slb_counted() {
 		fi
 	done < <(slb_in "$1" nft list chain "$2" slb "$3")
 }
+
+# slb_counted_above NS FAMILY NAME N: for slb_wait.
+slb_counted_above() { [ "$(slb_counted "$1" "$2" "$3")" -gt "$4" ]; }
 
 # slb_counted_all NS: "name packets bytes" of each slb_count_at there.
 slb_counted_all() {

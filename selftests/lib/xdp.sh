@@ -71,8 +71,8 @@ slb_xdp_served() {
 	[ $((hits * 10)) -gt $((all * 9)) ] || slb_show_diff "$2"
 }
 
-# slb_ping TEXT [VIP [COUNT]]: 4 sockets, 30 datagrams each, there and back
-slb_ping() {
+# slb_xdp_echo TEXT [VIP [COUNT]]: 4 sockets, 30 datagrams each, there and back
+slb_xdp_echo() {
 	slb_check "$1: datagrams come back as they went" slb_echo "${2:-$SLB_VIP_NAT}" "${3:-30}"
 }
 
@@ -93,7 +93,7 @@ slb_traffic() {
 			"$(sha256sum <"$SLB_TMP/www/big")"
 		slb_xdp_served "$1: TCP, $vip" "$(slb_since "$before")"
 		before=$(slb_stat_get dir)
-		slb_ping "$1: UDP, $vip" "$vip" 100
+		slb_xdp_echo "$1: UDP, $vip" "$vip" 100
 		slb_xdp_served "$1: UDP, $vip" "$(slb_since "$before")"
 	done
 }

@@ -111,6 +111,12 @@ while read -r file; do
 		complain "$file: must know nothing of IPVS, netfilter or XDP:" "$found"
 	fi
 done < <(slb_static_files 'module/flow/*.[ch]')
+
+# A helper of tests has a name of its own.
+twice=$(slb_static_files 'selftests/tests/*.sh' 'selftests/lib/*.sh' |
+	xargs grep -hoE '^[a-z][a-z0-9_]*\(\)' | sort | uniq -d)
+[ -z "$twice" ] || complain 'selftests/: functions defined twice:' $twice
+
 # Links between documents lead somewhere.
 while IFS=: read -r file link; do
 	link=${link#*(}

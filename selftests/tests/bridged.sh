@@ -73,7 +73,7 @@ slb_load_test() {
 			"$(slb_in client curl -sS "http://$vip/big" | sha256sum)" \
 			"$(sha256sum <"$SLB_TMP/www/big")"
 		came=$(slb_rx dc) counted=$(slb_rx br0)
-		slb_ping "UDP ($vip)" "$vip" 60
+		slb_xdp_echo "UDP ($vip)" "$vip" 60
 		slb_is "UDP ($vip): packets at the port, which the bridge counts" \
 			$(($(slb_rx br0) - counted)) eq $(($(slb_rx dc) - came))
 		slb_served "$vip" "$(slb_since "$before")"
@@ -93,7 +93,7 @@ slb_looks() {
 
 	eval "$2" || slb_bail "$1: not to be had"
 	before=$(slb_stat_get dir)
-	slb_ping "$1"
+	slb_xdp_echo "$1"
 	diff=$(slb_since "$before")
 	slow=$(($(slb_xdp_stat "$diff" miss_meta) + $(slb_xdp_stat "$diff" miss_unrelated)))
 	slb_is "$1: requests left to IPVS" $slow ge 120
@@ -123,7 +123,7 @@ signal.pause()' >"$SLB_TMP/socket"
 }
 
 # The virtual address is that of a VLAN of the bridge, whose frames come without a tag.
-slb_vlan_test() {
+slb_bridge_vlan_test() {
 	if ! slb_in dir ip link set br0 type bridge vlan_filtering 1 vlan_default_pvid 0; then
 		slb_note 'this kernel lacks VLANs of bridges: they are left out'
 		return
@@ -142,7 +142,7 @@ slb_vlan_test() {
 			chain in { type filter hook ingress device br0.10 priority 0; udp dport 7 counter; }
 		}
 	NFT
-	slb_ping 'a VLAN of the bridge'
+	slb_xdp_echo 'a VLAN of the bridge'
 	slb_is 'a VLAN of the bridge: requests that its device sees' \
 		"$(slb_in dir nft list table netdev at | sed -n 's/.*packets \([0-9]*\) .*/\1/p')" eq 120
 }
@@ -160,7 +160,7 @@ slb_seen_test() {
 		}
 	NFT
 	before=$(slb_stat_get dir)
-	slb_ping 'a rule at ingress'
+	slb_xdp_echo 'a rule at ingress'
 	slb_seen 'a rule at ingress' "$(slb_in dir nft list table netdev at |
 		sed -n 's/.*packets \([0-9]*\) .*/\1/p')" 120 "$before"
 	slb_in dir nft delete table netdev at
@@ -171,7 +171,7 @@ slb_seen_test() {
 		return
 	fi
 	before=$(slb_stat_get dir)
-	slb_ping 'traffic control'
+	slb_xdp_echo 'traffic control'
 	slb_seen 'traffic control' "$(slb_in dir tc -s filter show dev br0 ingress |
 		sed -n 's/.*Sent [0-9]* bytes \([0-9]*\) pkt.*/\1/p')" 120 "$before"
 }
@@ -181,7 +181,7 @@ slb_unseen_test() {
 
 	slb_in dir tc qdisc del dev br0 clsact
 	before=$(slb_stat_get dir)
-	slb_ping 'nobody looks'
+	slb_xdp_echo 'nobody looks'
 	slb_served 'nobody looks' "$(slb_since "$before")" 80
 }
 
@@ -254,5 +254,5 @@ slb_unseen_test
 slb_looks_test
 slb_port_test
 slb_passed_test
-slb_vlan_test
+slb_bridge_vlan_test
 slb_done

@@ -33,7 +33,6 @@ slb_event() { awk -v n="$2" '$1 == n { print $2 }' "$cg/slb/$1/memory.events"; }
 # For slb_wait: the kernel adds up what its CPUs know every two seconds.
 slb_kernel_within() { slb_between "$(slb_kernel "$1")" "$2" "$3"; }
 slb_between() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]; }
-slb_bytes() { slb_in dir awk '$1 == "all" { print $6 }' /proc/net/shadowlb; }
 # slb_cpu CPU FIELD: 2 narrow slots, 3 of them in use; of a CPU, or of all.
 slb_cpu() { slb_in dir awk -v c="$1" -v f="$2" '$1 == c { print $f }' /proc/net/shadowlb; }
 slb_sweeps() { grep -c 'function slb_sweep_work' "$trace/trace"; }
@@ -42,14 +41,14 @@ slb_sweeps() { grep -c 'function slb_sweep_work' "$trace/trace"; }
 slb_charged() {
 	local bytes
 
-	bytes=$(slb_bytes)
+	bytes=$(slb_table_bytes dir)
 	slb_check "$1" slb_wait 20 slb_kernel_within "$2" $(($3 + bytes * 8 / 10)) \
 		$(($3 + bytes * 13 / 10 + 65536))
 	slb_note "$bytes bytes by /proc/net/shadowlb, charged $(($(slb_kernel "$2") - $3))"
 }
 
-# slb_ping SOCKETS PACKETS [FROM]: all are answered, or the test fails.
-slb_ping() {
+# slb_ping_paid SOCKETS PACKETS [FROM]: all are answered, or the test fails.
+slb_ping_paid() {
 	slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 "$1" "$2" \
 		from="${3:-20000}" >"$SLB_TMP/ping" || slb_fail "datagrams are lost: $(<"$SLB_TMP/ping")"
 }
@@ -139,10 +138,10 @@ modprobe shadowlb
 slb_note 'a namespace and the cgroup of its creator'
 slb_net_paid a
 slb_is 'kernel memory of the cgroup: bytes' "$base" gt 10000
-slb_ping 20 4
+slb_ping_paid 20 4
 slb_charged 'a few flows are charged to the creator of the namespace' a "$base"
 for i in 0 500 1000; do
-	slb_ping 500 4 $((20000 + i))
+	slb_ping_paid 500 4 $((20000 + i))
 done
 slb_is 'flows in use' "$(slb_cpu all 3)" ge 2500
 slb_charged 'so are thousands' a "$base"
@@ -154,7 +153,7 @@ slb_note 'a cgroup that is removed'
 slb_net_paid parent/gone
 base=$(slb_kernel parent)
 slb_check 'a cgroup can be removed while its namespace lives' rmdir "$cg/slb/parent/gone"
-slb_ping 20 8
+slb_ping_paid 20 8
 slb_is 'hits' "$(slb_stat dir hits)" gt 0
 slb_charged 'its parent is charged' parent "$base"
 
@@ -166,7 +165,7 @@ slb_pause 3
 base=$(($(slb_kernel loader) + $(slb_kernel parent)))
 slb_scope 2
 slb_service u m 7 rr 7777
-slb_ping 20 8
+slb_ping_paid 20 8
 slb_is 'hits' "$(slb_stat dir hits)" gt 0
 slb_pause 3
 slb_is 'nobody is charged: bytes' $(($(slb_kernel loader) + $(slb_kernel parent) - base)) lt 65536
@@ -176,7 +175,7 @@ slb_net_paid b
 slb_limit b 32768
 oom=$(slb_event b oom) full=$(slb_event b max)
 slb_ms start
-slb_ping 50 10
+slb_ping_paid 50 10
 slb_ms end
 seconds=$(((end - start) / 1000 + 1))
 slb_is 'hits' "$(slb_stat dir hits)" eq 0
@@ -186,7 +185,7 @@ slb_is "charges refused in $seconds s" $(($(slb_event b max) - full)) le \
 slb_is 'and at least' $(($(slb_event b max) - full)) ge 1
 echo max >"$cg/slb/b/memory.max"
 slb_check 'with more room it has flows' slb_wait 60 eval \
-	'slb_ping 20 4; [ "$(slb_stat dir hits)" -gt 0 ]'
+	'slb_ping_paid 20 4; [ "$(slb_stat dir hits)" -gt 0 ]'
 
 slb_is 'out of memory' $(($(slb_event b oom) - oom)) eq 0
 slb_is 'processes killed' "$(slb_event b oom_kill)" eq 0
@@ -202,7 +201,7 @@ done
 # From 371 flows on a table of 1024 is too small. Each connection begins and ends two.
 for i in 1 2 3 4 5; do
 	used=$(slb_cpu 0 3)
-	[ "$used" -ge 369 ] || slb_ping $(((370 - used) / 2)) 4 $((30000 + i * 1000))
+	[ "$used" -ge 369 ] || slb_ping_paid $(((370 - used) / 2)) 4 $((30000 + i * 1000))
 done
 slb_limit c 32768
 oom=$(slb_event c oom)

@@ -16,8 +16,8 @@ trap slb_net_down EXIT
 
 rounds=20
 
-# ask LINE...: all answered?
-ask() {
+# ask_lines LINE...: all answered?
+ask_lines() {
 	local line got
 
 	for line; do
@@ -27,18 +27,18 @@ ask() {
 	done
 }
 
-# run TEXT ROUTE WANT LINE...: a route more for each packet
-run() {
+# churn_test TEXT ROUTE WANT LINE...: a route more for each packet
+churn_test() {
 	local text=$1 route=$2 want=$3 hits i lost=0
 
 	shift 3
-	ask "$@" "$@" "$@" "$@"
+	ask_lines "$@" "$@" "$@" "$@"
 	slb_is "$text: without an answer at first" $lost eq 0
 	hits=$(slb_stat dir hits)
 	for ((i = 1; i <= rounds; i++)); do
 		# shellcheck disable=SC2046,SC2059
 		slb_in dir ip route add $(printf "$route" $i) || slb_fail "$text: no route $i"
-		ask "$@"
+		ask_lines "$@"
 	done
 	slb_is "$text: without an answer" $lost eq 0
 	slb_is "$text: packets that flows served" $(($(slb_stat dir hits) - hits)) ge "$want"
@@ -67,28 +67,28 @@ before=$(slb_stat_get dir)
 coproc asker { slb_in client /usr/bin/python3 -u traffic/ask.py; }
 two=("10.1.0.2:30001 $SLB_VIP_NAT:7 1 x" "10.1.0.2:30002 $SLB_VIP_NAT:7 1 x")
 # the first packet to a real server behind a new route looks up that server's
-run 'IPv4, masquerading' '198.51.100.%d/32 via 10.1.0.2' $((rounds * 5 / 2)) "${two[@]}"
-run 'IPv4, direct routing' '198.51.101.%d/32 via 10.1.0.2' $((rounds * 3 / 4)) \
+churn_test 'IPv4, masquerading' '198.51.100.%d/32 via 10.1.0.2' $((rounds * 5 / 2)) "${two[@]}"
+churn_test 'IPv4, direct routing' '198.51.101.%d/32 via 10.1.0.2' $((rounds * 3 / 4)) \
 	"10.1.0.2:30003 $SLB_VIP_DR:7 1 x" "10.1.0.2:30004 $SLB_VIP_DR:7 1 x"
-run 'IPv6, masquerading' '2001:db8::%d/128 via fd01::2' $((rounds * 5 / 2)) \
+churn_test 'IPv6, masquerading' '2001:db8::%d/128 via fd01::2' $((rounds * 5 / 2)) \
 	'[fd01::2]:30001 [fd01::100]:7 1 x' '[fd01::2]:30002 [fd01::100]:7 1 x'
 
 # routes for them
 lost=0
 slb_in dir ip route add unreachable 10.1.0.2/32
-ask "${two[@]}"
+ask_lines "${two[@]}"
 slb_is 'the client is unreachable: without an answer' $lost eq 2
 slb_in dir ip route del unreachable 10.1.0.2/32
 lost=0
-ask "${two[@]}"
+ask_lines "${two[@]}"
 slb_is 'reachable again: without an answer' $lost eq 0
 slb_in dir ip route add blackhole 10.2.1.2/32
-ask "${two[@]}"
+ask_lines "${two[@]}"
 slb_is 'the server is unreachable: without an answer' $lost eq 2
 slb_in dir ip route del blackhole 10.2.1.2/32
 lost=0
-ask "${two[@]}"
+ask_lines "${two[@]}"
 slb_in dir sysctl -qw net.ipv4.conf.dr1.forwarding=0
-ask "${two[@]}"
+ask_lines "${two[@]}"
 slb_is 'forwarding off where answers come: without an answer' $lost eq 2
 slb_done

@@ -26,8 +26,8 @@ slb_code() {
 		sed -n '/^modprobe\|^sysctl\|^ip \|^ipvsadm\|^cat\|^grep\|^perl\|^echo\|^rmmod/p'
 }
 
-# slb_run FILE: runs each.
-slb_run() {
+# slb_run_code FILE: runs each.
+slb_run_code() {
 	local line
 
 	while IFS= read -r line; do
@@ -57,13 +57,13 @@ nft -f - <<-NFT
 	}
 NFT
 
-slb_run README.md
+slb_run_code README.md
 slb_check 'README.md: then no module is left' \
 	eval '! [ -e /sys/module/shadowlb ] && ! [ -e /sys/module/ip_vs_shadow ]'
 slb_check 'README.md: the service is still there' grep -q C0000201:0050 /proc/net/ip_vs
 modprobe shadowlb
-slb_run docs/xdp.md
-slb_run docs/troubleshoot.md
+slb_run_code docs/xdp.md
+slb_run_code docs/troubleshoot.md
 slb_check 'docs/troubleshoot.md: then the module cannot be loaded' \
 	eval '! modprobe shadowlb 2>/dev/null'
 slb_done

@@ -78,8 +78,8 @@ slb_unwire() {
 	IP
 }
 
-# slb_services ADDRESS...: HTTP and a UDP echo on these real servers; NAT and DR.
-slb_services() {
+# slb_services_to ADDRESS...: HTTP and a UDP echo on these real servers; NAT and DR.
+slb_services_to() {
 	local svc vip method server real
 
 	slb_in dir ipvsadm -C
@@ -99,9 +99,9 @@ slb_services() {
 
 slb_port=20000
 
-# slb_load NAME TEXT [m]: HTTP, masqueraded, and at the same time UDP, routed directly, or
+# slb_pass_load NAME TEXT [m]: HTTP, masqueraded, and at the same time UDP, routed directly, or
 # with m masqueraded too.
-slb_load() {
+slb_pass_load() {
 	local name=$1 text=$2 before diff ping vip=$SLB_VIP_DR
 	local requests=0 failed=1 us p50 p99 p999 max
 
@@ -143,7 +143,7 @@ slb_in_case() {
 		route add $SLB_VIP_DR via 10.11.0.1
 	IP
 	slb_count_at client x0 came "ip saddr $SLB_VIP_NAT"
-	slb_load "in-$kind" "clients by $kind"
+	slb_pass_load "in-$kind" "clients by $kind"
 	slb_is "clients by $kind: packets that came back this way" \
 		"$(slb_counted client netdev came)" gt 200
 	slb_in client nft delete table netdev slb
@@ -170,9 +170,9 @@ slb_out_case() {
 		name=asym
 		text='replies by another device'
 	fi
-	slb_services 10.12.1.2
+	slb_services_to 10.12.1.2
 	slb_count_at rs1 x0 went 'ip protocol { tcp, udp }'
-	slb_load "$name" "$text"
+	slb_pass_load "$name" "$text"
 	slb_is "$text: packets to the real server this way" \
 		"$(slb_counted rs1 netdev went)" gt 400
 	slb_in rs1 nft delete table netdev slb
@@ -180,8 +180,8 @@ slb_out_case() {
 	[ "${2:-}" = asym ] || ip -n slb-rs1 rule delete priority 101
 }
 
-# slb_mark PRIORITY EXPRESSION MARK
-slb_mark() {
+# slb_mark_rule PRIORITY EXPRESSION MARK
+slb_mark_rule() {
 	slb_in dir nft -f - <<-NFT
 		table ip marks {
 			chain prerouting {
@@ -192,29 +192,29 @@ slb_mark() {
 	NFT
 }
 
-# slb_came: "N M": what came to the client from the service by its old and new wire.
-slb_came() { slb_counted_all client | awk '{ n[$1] = $2 } END { print n["old"] + 0, n["new"] + 0 }'; }
+# slb_old_and_new: "N M": what came to the client from the service by its old and new wire.
+slb_old_and_new() { slb_counted_all client | awk '{ n[$1] = $2 } END { print n["old"] + 0, n["new"] + 0 }'; }
 
 # Replies with a mark take another route; then the rule goes, and they do not.
 slb_mark_case() {
 	local old new
 
 	slb_wire client veth 10.11.0
-	slb_mark mangle 'ip saddr 10.2.0.0/16' 7
+	slb_mark_rule mangle 'ip saddr 10.2.0.0/16' 7
 	ip -n slb-dir -batch - <<-IP
 		route add default via 10.11.0.2 dev w0 table 107
 		rule add fwmark 7 table 107 priority 107
 	IP
 	slb_count_at client c0 old "ip saddr $SLB_VIP_NAT"
 	slb_count_at client x0 new "ip saddr $SLB_VIP_NAT"
-	slb_load mark 'replies routed by mark' m
-	read -r old new < <(slb_came)
+	slb_pass_load mark 'replies routed by mark' m
+	read -r old new < <(slb_old_and_new)
 	slb_is 'replies routed by mark: packets by the old way' $old eq 0
 	slb_is 'replies routed by mark: packets by the new way' $new gt 200
 	ip -n slb-dir rule delete priority 107
-	slb_load mark 'a mark without its rule' m
+	slb_pass_load mark 'a mark without its rule' m
 	slb_is 'a mark without its rule: packets by the way of the mark' \
-		$(($(slb_came | cut -d' ' -f2) - new)) eq 0
+		$(($(slb_old_and_new | cut -d' ' -f2) - new)) eq 0
 	slb_in dir nft delete table ip marks
 	slb_in client nft delete table netdev slb
 	slb_unwire veth
@@ -224,7 +224,7 @@ slb_mark_case() {
 slb_fwmark_case() {
 	local i
 
-	slb_mark "$1" "ip daddr $SLB_VIP_NAT" 8
+	slb_mark_rule "$1" "ip daddr $SLB_VIP_NAT" 8
 	slb_in dir ipvsadm -C
 	{
 		echo '-A -f 8 -s rr'
@@ -232,7 +232,7 @@ slb_fwmark_case() {
 			echo "-a -f 8 -r 10.2.$i.2:0 -m"
 		done
 	} | slb_in dir ipvsadm -R
-	slb_load "fwmark-$1" "service by a mark of $1" m
+	slb_pass_load "fwmark-$1" "service by a mark of $1" m
 	slb_in dir nft delete table ip marks
 }
 
@@ -242,8 +242,8 @@ slb_multipath_server() {
 	slb_wire rs1 veth 10.12.1
 	ip -n slb-rs1 address add 10.20.0.1/32 dev lo
 	ip -n slb-dir route add 10.20.0.1 nexthop via 10.2.1.2 dev dr1 nexthop via 10.12.1.2 dev w0
-	slb_services 10.20.0.1
-	slb_load multipath-server 'multipath to a real server'
+	slb_services_to 10.20.0.1
+	slb_pass_load multipath-server 'multipath to a real server'
 	slb_unwire veth
 	ip -n slb-dir route flush 10.20.0.1
 }
@@ -258,7 +258,7 @@ slb_multipath_clients() {
 		done
 	} | ip -n slb-client -batch -
 	ip -n slb-dir route add 10.30.0.0/24 nexthop via 10.1.0.2 dev dc nexthop via 10.11.0.2 dev w0
-	slb_services 10.2.1.2 10.2.2.2 10.2.3.2
+	slb_services_to 10.2.1.2 10.2.2.2 10.2.3.2
 	slb_count_at client c0 old "ip saddr $SLB_VIP_NAT"
 	slb_count_at client x0 new "ip saddr $SLB_VIP_NAT"
 	before=$(slb_stat_get dir)
@@ -270,7 +270,7 @@ slb_multipath_clients() {
 	done
 	slb_is 'multipath to the clients: clients with all their answers' $good eq 16
 	slb_served 'multipath to the clients' "$(slb_since "$before")"
-	read -r old new < <(slb_came)
+	read -r old new < <(slb_old_and_new)
 	slb_is 'multipath to the clients: packets by the first way' $old gt 100
 	slb_is 'multipath to the clients: packets by the second way' $new gt 100
 	slb_in client nft delete table netdev slb
@@ -294,7 +294,7 @@ slb_path() {
 slb_path_case() {
 	local hold before
 
-	slb_services 10.2.1.2
+	slb_services_to 10.2.1.2
 	slb_spawn dir /usr/bin/python3 traffic/pmtu.py hold 10.2.1.2 5555
 	hold=$!
 	slb_path 1500 1400 10 'of a new flow,'
@@ -321,7 +321,7 @@ slb_in rs1 sysctl -qw net.ipv4.ip_nonlocal_bind=1
 slb_spawn rs1 /usr/bin/python3 traffic/udp.py serve 10.12.1.2:7777 10.20.0.1:7777
 slb_scope 2
 
-slb_services 10.2.1.2 10.2.2.2 10.2.3.2
+slb_services_to 10.2.1.2 10.2.2.2 10.2.3.2
 for kind in veth vlan bond bridge bridge-nf macvlan vrf; do
 	slb_in_case $kind
 done

@@ -15,8 +15,8 @@ set -u
 . lib/methods.sh
 trap slb_net_down EXIT
 
-# send PORT STEP...: from port 4000 of the client. A step is N, datagrams, or await=FILE.
-send() {
+# send_steps PORT STEP...: from port 4000 of the client. A step is N, datagrams, or await=FILE.
+send_steps() {
 	slb_in client /usr/bin/python3 - "$SLB_VIP_NAT" "$@" <<-'EOF'
 		import os, socket, sys, time
 		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -40,13 +40,13 @@ entry() { slb_in dir conntrack -L -o id -p udp --sport 4000 --dport "$1" 2>/dev/
 packets() { sed -n 's/.*sport=4000[^=]*=[0-9]* packets=\([0-9]*\).*/\1/p' <<<"$1"; }
 id() { sed -n 's/.* id=\([0-9]*\).*/\1/p' <<<"$1"; }
 
-# run TEXT PORT: an entry lives for 6 s, packets come for longer.
-run() {
+# dsr_test TEXT PORT: an entry lives for 6 s, packets come for longer.
+dsr_test() {
 	local hits first last
 
 	hits=$(slb_stat dir hits)
 	rm -f "$SLB_TMP/go"
-	send "$2" 10 "await=$SLB_TMP/go" 180 &
+	send_steps "$2" 10 "await=$SLB_TMP/go" 180 &
 	slb_wait 20 eval '[ "$(packets "$(entry '"$2"')")" = 10 ]' || slb_fail "$1: no entry with 10 packets"
 	first=$(entry "$2")
 	touch "$SLB_TMP/go"
@@ -83,16 +83,16 @@ slb_in dir ipvsadm -R <<-EOF
 	-a -t $SLB_VIP_DR:80 -r 10.2.1.2:80 -g
 EOF
 slb_in dir sysctl -qw net.shadowlb.verify=7
-run 'direct routing' 8
-run 'IPIP' 9
-run 'GRE' 10
+dsr_test 'direct routing' 8
+dsr_test 'IPIP' 9
+dsr_test 'GRE' 10
 slb_is 'flows that differ from the slow path' "$(slb_stat dir differs)" eq 0
 slb_is 'packets compared' "$(slb_stat dir verified)" ge 20
 slb_in dir sysctl -qw net.shadowlb.verify=0
 
 # "notrack" holds at once, and the entry ends
 rm -f "$SLB_TMP/go"
-send 9 10 "await=$SLB_TMP/go" 100 &
+send_steps 9 10 "await=$SLB_TMP/go" 100 &
 sender=$!
 slb_wait 20 eval '[ "$(packets "$(entry 9)")" = 10 ]' || slb_fail 'notrack: no entry'
 slb_in dir nft -f - <<-'EOF'

@@ -44,8 +44,8 @@ s.shutdown(socket.SHUT_WR)
 print(s.recv(100).decode())
 PY
 
-slb_conn_state() { slb_in dir ipvsadm -Lnc | awk '$1 == "TCP" { print $3 }'; }
-slb_conn_is() { [ "$(slb_conn_state)" = "$1" ]; }
+slb_tcp_state() { slb_in dir ipvsadm -Lnc | awk '$1 == "TCP" { print $3 }'; }
+slb_conn_is() { [ "$(slb_tcp_state)" = "$1" ]; }
 slb_server_listens() { [ -n "$(slb_in rs1 ss -Hlnt 'sport = 8080')" ]; }
 slb_ended_above() { [ "$(slb_stat dir ended)" -gt "$1" ]; }
 
@@ -63,7 +63,7 @@ slb_spawn client /usr/bin/python3 "$SLB_TMP/client.py" $SLB_VIP_NAT "$SLB_TMP/cl
 client=$!
 slb_wait 30 test -e "$SLB_TMP/client.ready" || slb_bail 'no connection'
 slb_is 'packets served by flows before the end' "$(slb_stat dir hits)" gt 100
-slb_same 'the connection is established' "$(slb_conn_state)" ESTABLISHED
+slb_same 'the connection is established' "$(slb_tcp_state)" ESTABLISHED
 
 # what the server's kernel sends by itself is lost from here: acknowledgements
 slb_in rs1 nft -f - <<-RULES
@@ -76,10 +76,10 @@ slb_in rs1 nft -f - <<-RULES
 RULES
 learned=$(slb_stat dir learned)
 : >"$SLB_TMP/client.go"
-slb_wait 5 slb_conn_is CLOSE_WAIT || slb_fail "the client's FIN leads to $(slb_conn_state)"
+slb_wait 5 slb_conn_is CLOSE_WAIT || slb_fail "the client's FIN leads to $(slb_tcp_state)"
 slb_check 'the flows of both directions end, by the FIN and by the sweep' \
 	slb_wait 5 slb_ended_above $((learned - 1))
-slb_same 'the connection lives on in CLOSE_WAIT' "$(slb_conn_state)" CLOSE_WAIT
+slb_same 'the connection lives on in CLOSE_WAIT' "$(slb_tcp_state)" CLOSE_WAIT
 slb_in rs1 nft delete table ip lost
 slb_check 'the client ends well' wait $client
 slb_same 'the late answer arrives' "$(<"$SLB_TMP/answer")" 'late answer'

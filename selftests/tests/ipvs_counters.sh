@@ -13,6 +13,7 @@
 set -u
 . lib/stat.sh
 . lib/net.sh
+. lib/obey.sh
 trap slb_net_down EXIT
 
 slb_udp='10.1.0.100:7 10.1.0.200:7'
@@ -65,7 +66,7 @@ slb_udp_again() {
 
 # TCP: how many ACKs there are is chance. So the wires count too, before anything of IP:
 # to the services (nat, dr), to and from each real server.
-slb_wires() {
+slb_wire_counts() {
 	local i
 
 	{
@@ -89,7 +90,7 @@ slb_wires_by_ipvs() {
 			for (r in ip) print r, "in", ip[r], ib[r], "out", op[r], ob[r] }' | sort
 }
 
-slb_wires_agree() { [ "$(slb_wires_by_ipvs)" = "$(slb_wires)" ]; }
+slb_wires_agree() { [ "$(slb_wires_by_ipvs)" = "$(slb_wire_counts)" ]; }
 
 slb_truth_tcp() {
 	local hits vip i
@@ -107,8 +108,8 @@ slb_truth_tcp() {
 	done
 	slb_is 'TCP: hits' $(($(slb_stat dir hits) - hits)) gt 100
 	slb_wait 4 slb_wires_agree
-	slb_same 'TCP: IPVS counts what the wires count' "$(slb_wires_by_ipvs)" "$(slb_wires)"
-	slb_wires | sed 's/^/# /'
+	slb_same 'TCP: IPVS counts what the wires count' "$(slb_wires_by_ipvs)" "$(slb_wire_counts)"
+	slb_wire_counts | sed 's/^/# /'
 }
 
 # slb_conn PORT: state and seconds left of the client's connection from that port
@@ -116,53 +117,36 @@ slb_conn() {
 	slb_in dir ipvsadm -Lnc | awk -v p="10.1.0.2:$1" '$4 == p {
 		split($2, t, ":"); print $3, t[1] * 60 + t[2] }'
 }
-slb_conn_state() { [[ $(slb_conn "$1") == "$2 "* ]]; }
+slb_conn_in_state() { [[ $(slb_conn "$1") == "$2 "* ]]; }
 
 # ActiveConn and InActConn of all TCP real servers
-slb_conns() {
+slb_tcp_counts() {
 	slb_in dir ipvsadm -Ln | awk '$1 == "TCP" || $1 == "UDP" { tcp = $1 == "TCP" }
 		$1 == "->" && tcp { a += $5; i += $6 } END { print a + 0, i + 0 }'
 }
 
-# One HTTP connection that does as it is told (hold.py), and the port it comes from.
+# An HTTP connection that obeys, and the port it comes from.
 slb_hold() {
-	rm -f "$SLB_TMP/tell" "$SLB_TMP/answer"
-	mkfifo "$SLB_TMP/tell" "$SLB_TMP/answer"
-	exec 8<>"$SLB_TMP/tell" 9<>"$SLB_TMP/answer"
-	slb_spawn client /usr/bin/python3 traffic/hold.py "$1" "$SLB_TMP/tell" >&9
-	slb_held=$!
-	read -rt 30 -u 9 port || slb_bail "no connection to $1"
-}
-
-slb_tell() {
-	local answer
-
-	echo "$*" >&8
-	read -rt 30 -u 9 answer
-	[ "$answer" = ok ] || slb_bail "hold.py $*: $answer"
-}
-
-slb_let_go() {
-	slb_stop "$slb_held"
-	exec 8>&- 9>&-
+	slb_obey /usr/bin/python3 traffic/hold.py "$1" "$SLB_TMP/tell"
+	port=$slb_answer
 }
 
 # States of one connection from its first request to its FINs.
 slb_truth_states() {
 	local scope=$1 port state old
 
-	old=$(slb_conns)
+	old=$(slb_tcp_counts)
 	slb_hold $SLB_VIP_NAT
 	slb_tell get 30
 	state=$(slb_conn "$port")
 	slb_same "TCP, scope $scope, open: state" "${state% *}" ESTABLISHED
 	slb_is "TCP, scope $scope, open: seconds left of 900" "${state#* }" ge 896
-	slb_same "TCP, scope $scope, open: active, inactive" "$(slb_conns)" "1 ${old#* }"
+	slb_same "TCP, scope $scope, open: active, inactive" "$(slb_tcp_counts)" "1 ${old#* }"
 	slb_tell close
-	slb_wait 5 slb_conn_state "$port" TIME_WAIT
+	slb_wait 5 slb_conn_in_state "$port" TIME_WAIT
 	state=$(slb_conn "$port")
-	slb_let_go
-	slb_same "TCP, scope $scope, closed: active, inactive" "$(slb_conns)" "0 $((${old#* } + 1))"
+	slb_dismiss
+	slb_same "TCP, scope $scope, closed: active, inactive" "$(slb_tcp_counts)" "0 $((${old#* } + 1))"
 	echo "${state% *}" >"$SLB_TMP/closed.$scope"
 	echo "${state#* }" >"$SLB_TMP/left.$scope"
 	slb_note "TCP, scope $scope, closed: $state s left"
@@ -199,7 +183,7 @@ slb_truth_expiry() {
 	flood=$!
 	slb_tell pace 14 0.5
 	slb_is "scope $scope: busy for 7 s, UDP connections" "$(slb_vs conns "UDP $SLB_VIP_NAT:9")" eq 1
-	slb_check "scope $scope: busy for 7 s, TCP established" slb_conn_state "$port" ESTABLISHED
+	slb_check "scope $scope: busy for 7 s, TCP established" slb_conn_in_state "$port" ESTABLISHED
 	slb_ms 'early[tcp]'
 	slb_tell get 10
 	slb_ms 'late[tcp]'
@@ -219,7 +203,7 @@ slb_truth_expiry() {
 		done
 		[ $((gone[now] - late[udp])) -lt 30000 ] || slb_bail "after 30 s there is still $kinds"
 	done
-	slb_let_go
+	slb_dismiss
 	slb_in dir ipvsadm --set 900 120 300
 	diff=$(slb_stat_diff "$before" "$(slb_stat_get dir)")
 	hits=$(awk '$1 == "hits" { n = $2 } END { print n + 0 }' <<<"$diff")

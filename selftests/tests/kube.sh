@@ -15,6 +15,7 @@ set -u
 . lib/stat.sh
 . lib/net.sh
 . lib/methods.sh
+. lib/obey.sh
 trap slb_net_down EXIT
 
 SLB_TCP=10.96.0.10
@@ -139,7 +140,7 @@ slb_count_test() {
 	slb_note "$1: packets, bytes, and those of the replies: $on_wires"
 }
 
-slb_http_test() {
+slb_tcp_test() {
 	local old stat requests=0 failed=1 us p50 p99 p999 max sum
 
 	old=$(slb_wires tcp)
@@ -160,7 +161,7 @@ slb_udp_test() {
 
 	old=$(slb_wires udp)
 	stat=$(slb_stat_get dir)
-	slb_check 'UDP: 1800 datagrams come back as they went' slb_ping
+	slb_check 'UDP: 1800 datagrams come back as they went' slb_ping_udp
 	stat=$(slb_since "$stat")
 	slb_served UDP "$stat"
 	# some are tried by their first packet already, whose entry is only being made
@@ -170,48 +171,27 @@ slb_udp_test() {
 }
 
 # Each CPU that a socket's packets come to learns from four of them: up to 8 of 120.
-slb_ping() {
+slb_ping_udp() {
 	slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_UDP:7 30 60 >"$SLB_TMP/ping" && return
 	slb_note "$(<"$SLB_TMP/ping")"
 	return 1
 }
 
-# slb_hold and slb_tell: one HTTP connection that does as it is told (hold.py).
-slb_hold() {
-	mkfifo "$SLB_TMP/tell" "$SLB_TMP/answer"
-	exec 8<>"$SLB_TMP/tell" 9<>"$SLB_TMP/answer"
-	slb_spawn client /usr/bin/python3 traffic/hold.py "$1" "$SLB_TMP/tell" >&9
-	read -rt 30 -u 9 _ || slb_bail "no connection to $1"
-}
-
-slb_told() {
-	local answer
-
-	read -rt 60 -u 9 answer
-	[ "$answer" = ok ] ||
-		slb_bail "hold.py: $answer; conntrack called $(slb_counted dir ip bad) packets invalid"
-}
-
-slb_tell() {
-	echo "$*" >&8
-	slb_told
-}
-
 # "conns id" of slb_tracked
-slb_entry() {
+slb_service_entry() {
 	local w
 
 	read -ra w < <(slb_tracked "$1")
 	echo "${w[4]} ${w[5]}"
 }
 
-slb_entry_there() { [ "$(slb_entry "$1")" != '0 0' ]; }
-slb_entry_gone() { [ "$(slb_entry "$1")" = '0 0' ]; }
-slb_entry_in() { slb_in dir conntrack -L -p tcp --orig-dst $SLB_TCP 2>/dev/null | grep -q "$1"; }
+slb_service_entry_there() { [ "$(slb_service_entry "$1")" != '0 0' ]; }
+slb_service_entry_gone() { [ "$(slb_service_entry "$1")" = '0 0' ]; }
+slb_service_entry_in() { slb_in dir conntrack -L -p tcp --orig-dst $SLB_TCP 2>/dev/null | grep -q "$1"; }
 
 # The port by which real servers know the client of the UDP connection. An entry's id is
 # made of its address and is the old one's, if its memory is.
-slb_port() {
+slb_snat_port() {
 	slb_in dir conntrack -L -p udp --orig-dst $SLB_UDP 2>/dev/null |
 		sed -n 's/.* dport=\([0-9]*\) packets=.*/\1/p'
 }
@@ -219,11 +199,10 @@ slb_port() {
 slb_port_new() {
 	local port
 
-	port=$(slb_port)
+	port=$(slb_snat_port)
 	[ "$port" ] && [ "$port" != "$1" ]
 }
 
-slb_sent_above() { [ "$(slb_counted dir netdev from_udp)" -gt "$1" ]; }
 
 # slb_old: packets that real servers get from the port that the old entry had.
 slb_old() {
@@ -242,7 +221,7 @@ slb_delete_test() {
 
 	slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) ||
 		slb_fail 'no flows before an entry is deleted'
-	port=$(slb_port)
+	port=$(slb_snat_port)
 	for i in $SLB_SERVERS; do
 		slb_count_at "rs$i" d0 old "udp sport $port"
 	done
@@ -250,7 +229,7 @@ slb_delete_test() {
 	slb_in dir conntrack -D -p udp --orig-dst $SLB_UDP >/dev/null 2>&1
 	slb_check 'conntrack -D: there is another entry' slb_wait 20 slb_port_new "$port"
 	old=$(slb_old)
-	slb_wait 20 slb_sent_above $(($(slb_counted dir netdev from_udp) + 200)) ||
+	slb_wait 20 slb_counted_above dir netdev from_udp $(($(slb_counted dir netdev from_udp) + 200)) ||
 		slb_fail 'conntrack -D: the client stopped'
 	slb_is 'conntrack -D: packets by the old one' $(($(slb_old) - old)) eq 0
 	slb_check 'conntrack -D: flows serve again' \
@@ -264,16 +243,16 @@ slb_life_test() {
 	local -A id=()
 
 	slb_in dir conntrack -F 2>/dev/null
-	slb_hold $SLB_TCP:80
+	slb_obey /usr/bin/python3 traffic/hold.py $SLB_TCP:80 "$SLB_TMP/tell"
 	slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_UDP:7 1 "$SLB_TMP/flood"
 	flood=$!
 	slb_tell get 20
 	for proto in tcp udp; do
-		slb_wait 10 slb_entry_there $proto
-		id[$proto]=$(slb_entry $proto)
+		slb_wait 10 slb_service_entry_there $proto
+		id[$proto]=$(slb_service_entry $proto)
 		slb_same "$proto: one connection is tracked" "${id[$proto]% *}" 1
 	done
-	echo keep 0.25 >&8
+	slb_say keep 0.25
 	slb_in dir sysctl -qw net.netfilter.nf_conntrack_udp_timeout=$timeout \
 		net.netfilter.nf_conntrack_udp_timeout_stream=$timeout \
 		net.netfilter.nf_conntrack_tcp_timeout_established=$timeout \
@@ -282,15 +261,15 @@ slb_life_test() {
 	slb_wait $((timeout * 4)) slb_ms_since "$start" $((timeout * 3000))
 	for proto in tcp udp; do
 		slb_same "$proto: the same one after $((timeout * 3)) s, $timeout s being its timeout" \
-			"$(slb_entry $proto)" "${id[$proto]}"
+			"$(slb_service_entry $proto)" "${id[$proto]}"
 	done
-	slb_check 'TCP: is tracked as established' slb_entry_in ESTABLISHED
+	slb_check 'TCP: is tracked as established' slb_service_entry_in ESTABLISHED
 	# the first line ends the keeping
 	slb_tell get 1
-	slb_told
+	slb_hear || slb_bail "get 1: $slb_answer"
 	slb_tell close
-	slb_check 'TCP, closed: tracked as that' slb_wait 8 slb_entry_in TIME_WAIT
-	slb_check 'TCP, closed: forgotten' slb_wait 40 slb_entry_gone tcp
+	slb_check 'TCP, closed: tracked as that' slb_wait 8 slb_service_entry_in TIME_WAIT
+	slb_check 'TCP, closed: forgotten' slb_wait 40 slb_service_entry_gone tcp
 
 	slb_delete_test
 	slb_ms early
@@ -299,7 +278,7 @@ slb_life_test() {
 	seen=$late
 	while :; do
 		slb_ms now
-		slb_entry_gone udp && break
+		slb_service_entry_gone udp && break
 		seen=$now
 		[ $((now - late)) -lt 30000 ] || break
 	done
@@ -353,7 +332,7 @@ slb_udp_up
 slb_sum_up
 slb_kube_up
 slb_scope 2
-slb_http_test
+slb_tcp_test
 slb_udp_test
 slb_life_test
 others=0 director=0

@@ -14,12 +14,7 @@ set -u
 slb_differ=1
 trap slb_net_down EXIT
 
-slb_sent() { slb_counted dir netdev sent; }
-slb_sent_above() { [ "$(slb_sent)" -gt "$1" ]; }
-slb_arrived() { slb_counted "$1" netdev "$2"; }
-slb_arrived_above() { [ "$(slb_arrived "$1" "$2")" -gt "$3" ]; }
-
-slb_busy() {
+slb_flows_serve() {
 	slb_must "$1: flows serve" \
 		slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200))
 }
@@ -28,9 +23,10 @@ slb_busy() {
 slb_still() {
 	local before
 
-	before=$(slb_arrived "$2" "$3")
-	slb_wait 20 slb_sent_above $(($(slb_sent) + 100)) || slb_fail "$1: the client stopped"
-	slb_is "$1: packets" $(($(slb_arrived "$2" "$3") - before)) eq 0
+	before=$(slb_counted "$2" netdev "$3")
+	slb_wait 20 slb_counted_above dir netdev sent $(($(slb_counted dir netdev sent) + 100)) ||
+		slb_fail "$1: the client stopped"
+	slb_is "$1: packets" $(($(slb_counted "$2" netdev "$3") - before)) eq 0
 }
 
 # slb_rule HOOK PRIORITY EXPRESSION: drop it
@@ -77,31 +73,31 @@ slb_count_at rs1 d0 mac2 'ether daddr 02:00:00:00:00:99 ip protocol udp'
 slb_count_at rs2 d0 strays 'ip daddr 10.2.1.2'
 slb_in dir sysctl -qw net.shadowlb.lease=2
 slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:7 2 "$SLB_TMP/flood"
-slb_busy 'at first'
+slb_flows_serve 'at first'
 
 # A lease of 2 s, and one more: the lease is counted in ticks, the proof in packets
 slb_rule input 0 'udp dport 7'
 slb_within 'a rule in INPUT' 3000
 slb_unrule
-slb_busy 'after the rule in INPUT'
+slb_flows_serve 'after the rule in INPUT'
 slb_rule forward 0 'udp sport 7777'
 slb_within 'a rule in FORWARD' 3000
 slb_unrule
-slb_busy 'after the rule in FORWARD'
+slb_flows_serve 'after the rule in FORWARD'
 
 slb_rule prerouting -300 'udp dport 7'
 slb_still 'a rule in raw PREROUTING, at once' rs1 arrived
 slb_unrule
-slb_busy 'after the rule in raw'
+slb_flows_serve 'after the rule in raw'
 
 ip -n slb-dir route add 10.2.1.2 via 10.2.2.2
 slb_still 'another route, at once: the old way' rs1 arrived
-slb_check 'another route: the new way' slb_wait 10 slb_arrived_above rs2 strays 50
+slb_check 'another route: the new way' slb_wait 10 slb_counted_above rs2 netdev strays 50
 ip -n slb-dir route delete 10.2.1.2 via 10.2.2.2
 slb_still 'the route as before, at once: the other way' rs2 strays
-slb_busy 'the route as before'
+slb_flows_serve 'the route as before'
 
 ip -n slb-dir neighbour replace 10.2.1.2 lladdr 02:00:00:00:00:99 dev dr1 nud permanent
 slb_still 'another MAC, at once: to the old one' rs1 mac1
-slb_check 'another MAC: to the new one' slb_wait 10 slb_arrived_above rs1 mac2 50
+slb_check 'another MAC: to the new one' slb_wait 10 slb_counted_above rs1 netdev mac2 50
 slb_done

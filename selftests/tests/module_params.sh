@@ -120,7 +120,7 @@ slow_modprobe() {
 	ending=$!
 }
 
-ended() {
+end_done() {
 	wait $ending && within 30 not grep -q slb-x <(ip netns)
 }
 
@@ -163,7 +163,7 @@ service=10.9.9.9:80
 rmmod ip_vs_shadow
 slow_modprobe
 check 'ipvsadm -s shadow loads the scheduler' timeout 30 ipvsadm -A -t $service -s shadow
-check 'a namespace ended meanwhile' ended
+check 'a namespace ended meanwhile' end_done
 check 'and one can be made' timeout 30 ip netns add slb-y
 check 'shadowlb is loaded' within 30 loaded
 check 'and serves the service' within 10 hooked

@@ -24,8 +24,8 @@ port() {
 	slb_in "$1" ip link set e0 up
 }
 
-# run TEXT FROM TO FAMILY
-run() {
+# onearm_test TEXT FROM TO FAMILY
+onearm_test() {
 	local before hits seen
 
 	before=$(slb_stat_get dir)
@@ -82,6 +82,6 @@ EOF
 slb_is 'send_redirects' "$(slb_in dir sysctl -n net.ipv4.conf.e0.send_redirects)" eq 1
 slb_in client ping -qc 1 -W 5 10.8.0.100 >/dev/null
 slb_in client ping -qc 1 -W 5 fd08::100 >/dev/null
-run IPv4 10.8.0.2:30000 10.8.0.100:7 4
-run IPv6 '[fd08::2]:30000' '[fd08::100]:7' 6
+onearm_test IPv4 10.8.0.2:30000 10.8.0.100:7 4
+onearm_test IPv6 '[fd08::2]:30000' '[fd08::100]:7' 6
 slb_done

@@ -14,9 +14,9 @@ set -u
 . lib/net.sh
 trap slb_net_down EXIT
 
-# same TEXT: the answers to a new socket's datagrams are those that it has without flows.
+# same_payload TEXT: the answers to a new socket's datagrams are those that it has without flows.
 port=30000
-same() {
+same_payload() {
 	local scope got want=
 
 	for scope in 0 2; do
@@ -41,7 +41,7 @@ slb_in dir ipvsadm -R <<-EOF
 	-a -t $SLB_VIP_NAT:80 -r 10.2.1.2:8080 -m
 EOF
 before=$(slb_stat dir hits)
-same 'without a rule'
+same_payload 'without a rule'
 slb_is 'packets that flows served' $(($(slb_stat dir hits) - before)) gt 10
 
 slb_in dir nft -f - <<-'EOF'
@@ -52,9 +52,9 @@ slb_in dir nft -f - <<-'EOF'
 		}
 	}
 EOF
-same 'requests, checksum left to the device'
+same_payload 'requests, checksum left to the device'
 slb_in client ethtool -K c0 tx off >/dev/null
-same 'requests, checksum complete'
+same_payload 'requests, checksum complete'
 slb_in client ethtool -K c0 tx on >/dev/null
 slb_in dir nft -f - <<-'EOF'
 	delete table ip m
@@ -65,7 +65,7 @@ slb_in dir nft -f - <<-'EOF'
 		}
 	}
 EOF
-same 'answers'
+same_payload 'answers'
 slb_in dir nft delete table ip m
 
 slb_in dir sysctl -qw net.shadowlb.lease=1

@@ -27,16 +27,12 @@ slb_used_counted() {
 }
 slb_used_agree() { [ "$(slb_used)" = "$(slb_used_counted)" ]; }
 
-slb_listed() { slb_show | grep -qE "$1"; }
-slb_not_listed() { ! slb_listed "$1"; }
+slb_shows() { slb_show | grep -qE "$1"; }
+slb_not_listed() { ! slb_shows "$1"; }
 
 # slb_hooks NS: how many hooks are listed there.
 slb_hooks() { slb_show "$1" | grep -c '^ipv[46] '; }
 
-slb_ping() {
-	slb_in client /usr/bin/python3 traffic/udp.py ping "$@" >"$SLB_TMP/ping" ||
-		slb_fail "datagrams are lost: $(<"$SLB_TMP/ping")"
-}
 
 slb_see_state() {
 	local knob
@@ -80,12 +76,12 @@ slb_see_hooks() {
 			chain w { type filter hook forward priority -5; }
 		}
 	END
-	slb_check 'behind, in prerouting' slb_listed '^ipv4 +prerouting +7 .*\[nf_tables\] chain behind/p$'
-	slb_check 'in input' slb_listed '^ipv4 +input +8 .* behind/i$'
-	slb_check 'in forward' slb_listed '^ipv4 +forward +9 .* behind/f$'
-	slb_check 'in output' slb_listed '^ipv4 +output +10 .* behind/o$'
-	slb_check 'in postrouting' slb_listed '^ipv4 +postrouting +11 .* behind/s$'
-	slb_check 'of both families' slb_listed '^ipv6 +forward +-5 .* both/w$'
+	slb_check 'behind, in prerouting' slb_shows '^ipv4 +prerouting +7 .*\[nf_tables\] chain behind/p$'
+	slb_check 'in input' slb_shows '^ipv4 +input +8 .* behind/i$'
+	slb_check 'in forward' slb_shows '^ipv4 +forward +9 .* behind/f$'
+	slb_check 'in output' slb_shows '^ipv4 +output +10 .* behind/o$'
+	slb_check 'in postrouting' slb_shows '^ipv4 +postrouting +11 .* behind/s$'
+	slb_check 'of both families' slb_shows '^ipv6 +forward +-5 .* both/w$'
 	slb_check 'not before, where it is visited' slb_not_listed before/
 	slb_is 'and no others' "$(slb_hooks dir)" eq $((n + 7))
 	slb_in dir nft 'delete table ip behind; delete table inet both; delete table ip before'
@@ -196,7 +192,7 @@ slb_see_services() {
 	for url in $vip $SLB_VIP_DR; do
 		slb_in client curl -sS "http://$url/?[1-20]" >/dev/null || slb_fail "no answer from $url"
 	done
-	slb_wait 10 slb_quiet || slb_fail 'packets come by though nobody sends any'
+	slb_wait 10 slb_hits_rest || slb_fail 'packets come by though nobody sends any'
 	slb_since_now
 	for url in $vip $SLB_VIP_DR; do
 		eval "$(slb_wrk 100 3 "http://$url/4k")"
@@ -213,7 +209,7 @@ slb_see_services() {
 	slb_is 'packets that flows were made of' "$(slb_why 'FWM 5' learned)" ge 4
 	slb_is 'first datagrams' "$(slb_why "UDP $vip:7" skip_unsettled)" ge 10
 	slb_scope 1
-	slb_wait 10 slb_quiet
+	slb_wait 10 slb_hits_rest
 	slb_since_now
 	slb_in client curl -sS "http://$vip/?[1-50]" >/dev/null
 	slb_check 'out of scope: the same' slb_wait 10 slb_services_agree
@@ -226,7 +222,7 @@ slb_see_services() {
 	slb_in dir ipvsadm -D -u $SLB_VIP_DR:7
 	slb_in dir nft delete table ip five
 }
-slb_quiet() {
+slb_hits_rest() {
 	local hits
 
 	hits=$(slb_sum_ours)
@@ -266,8 +262,8 @@ slb_see_own() {
 }
 slb_own_echo() { slb_in rs1 /usr/bin/python3 traffic/udp.py ping 10.3.1.1:9 1 20 >/dev/null; }
 
-# slb_read_loop PID: reads all files of that process's namespace, until it is gone
-slb_read_loop() {
+# slb_read_there PID: reads all files of that process's namespace, until it is gone
+slb_read_there() {
 	local n=0
 
 	while [ -e "/proc/$1" ]; do
@@ -289,7 +285,7 @@ slb_see_changes() {
 	slb_service u m 7 rr 7777
 	slb_spawn dir sleep 1000
 	slb_there=$!
-	slb_read_loop $slb_there &
+	slb_read_there $slb_there &
 	slb_pids+=($!)
 	slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:7 6 "$SLB_TMP/flood"
 	for i in 1 2 3; do
@@ -324,7 +320,6 @@ slb_see_changes() {
 	slb_check 'and back' slb_wait 20 slb_stat_above dir hits 100
 }
 
-slb_last_gone() { ! ip link show slb-last0 >/dev/null 2>&1; }
 
 # A namespace that nobody is in any more, but that has files open. Namespaces end one
 # after the other: the last one's device tells that those before it have ended.
@@ -337,7 +332,7 @@ slb_see_end() {
 	ip netns add slb-last
 	ip link add slb-last0 type veth peer name slb-last1 netns slb-last
 	ip netns delete slb-last
-	slb_check 'closed: the namespace ends' slb_wait 20 slb_last_gone
+	slb_check 'closed: the namespace ends' slb_wait 20 slb_link_gone slb-last0
 	slb_check 'the module can be removed' rmmod shadowlb
 }
 

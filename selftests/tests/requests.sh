@@ -19,8 +19,8 @@ trap slb_net_down EXIT
 vip6=fd01::200
 port=30000
 
-# send TO: of ten datagrams from $port, how many come to the real server
-send() {
+# send_ten TO: of ten datagrams from $port, how many come to the real server
+send_ten() {
 	local n
 
 	echo "$1 7 $port 10" >&"${slb_arrive[1]}"
@@ -32,7 +32,7 @@ send() {
 tabled() {
 	local got
 
-	send "$1"
+	send_ten "$1"
 	slb_in dir awk '$1 == 0 && $4 > 0 { n = 1 } END { exit !n }' /proc/net/shadowlb
 }
 
@@ -50,12 +50,12 @@ arrive() {
 	[ "$1" = 0 ] || slb_wait 20 tabled "$2" || slb_fail "$way: no flow table"
 	port=$((port + 1))
 	got=''
-	send "$2"
+	send_ten "$2"
 	eval "slb_in dir $3"
-	send "$2"
+	send_ten "$2"
 	eval "slb_in dir $4"
 	slb_wait 20 local_again "$2" || slb_fail "$way: $2 has no route"
-	send "$2"
+	send_ten "$2"
 }
 
 # event TO TEXT COMMAND UNDO

@@ -18,11 +18,11 @@ slb_arrived() { slb_counted "rs$1" netdev arrived; }
 
 # What the clients have sent into the director: TCP and UDP keep sending
 slb_sent() { slb_counted dir netdev sent; }
-slb_sent_above() { [ "$(slb_sent)" -gt "$1" ]; }
-slb_arrived_above() { [ "$(slb_arrived "$1")" -gt "$2" ]; }
+slb_sent_above() { slb_counted_above dir netdev sent "$1"; }
+slb_arrived_above() { slb_counted_above "rs$1" netdev arrived "$2"; }
 
 # All real servers get packets by flows
-slb_busy() {
+slb_all_busy() {
 	local i hits
 
 	hits=$(slb_stat dir hits)
@@ -89,7 +89,7 @@ slb_note 'UDP'
 slb_count udp
 slb_service u m 7 shadow 7777
 slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:7 6 "$SLB_TMP/flood"
-slb_must 'flows serve all three' slb_busy
+slb_must 'flows serve all three' slb_all_busy
 slb_in dir ipvsadm -d -u $SLB_VIP_NAT:7 -r 10.2.1.2:7777
 slb_silent 'UDP, ipvsadm -d' 1
 slb_goes_on 'UDP, ipvsadm -d' 2 3
@@ -98,7 +98,7 @@ slb_goes_on 'UDP, added again' 1 2 3
 slb_in dir ipvsadm -D -u $SLB_VIP_NAT:7
 slb_silent 'UDP, ipvsadm -D' 1 2 3
 slb_service u m 7 shadow 7777
-slb_must 'UDP, added again: flows serve all three' slb_busy
+slb_must 'UDP, added again: flows serve all three' slb_all_busy
 slb_in dir ipvsadm -C
 slb_silent 'UDP, ipvsadm -C' 1 2 3
 slb_stop "${slb_pids[-1]}"
@@ -108,7 +108,7 @@ slb_note 'TCP'
 slb_count tcp
 slb_service t m 80 shadow 8080
 slb_wrk_start 6 http://$SLB_VIP_NAT/4k
-slb_must 'TCP: flows serve all three' slb_busy
+slb_must 'TCP: flows serve all three' slb_all_busy
 slb_in dir ipvsadm -d -t $SLB_VIP_NAT:80 -r 10.2.1.2:8080
 slb_silent 'TCP, ipvsadm -d' 1
 slb_goes_on 'TCP, ipvsadm -d' 2 3

@@ -14,6 +14,7 @@ set -u
 . lib/net.sh
 . lib/methods.sh
 . lib/pair.sh
+. lib/obey.sh
 trap slb_net_down EXIT
 
 # By count, a connection is to be sent with its third packet, the fiftieth after it, and so
@@ -79,31 +80,14 @@ slb_left() {
 		END { print min + 0 }'
 }
 
-slb_told() {
-	local answer
-
-	read -rt 100 -u 9 answer
-	[ "$answer" = ok ] || slb_bail "$text: steady.py: $answer"
-}
-
-slb_tell() {
-	echo "$*" >&8
-	slb_told
-}
-
 slb_traffic_start() {
 	local dests=("udp=$SLB_VIP_NAT:7" "tcp=$SLB_VIP_NAT:80" "tcp=$SLB_VIP_DR:80"
 		"tcp=[$SLB_VIP_NAT6]:80")
 
 	# four of UDP, six of TCP, of which three are closed later
 	dests=("${dests[0]}" "${dests[0]}" "${dests[0]}" "${dests[@]}" "${dests[@]:1}")
-	rm -f "$SLB_TMP/tell" "$SLB_TMP/answer"
-	mkfifo "$SLB_TMP/tell" "$SLB_TMP/answer"
-	exec 8<>"$SLB_TMP/tell" 9<>"$SLB_TMP/answer"
-	slb_spawn client /usr/bin/python3 traffic/steady.py "$SLB_TMP/tell" $((base += 100)) \
-		"${dests[@]}" >&9
-	traffic=$!
-	read -rt 60 -u 9 -a ports || slb_bail "$text: no connections"
+	slb_obey /usr/bin/python3 traffic/steady.py "$SLB_TMP/tell" $((base += 100)) "${dests[@]}"
+	read -ra ports <<<"$slb_answer"
 }
 
 # What the backup heard, a line for each connection of UDP.
@@ -172,7 +156,7 @@ slb_failover() {
 
 # slb_sync_run GROUP count|time SCOPE
 slb_sync_run() {
-	local group=$1 by=$2 scope=$3 before file=$SLB_TMP/sync ports traffic listener proto
+	local group=$1 by=$2 scope=$3 before file=$SLB_TMP/sync ports listener proto
 	local text="$1, by $2, scope $3"
 
 	rm -f "$file"*
@@ -194,11 +178,11 @@ slb_sync_run() {
 	slb_is "$text: established, and of UDP" "$(slb_conns dir2 | grep -cE 'ESTABLISHED|UDP')" eq 7
 	slb_messages "$file"
 
-	echo keep 5 >&8
+	slb_say keep 5
 	slb_behind
 	# the first line ends the keeping
 	slb_tell each 1
-	slb_told
+	slb_hear || slb_bail "$text: each 1: $slb_answer"
 	if [ "$by" = time ]; then
 		slb_check "$text: the backup has the template of persistence" slb_template dir2
 	fi
@@ -216,7 +200,7 @@ slb_sync_run() {
 			slb_failover dir2 dir
 		fi
 	fi
-	slb_stop "$traffic"
+	slb_dismiss
 	exec 8>&- 9>&-
 	slb_active delete dir
 	slb_in dir ipvsadm --stop-daemon master

@@ -28,7 +28,6 @@ slb_all_listed() {
 	listed=$(slb_in dir cat /proc/net/shadowlb_flows | tail -n +2 | wc -l)
 	[ "$before" -ge "$listed" ] && [ "$listed" -ge "$(slb_flows_used)" ]
 }
-slb_bytes() { slb_in dir awk '$1 == "all" { print $6 }' /proc/net/shadowlb; }
 slb_freed() { [ "$(slb_largest)" -eq 0 ]; }
 slb_small() { [ "$(slb_largest)" -eq $slots ] && [ "$(slb_flows_used)" -eq 0 ]; }
 
@@ -50,7 +49,7 @@ slb_read_slowly() {
 }
 
 # What a reader sees while flows come: each once on a CPU, each line whole.
-slb_read_loop() {
+slb_list_loop() {
 	local n=0
 
 	until [ -e "$SLB_TMP/stop" ]; do
@@ -80,10 +79,10 @@ slb_udp_up
 slb_start ''
 slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/null
 slb_is 'a few flows: slots' "$(slb_largest)" eq $slots
-slb_is 'a few flows: bytes a CPU' $(($(slb_bytes) / $(nproc))) le 200000
+slb_is 'a few flows: bytes a CPU' $(($(slb_table_bytes dir) / $(nproc))) le 200000
 slb_pings 20000 2
 slb_in dir sysctl -qw net.shadowlb.verify=16
-slb_read_loop &
+slb_list_loop &
 reader=$!
 slb_pings 20000 3
 slb_pings 30000 5
@@ -106,7 +105,7 @@ slb_in dir sysctl -qw net.shadowlb.lease=1
 slb_check 'without packets flows end, and the table becomes small again' slb_wait 60 slb_small
 
 slb_check 'a minute later it is freed' slb_wait 100 slb_freed
-slb_is 'bytes left a CPU' $(($(slb_bytes) / $(nproc))) le 110000
+slb_is 'bytes left a CPU' $(($(slb_table_bytes dir) / $(nproc))) le 110000
 slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/null
 slb_is 'and comes again' "$(slb_largest)" eq $slots
 

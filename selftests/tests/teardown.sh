@@ -17,8 +17,8 @@ trap slb_net_down EXIT
 rounds=2
 cpu1=/sys/devices/system/cpu/cpu1/online
 
-# slb_load: UDP and TCP through flows, until the network goes.
-slb_load() {
+# slb_load_up: UDP and TCP through flows, until the network goes.
+slb_load_up() {
 	slb_net_up
 	slb_http_up
 	slb_udp_up
@@ -29,10 +29,9 @@ slb_load() {
 	slb_wait 20 slb_stat_above dir hits 200
 }
 
-slb_last_gone() { ! ip link show slb-last0 >/dev/null 2>&1; }
 
 modprobe shadowlb
-slb_check 'packets are served by flows' slb_load
+slb_check 'packets are served by flows' slb_load_up
 
 if [ -w $cpu1 ]; then
 	for ((i = 1; i <= rounds; i++)); do
@@ -54,13 +53,13 @@ slb_net_down
 # A namespace ends in the background, some time after its last user. Namespaces end one
 # after the other, so the last one's device tells that those before it have.
 for ((i = 1; i <= rounds; i++)); do
-	slb_load || slb_fail 'packets are served by flows'
+	slb_load_up || slb_fail 'packets are served by flows'
 	ip netns delete slb-dir
 	ip netns add slb-last
 	ip link add slb-last0 type veth peer name slb-last1 netns slb-last
 	ip netns delete slb-last
 	slb_check "director's namespace $i ends with flows in it" \
-		slb_wait 20 slb_last_gone
+		slb_wait 20 slb_link_gone slb-last0
 	slb_net_down 2>/dev/null
 done
 slb_check 'the module can be removed' rmmod shadowlb

@@ -119,12 +119,12 @@ slb_ldirectord_conf() {
 
 # Services, and each one's real servers with their weights, without what they have to do.
 # IPVS lists services in the order of a hash that differs from namespace to namespace.
-slb_listed() {
+slb_service_list() {
 	slb_in dir ipvsadm -Ln | awk 'NR < 4 { next }
 		$1 != "->" { service = $1 " " $2; print service, $3; next }
 		{ print service, $1, $2, $3, $4 }' | sort
 }
-slb_weights() { slb_listed | grep -c -- "-> .* $1\$"; }
+slb_weights() { slb_service_list | grep -c -- "-> .* $1\$"; }
 slb_has() { [ "$(slb_weights 1)" = "$1" ] && [ "$(slb_weights 0)" = "$2" ]; }
 
 # slb_ldirectord TEXT: a real server dies, and comes back
@@ -139,7 +139,7 @@ slb_ldirectord() {
 		tail -n 20 "$SLB_TMP/ldirectord.out" "$SLB_TMP/ldirectord.log" | sed 's/^/# /'
 		slb_bail "$text: it finds all real servers"
 	fi
-	slb_record "ldirectord" "$(slb_listed)"
+	slb_record "ldirectord" "$(slb_service_list)"
 	hits=$(slb_stat dir hits)
 	slb_spawn client /usr/bin/python3 traffic/callers.py "$file" $SLB_VIP_NAT:80=3 \
 		$SLB_VIP_DR:80=3 >"$file.answered"
@@ -149,10 +149,10 @@ slb_ldirectord() {
 
 	slb_in rs1 nft 'table ip dead { chain c { type filter hook input priority -300; drop; }; }'
 	slb_check "$text: a dead real server is found" slb_wait 180 slb_has 4 1
-	slb_record "ldirectord, one is dead" "$(slb_listed)"
+	slb_record "ldirectord, one is dead" "$(slb_service_list)"
 	slb_in rs1 nft delete table ip dead
 	slb_check "$text: it is found again" slb_wait 180 slb_has 6 0
-	slb_record "ldirectord, it is back" "$(slb_listed)"
+	slb_record "ldirectord, it is back" "$(slb_service_list)"
 	: >"$file.look"
 	slb_check "$text: each connection is answered again" slb_wait 180 test ! -e "$file.look"
 	: >"$file.stop"
@@ -163,7 +163,7 @@ slb_ldirectord() {
 	slb_is "$text: requests answered" "$(<"$file.answered")" gt 100
 	slb_stop $director
 	director=
-	slb_same "$text: when it ends, no service is left" "$(slb_listed)" ''
+	slb_same "$text: when it ends, no service is left" "$(slb_service_list)" ''
 	if [ "$scope" = 0 ]; then
 		slb_is "$text: hits" $hits eq 0
 	else

@@ -15,6 +15,7 @@
 set -u
 . lib/stat.sh
 . lib/net.sh
+. lib/obey.sh
 trap slb_net_down EXIT
 
 tcp=12
@@ -27,12 +28,6 @@ set_timeouts() { slb_in dir ipvsadm --set "$@"; }
 # no_flows: have all ended?
 no_flows() { [ "$(slb_in dir cat /proc/net/shadowlb_flows | tail -n +2 | wc -l)" -eq 0 ]; }
 
-# tell COMMAND: what the connections are to do, and their answer.
-tell() {
-	echo "$*" >&3
-	read -rt 60 answer <&4 || answer='no answer'
-}
-
 # begin: open the connections. Each "keep" goes on until the next line.
 begin() {
 	local i list=()
@@ -43,21 +38,15 @@ begin() {
 	for ((i = 0; i < udp; i++)); do
 		list+=("udp=$SLB_VIP_NAT:7")
 	done
-	rm -f "$SLB_TMP/tell" "$SLB_TMP/answers"
-	mkfifo "$SLB_TMP/tell" "$SLB_TMP/answers"
-	exec 3<>"$SLB_TMP/tell" 4<>"$SLB_TMP/answers"
-	slb_spawn client taskset -c $last_cpu /usr/bin/python3 traffic/steady.py "$SLB_TMP/tell" \
-		$((base += 100)) "${list[@]}" >&4
-	steady=$!
-	read -rt 60 answer <&4 || slb_bail 'no connections'
+	slb_obey taskset -c $last_cpu /usr/bin/python3 traffic/steady.py "$SLB_TMP/tell" \
+		$((base += 100)) "${list[@]}"
 	opened=$((opened + tcp + udp))
-	tell each 5
-	[ "$answer" = ok ] || slb_bail "the connections do not begin: $answer"
+	slb_tell each 5
 }
 
 end() {
-	tell close $((tcp + udp))
-	slb_stop "$steady"
+	slb_tell close $((tcp + udp))
+	slb_dismiss
 }
 
 # lived TEXT: the connections that keep on have had answers, and are still the same ones.
@@ -65,10 +54,11 @@ lived() {
 	local kept
 
 	# the line ends the keeping
-	echo 'each 3' >&3
-	read -rt 60 kept <&4 || kept='no answer'
-	read -rt 60 answer <&4 || answer='no answer'
-	slb_same "$1: all answered" "$kept, $answer" 'ok, ok'
+	slb_say each 3
+	slb_hear
+	kept=$slb_answer
+	slb_hear
+	slb_same "$1: all answered" "$kept, $slb_answer" 'ok, ok'
 	slb_is "$1: connections that IPVS has made so far" "$(slb_vs conns)" eq $opened
 }
 
@@ -91,12 +81,12 @@ slb_in dir sysctl -qw net.shadowlb.lease=1
 slb_must 'the flows of connections that were closed end' slb_wait 30 no_flows
 set_timeouts 60 120 60
 begin
-tell each 20
-slb_same 'set to 60 s while no flow is there: answered' "$answer" ok
+slb_say each 20
+slb_check 'set to 60 s while no flow is there: answered' slb_hear
 slb_is 'connections that IPVS has made so far' "$(slb_vs conns)" eq $opened
 slb_in dir sysctl -qw net.shadowlb.lease=10
 
-echo 'keep 10' >&3
+slb_say keep 10
 for ((i = 0; i < 12; i++)); do
 	for value in 900 60 300 60 61 60 900; do
 		set_timeouts $value 120 $value
@@ -109,7 +99,7 @@ lived 'set again and again'
 set_timeouts 900 120 300
 slb_in dir ipvsadm --start-daemon backup --mcast-interface dc --syncid 7 --mcast-group 224.0.0.88
 slb_in client ip route replace 224.0.0.88/32 dev c0
-echo 'keep 10' >&3
+slb_say keep 10
 for ((i = 0; i < 8; i++)); do
 	for service in 80 7; do
 		{
@@ -126,7 +116,7 @@ lived 'set to 60 s by sync messages'
 slb_in dir ipvsadm --stop-daemon backup
 
 slb_is 'packets that flows served' $(($(slb_stat dir hits) - hits)) gt 500
-echo 'keep 10' >&3
+slb_say keep 10
 set_timeouts 60 120 60
 slb_pause 0.3
 set_timeouts 900 120 300

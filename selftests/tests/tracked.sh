@@ -59,8 +59,8 @@ seen() {
 		awk '$1 == "counter" { name = $2 } $1 == "packets" && $2 { print name "=" $2 }' | sort | tr '\n' ' '
 }
 
-# ask COUNT: from the same port again
-ask() { slb_in client /usr/bin/python3 traffic/ask.py <<<"10.1.0.2:$port $SLB_VIP_NAT:7 $1 text" >/dev/null; }
+# ask_one COUNT: from the same port again
+ask_one() { slb_in client /usr/bin/python3 traffic/ask.py <<<"10.1.0.2:$port $SLB_VIP_NAT:7 $1 text" >/dev/null; }
 
 # states SCOPE: sets got, to those of a connection's datagrams, of more that conntrack is not
 # to track, and of more that it is to track again
@@ -68,16 +68,16 @@ states() {
 	slb_scope "$1"
 	port=$((port + 1))
 	seen >/dev/null
-	ask 20
+	ask_one 20
 	got=$(seen)
 	slb_in dir nft -f - <<-'NFT'
 		add rule ip early c udp dport 7 notrack
 		add rule ip early c udp sport 7 notrack
 	NFT
-	ask 20
+	ask_one 20
 	got+="- notrack: $(seen)"
 	slb_in dir nft flush chain ip early c
-	ask 20
+	ask_one 20
 	got+="- again: $(seen)"
 }
 

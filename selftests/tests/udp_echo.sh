@@ -13,8 +13,8 @@ set -u
 . lib/net.sh
 trap slb_net_down EXIT
 
-# slb_ping TEXT VIP [nocheck]: sets diff
-slb_ping() {
+# slb_echo_test TEXT VIP [nocheck]: sets diff
+slb_echo_test() {
 	local before text=$1 vip=$2
 
 	shift 2
@@ -40,10 +40,10 @@ slb_udp_up
 slb_service u m 7 shadow 7777
 slb_service u g 7 shadow
 
-slb_ping NAT $SLB_VIP_NAT
+slb_echo_test NAT $SLB_VIP_NAT
 slb_ping_share NAT
 slb_is 'NAT: requests and replies, hits' "$(awk '/^hits/ { print $2 }' <<<"$diff")" gt 1500
-slb_ping DR $SLB_VIP_DR
+slb_echo_test DR $SLB_VIP_DR
 slb_ping_share DR
 
 # Many clients in turn: those that share a place among the hints must not keep each
@@ -55,14 +55,14 @@ diff=$(slb_stat_diff "$before" "$(slb_stat_get dir)")
 slb_show_diff "$diff"
 slb_is '192 clients in turn: flows of 384' "$(awk '/^learned/ { print $2 }' <<<"$diff")" ge 382
 
-slb_ping 'NAT, no checksum' $SLB_VIP_NAT nocheck
+slb_echo_test 'NAT, no checksum' $SLB_VIP_NAT nocheck
 slb_is 'NAT, no checksum: requests that IPVS served itself' \
 	"$(awk '/^miss_(none|csum)/ { n += $2 } END { print n + 0 }' <<<"$diff")" ge 800
 slb_is 'NAT, no checksum: replies, hits' "$(awk '/^hits/ { print $2 }' <<<"$diff")" gt 750
-slb_ping 'DR, no checksum' $SLB_VIP_DR nocheck
+slb_echo_test 'DR, no checksum' $SLB_VIP_DR nocheck
 slb_ping_share 'DR, no checksum'
 
 slb_offload_off
-slb_ping 'NAT without offloads' $SLB_VIP_NAT
+slb_echo_test 'NAT without offloads' $SLB_VIP_NAT
 slb_ping_share 'NAT without offloads'
 slb_done

@@ -16,22 +16,17 @@ trap slb_net_down EXIT
 
 SLB_KEY=0x$(printf '%040x' 4711)
 
-slb_mark() { before=$(slb_stat_get dir); }
-slb_grew() {
-	slb_stat_diff "$before" "$(slb_stat_get dir)" |
-		awk -v n="$1" '$1 == n { v = $2 } END { print v + 0 }'
-}
 
-# slb_why SERVICE REASON: of how many packets it is told that they were not served for it
-slb_why() {
+# slb_skipped SERVICE REASON: of how many packets it is told that they were not served for it
+slb_skipped() {
 	slb_in dir cat /proc/net/shadowlb_services |
 		awk -v s="$1" -v r="$2" '$1 " " $2 == s { for (i = 5; i <= NF; i++)
 			if (sub("^" r "=", "", $i)) n += $i } END { print n + 0 }'
 }
 
-# slb_told SERVICE REASON MORE-THAN
-slb_told() {
-	[ "$scope" = 0 ] || slb_is "$text: not served, $2" "$(slb_why "$1" "$2")" gt "$3"
+# slb_not_served SERVICE REASON MORE-THAN
+slb_not_served() {
+	[ "$scope" = 0 ] || slb_is "$text: not served, $2" "$(slb_skipped "$1" "$2")" gt "$3"
 }
 
 # slb_only: the services on standard input, as ipvsadm -R has them, and no others
@@ -40,7 +35,7 @@ slb_only() {
 	slb_in dir ipvsadm -R
 }
 
-slb_ping() {
+slb_ping_all() {
 	slb_in client /usr/bin/python3 traffic/udp.py ping "$1:$2" "$3" "$4" >"$SLB_TMP/ping"
 	slb_same "$text: $4 datagrams come back" "$(<"$SLB_TMP/ping")" "good=$4 bad=0 lost=0"
 }
@@ -53,13 +48,13 @@ slb_ftp() {
 		-a -t $SLB_VIP_NAT:21 -r 10.2.1.2:21 -m
 	EOF
 	for way in '--disable-epsv' '' '--ftp-port -'; do
-		slb_mark
+		before=$(slb_stat_get dir)
 		# shellcheck disable=SC2086
 		slb_same "$text: a file of 3 MB, curl $way" "$(slb_in client curl -sS -m 60 $way \
 			ftp://$SLB_VIP_NAT/file | sha256sum)" "$want"
-		slb_note "hits: $(slb_grew hits)"
+		slb_note "hits: $(slb_stat_grew dir hits "$before")"
 	done
-	slb_told "TCP $SLB_VIP_NAT:21" skip_kind 10
+	slb_not_served "TCP $SLB_VIP_NAT:21" skip_kind 10
 }
 
 # Sockets of one call end at one real server, whatever the scheduler says.
@@ -70,7 +65,7 @@ slb_sip() {
 		-a -u $SLB_VIP_NAT:5060 -r 10.2.2.2:7777 -m
 		-a -u $SLB_VIP_NAT:5060 -r 10.2.3.2:7777 -m
 	EOF
-	slb_mark
+	before=$(slb_stat_get dir)
 	slb_check "$text: 200 messages of one call are answered" \
 		slb_in client /usr/bin/python3 - "$SLB_VIP_NAT" <<-'EOF'
 			import socket, sys
@@ -85,7 +80,7 @@ slb_sip() {
 		EOF
 	slb_is "$text: real servers that have it" \
 		"$(slb_in dir ipvsadm -Ln | awk '/->.*:7777/ && $5 + $6 > 0' | wc -l)" eq 1
-	slb_note "hits: $(slb_grew hits)"
+	slb_note "hits: $(slb_stat_grew dir hits "$before")"
 }
 
 slb_ops() {
@@ -94,9 +89,9 @@ slb_ops() {
 		-a -u $SLB_VIP_DR:7 -r 10.2.1.2:7 -g
 		-a -u $SLB_VIP_DR:7 -r 10.2.2.2:7 -g
 	EOF
-	slb_mark
-	slb_ping $SLB_VIP_DR 7 1 200
-	slb_is "$text: hits" "$(slb_grew hits)" eq 0
+	before=$(slb_stat_get dir)
+	slb_ping_all $SLB_VIP_DR 7 1 200
+	slb_is "$text: hits" "$(slb_stat_grew dir hits "$before")" eq 0
 	slb_check "$text: both real servers have had some" slb_wait 5 slb_spread
 }
 
@@ -107,9 +102,9 @@ slb_local() {
 		-A -u $SLB_VIP_NAT:11 -s rr
 		-a -u $SLB_VIP_NAT:11 -r 10.1.0.1:11 -m
 	EOF
-	slb_mark
-	slb_ping $SLB_VIP_NAT 11 1 100
-	slb_is "$text: hits" "$(slb_grew hits)" eq 0
+	before=$(slb_stat_get dir)
+	slb_ping_all $SLB_VIP_NAT 11 1 100
+	slb_is "$text: hits" "$(slb_stat_grew dir hits "$before")" eq 0
 }
 
 # IPVS sends ESP where the peer's ISAKMP went.
@@ -118,7 +113,7 @@ slb_esp() {
 		-A -u $SLB_VIP_NAT:500 -s rr
 		-a -u $SLB_VIP_NAT:500 -r 10.2.1.2:500 -m
 	EOF
-	slb_mark
+	before=$(slb_stat_get dir)
 	slb_in client /usr/bin/python3 - "$SLB_VIP_NAT" <<-'EOF'
 		import socket, sys
 		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -132,12 +127,12 @@ slb_esp() {
 		for n in range(50):
 		    raw.sendto(n.to_bytes(4, "big") * 10, (sys.argv[1], 0))
 	EOF
-	slb_wait 5 slb_arrived 50
+	slb_wait 5 slb_counted_above rs1 netdev arrived 49
 	slb_is "$text: ESP packets at the real server" "$(slb_counted rs1 netdev arrived)" eq 50
 	if [ "$scope" = 0 ]; then
-		slb_is "$text: hits of 20 packets of ISAKMP" "$(slb_grew hits)" eq 0
+		slb_is "$text: hits of 20 packets of ISAKMP" "$(slb_stat_grew dir hits "$before")" eq 0
 	else
-		slb_is "$text: hits of 20 packets of ISAKMP" "$(slb_grew hits)" gt 0
+		slb_is "$text: hits of 20 packets of ISAKMP" "$(slb_stat_grew dir hits "$before")" gt 0
 	fi
 }
 
@@ -176,11 +171,11 @@ slb_ipsec() {
 	slb_spawn client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 1 100000 slow \
 		>"$SLB_TMP/ping"
 	pid=$!
-	slb_wait 20 slb_came plain 100 || slb_fail "$text: a real server answers"
+	slb_wait 20 slb_counted_above dir netdev plain 100 || slb_fail "$text: a real server answers"
 	slb_xfrm client in use
 	slb_xfrm dir out required
 	before=$(slb_counted dir netdev plain)
-	slb_wait 20 slb_came encrypted 100 || slb_fail "$text: answers are encrypted"
+	slb_wait 20 slb_counted_above dir netdev encrypted 100 || slb_fail "$text: answers are encrypted"
 	slb_is "$text: answers that were not encrypted, behind the policy" \
 		$(($(slb_counted dir netdev plain) - before)) eq 0
 	kill -INT $pid
@@ -188,18 +183,16 @@ slb_ipsec() {
 	slb_note "$(<"$SLB_TMP/ping")"
 	slb_same "$text: answers that differ or are lost" \
 		"$(grep -o 'bad=.*' "$SLB_TMP/ping")" "bad=0 lost=0"
-	slb_told "UDP $SLB_VIP_NAT:7" skip_egress 50
+	slb_not_served "UDP $SLB_VIP_NAT:7" skip_egress 50
 	for ns in dir client; do
 		slb_in $ns ip xfrm policy flush
 		slb_in $ns ip xfrm state flush
 	done
-	slb_mark
-	slb_ping $SLB_VIP_NAT 7 1 100
-	[ "$scope" = 0 ] || slb_is "$text: hits when the policy is gone" "$(slb_grew hits)" gt 150
+	before=$(slb_stat_get dir)
+	slb_ping_all $SLB_VIP_NAT 7 1 100
+	[ "$scope" = 0 ] || slb_is "$text: hits when the policy is gone" "$(slb_stat_grew dir hits "$before")" gt 150
 }
 
-slb_came() { [ "$(slb_counted dir netdev "$1")" -gt "$2" ]; }
-slb_arrived() { [ "$(slb_counted rs1 netdev arrived)" -ge "$1" ]; }
 
 slb_each() {
 	local kind scope text

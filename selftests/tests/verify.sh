@@ -22,8 +22,8 @@ slb_verify() { slb_in dir sysctl -qw net.shadowlb.verify="$1"; }
 # slb_grew NAME: in $diff
 slb_grew() { awk -v n="$1" '$1 == n { g = $2 } END { print g + 0 }' <<<"$diff"; }
 
-# slb_ping PORT: sets diff to what 600 datagrams there and back did to the counters.
-slb_ping() {
+# slb_ping_counted PORT: sets diff to what 600 datagrams there and back did to the counters.
+slb_ping_counted() {
 	local before
 
 	before=$(slb_stat_get dir)
@@ -47,15 +47,15 @@ echo >$trace/trace
 
 slb_check 'a share of less than none is refused' \
 	eval '! slb_in dir sysctl -qw net.shadowlb.verify=-1 2>/dev/null'
-slb_ping
+slb_ping_counted
 slb_is 'verify=0: compared' "$(slb_grew verified)" eq 0
 slb_is 'verify=0: hits' "$(slb_grew hits)" gt 1000
 slb_verify 1
-slb_ping
+slb_ping_counted
 slb_is 'verify=1: hits' "$(slb_grew hits)" eq 0
 slb_is 'verify=1: compared' "$(slb_grew verified)" gt 1000
 slb_verify 10
-slb_ping
+slb_ping_counted
 slb_is 'verify=10: hits' "$(slb_grew hits)" gt 800
 slb_is 'verify=10: compared, a tenth' "$(slb_grew verified)" gt 40
 slb_is 'verify=10: compared, no more' "$(slb_grew verified)" lt 300

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: 6.12
-# slb-also: newest
+# slb-long: newest
 # slb-timeout: 900
 #
 # XDP on a network of veth pairs, native and generic: it serves what the hook has had
@@ -21,7 +21,7 @@ slb_xdp_says() {
 	local before diff min=${3:-40}
 
 	before=$(slb_stat_get dir)
-	slb_ping "$1"
+	slb_xdp_echo "$1"
 	diff=$(slb_since "$before")
 	slb_is "$1: $2" "$(slb_xdp_stat "$diff" "$2")" ge "$min"
 	[ "$(slb_xdp_stat "$diff" "$2")" -ge "$min" ] || slb_show_diff "$diff"
@@ -100,7 +100,7 @@ slb_vlan_test() {
 		}
 	NFT
 	before=$(slb_stat_get dir)
-	slb_ping "$1: VLANs" 10.9.0.100 100
+	slb_xdp_echo "$1: VLANs" 10.9.0.100 100
 	slb_xdp_served "$1: VLANs" "$(slb_since "$before")"
 	slb_is "$1: VLANs: replies with the priority that the VLAN device gives" \
 		"$(slb_in client nft list table netdev tags | sed -n 's/.*packets \([0-9]*\) .*/\1/p')" ge 400
@@ -185,7 +185,7 @@ slb_nested_test() {
 	server=$!
 	slb_wait 20 slb_nested_bound || slb_fail "$text: no server"
 	before=$(slb_stat_get dir)
-	slb_ping "$text" 10.77.0.2 30
+	slb_xdp_echo "$text" 10.77.0.2 30
 	diff=$(slb_since "$before")
 	slb_is "$text: left to the hook, for a checksum" "$(slb_xdp_stat "$diff" xdp_csum)" ge 100
 	slb_is "$text: served by the hook" "$(slb_xdp_stat "$diff" hits)" ge 90
@@ -312,7 +312,7 @@ slb_loader_test() {
 	done
 	slb_in dir xdp-loader status dc | sed 's/^/# /'
 	before=$(slb_stat_get dir)
-	slb_ping "$1: xdp-loader" "$SLB_VIP_NAT" 100
+	slb_xdp_echo "$1: xdp-loader" "$SLB_VIP_NAT" 100
 	slb_xdp_served "$1: xdp-loader" "$(slb_since "$before")"
 	for dev in dc dr1 dr2 dr3; do
 		slb_in dir xdp-loader unload -a "$dev"
@@ -329,7 +329,7 @@ slb_misuse_test() {
 	slb_check "$1: another namespace has a program too" \
 		slb_in rs3 ip link set dev d0 "$2" obj "$SLB_XDP_OBJ" sec xdp
 	before=$(slb_stat_get rs3)
-	slb_ping "$1: two namespaces"
+	slb_xdp_echo "$1: two namespaces"
 	slb_is "$1: hits in the one without flows" \
 		"$(slb_xdp_stat "$(slb_stat_diff "$before" "$(slb_stat_get rs3)")" xdp_hits)" eq 0
 	slb_in rs3 ip link set dev d0 "$2" off
@@ -341,7 +341,7 @@ slb_misuse_test() {
 	slb_pause 1
 	slb_stop $out
 	slb_in dir ipvsadm -d -u "$SLB_VIP_NAT:7" -r 10.2.3.2
-	slb_ping "$1: a device is gone"
+	slb_xdp_echo "$1: a device is gone"
 }
 
 slb_gone() { rmmod shadowlb 2>/dev/null; }

@@ -24,5 +24,5 @@ slb_is 'drivers that run it' "$(slb_in dir ip link show | grep -c ' xdp qdisc ')
 slb_traffic 'virtio'
 slb_verify_test 'virtio'
 slb_xdp_set off dc dr1 dr2
-slb_ping 'virtio: without the program again'
+slb_xdp_echo 'virtio: without the program again'
 slb_done
