@@ -170,13 +170,17 @@ class Director:
 
     def settle(self):
         """If a packet since the last call found no flow table: waits until a kworker has
-        allocated something. There may be no memory, so not for ever."""
-        end = time.monotonic() + 5
+        allocated something, and nothing more for a moment: first comes the state of a CPU, then a
+        table. There may be no memory, so not for ever."""
+        start, grown = time.monotonic(), None
         with self:
-            lacked = stat().get("skip_table", 0)
-            while lacked > self.lacked and memory() == self.memory and time.monotonic() < end:
+            while stat().get("skip_table", 0) > self.lacked and time.monotonic() < start + 5:
+                if memory() != self.memory:
+                    self.memory, grown = memory(), time.monotonic()
+                elif grown and time.monotonic() > grown + .01:
+                    break
                 time.sleep(.001)
-            self.lacked, self.memory = lacked, memory()
+            self.lacked, self.memory = stat().get("skip_table", 0), memory()
 
     def inject(self, name, data):
         """False if the device does not take it (as a wire that is cut would)."""
