@@ -352,7 +352,7 @@ struct slb_seed {
 };
 
 /* Two words of a key, from word @i on: NH, the universal hash of UMAC. For a random seed, two
- * keys have the same sum of these with a probability of 2^-32, whatever the keys are.
+ * keys have the same sum of these with a probability of 2^-32 at most, whatever the keys are.
  */
 static __always_inline u64 slb_seed_pair(const struct slb_seed *seed, const void *key,
 					 unsigned int i)
