@@ -57,6 +57,7 @@ help:
 	@echo '  FRESH=1             with the newest kernels from the mirror'
 	@echo '  SEED=n              the differential test repeats this topology'
 	@echo '  VERIFY=1            flows serve nothing, and are compared with IPVS'
+	@echo '  HERE=1              on this kernel and its installed shadowlb, without a guest'
 	@echo 'make test-fresh     make demo and make test on minimal Debian 12 and 13, an hour or more'
 	@echo 'make kernels        every test on every kernel, hours: docs/kernels.md'
 	@echo 'make soak           the differential test for MINUTES=30'
@@ -134,8 +135,9 @@ dkms-remove: need-dkms
 	fi
 
 test:
-	@$(if $(SEED),SLB_SEED='$(SEED)') $(if $(VERIFY),SLB_VERIFY='$(VERIFY)') TESTS='$(TESTS)' KERNELS='$(KERNELS)' ALL='$(ALL)' FRESH='$(FRESH)' V='$(V)' JOBS='$(JOBS)' \
-		selftests/run
+	@$(if $(SEED),SLB_SEED='$(SEED)') $(if $(VERIFY),SLB_VERIFY='$(VERIFY)') \
+		TESTS='$(TESTS)' KERNELS='$(KERNELS)' ALL='$(ALL)' FRESH='$(FRESH)' V='$(V)' JOBS='$(JOBS)' \
+		selftests/$(if $(HERE),here.sh $(TESTS),run)
 
 test-all:
 	@$(MAKE) --no-print-directory test ALL=1

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs INSIDE a guest, as root: run.sh TEST...
+# Runs INSIDE a guest, or in namespaces on the running kernel (here.sh), as root: run.sh TEST...
 #
 # Installs the modules for the kernel that runs, then runs each test by itself:
 # with its own timeout, judged by its exit code, its KTAP lines and the kernel's log
 # since it began, and with everything it left behind removed. Prints KTAP; a test's
-# own output is indented by four, so the results stand alone at the line's start.
+# own output is indented by four, so the results stand alone at the line's start. Fails if
+# a test failed.
 #
-# From the driver: SLB_SRC (the checkout), SLB_KERNEL (6.1, 6.12, uml or smp), SLB_KO
+# From the driver: SLB_SRC (the checkout), SLB_KERNEL (6.1, 6.12, uml, smp or here), SLB_KO
 # (shadowlb.ko, with ip_vs_shadow.ko beside it), SLB_DEPMOD (a directory with the modules.* that depmod made for it on the
 # host; without, depmod runs here, for 15 s under emulation).
 # For the tests: all of these, and SLB_TMP, a tmpfs that is empty at each start.
@@ -31,9 +32,11 @@ unregister_netdevice: waiting|Kernel panic|huh, entered|page allocation failure
 shadowlb: (Unknown symbol|disagrees about version)'
 SLB_LOG_BAD=${SLB_LOG_BAD//$'\n'/|}
 
+# With make test HERE=1 the machine has the modules already.
 slb_install_module() {
 	local dir
 
+	[ "$SLB_KERNEL" != here ] || return 0
 	dir=/lib/modules/$(uname -r)
 	install -D -m 644 -t "$dir/updates" "$SLB_KO" "${SLB_KO%/*}/ip_vs_shadow.ko" || return 1
 	if [ -n "${SLB_DEPMOD:-}" ]; then
@@ -199,6 +202,7 @@ slb_run_test() {
 		fi
 		echo "# $name on $SLB_KERNEL: ${why//$'\n'/, }"
 		echo "not ok $number $name # time=$((SECONDS - start))s"
+		return 1
 	elif [ $rc = 4 ]; then
 		echo "ok $number $name # SKIP $(tail -n 1 "$out" | tr -d '#')"
 	else
@@ -225,14 +229,14 @@ slb_keep_hooks() {
 }
 
 main() {
-	local i=0 name
+	local i=0 name rc=0
 
-	cd "$SLB_SRC/selftests" || exit 1
+	cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 	if [ -n "${SLB_KO:-}" ] && ! slb_install_module; then
 		echo "Bail out! cannot install $SLB_KO"
 		exit 1
 	fi
-	if [[ ! $SLB_KERNEL =~ ^(uml|smp)$ ]] && ! slb_keep_hooks; then
+	if [[ ! $SLB_KERNEL =~ ^(uml|smp|here)$ ]] && ! slb_keep_hooks; then
 		echo 'Bail out! nft does not work here'
 		exit 1
 	fi
@@ -241,8 +245,9 @@ main() {
 	for name; do
 		i=$((i + 1))
 		echo "# begin $name"
-		slb_run_test $i "$name"
+		slb_run_test $i "$name" || rc=1
 	done
+	return $rc
 }
 
 main "$@"

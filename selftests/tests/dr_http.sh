@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: 6.12 uml smp
+# slb-also: 6.12 uml smp here
 # slb-timeout: 360
 #
 # HTTP through direct routing: replies never see the director.

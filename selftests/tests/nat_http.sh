@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: stock uml
-# slb-also: rt smp
+# slb-also: rt smp here
 # slb-timeout: 360
 #
 # HTTP through masquerading: replies come back through the director and are flows too.

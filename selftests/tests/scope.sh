@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: smp
+# slb-also: smp here
 # slb-long: uml
 # slb-rows: stock
 # slb-timeout: 360

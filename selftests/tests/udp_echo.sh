@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: stock
-# slb-also: uml rt smp
+# slb-also: uml rt smp here
 # slb-timeout: 360
 #
 # A UDP echo, masqueraded and routed directly: every byte comes back, by flows. Without

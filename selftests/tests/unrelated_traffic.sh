@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: smp
+# slb-also: smp here
 # slb-timeout: 600
 #
 # Packets that IPVS has nothing to do with are let by at a glance once that is known of
