@@ -346,8 +346,15 @@ static void slb_mapped(struct kunit *test, struct rnd_state *rnd)
 		KUNIT_ASSERT_NULL(test, slb_any_lookup(t, &real));
 		other = slb_place(test, t, &real, 0);
 		KUNIT_ASSERT_PTR_EQ(test, slb_any_lookup(t, &mapped), flow);
+		key.iif_proto &= ~SLB_KEY_MAPPED;
+		KUNIT_ASSERT_PTR_EQ(test, slb_table_lookup_mapped(t, &key, mapped.hash), flow);
 		slb_table_free(t, flow);
 		KUNIT_ASSERT_NULL(test, slb_any_lookup(t, &mapped));
+		KUNIT_ASSERT_NULL(test, slb_table_lookup_mapped(t, &key, mapped.hash));
+		flow = slb_place(test, t, &mapped, 0);
+		slb_flip((struct slb_any_key *)&key, prandom_u32_state(rnd) % 127);
+		KUNIT_ASSERT_NULL(test, slb_table_lookup_mapped(t, &key, mapped.hash));
+		slb_table_free(t, flow);
 		KUNIT_ASSERT_PTR_EQ(test, slb_any_lookup(t, &real), other);
 		slb_table_free(t, other);
 	}

@@ -418,6 +418,21 @@ static inline bool slb_key6_equal(const struct slb_key6 *a,
 	       ipv6_addr_equal(&a->daddr, &b->daddr);
 }
 
+/**
+ * slb_key6_maps() - true if this is the key of a wide flow of packets with an IPv4 key
+ * @mapped: key of a wide flow
+ * @key: key of the packets
+ *
+ * With SLB_KEY_MAPPED only the last words of addresses differ between keys.
+ */
+static inline bool slb_key6_maps(const struct slb_key6 *mapped, const struct slb_key4 *key)
+{
+	return !(((__force u32)mapped->saddr.s6_addr32[3] ^ (__force u32)key->saddr) |
+		 ((__force u32)mapped->daddr.s6_addr32[3] ^ (__force u32)key->daddr) |
+		 ((__force u32)mapped->ports ^ (__force u32)key->ports) |
+		 (mapped->iif_proto ^ (key->iif_proto | SLB_KEY_MAPPED)));
+}
+
 void slb_key4_map(const struct slb_key4 *key, struct slb_key6 *mapped);
 void slb_flow_key(const struct slb_flow *flow, struct slb_key6 *key);
 void slb_flow_action(const struct slb_flow *flow, struct slb_action6 *act);

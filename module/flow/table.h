@@ -250,6 +250,32 @@ slb_table_lookup6(const struct slb_table *t, const struct slb_key6 *key, u32 has
 	return NULL;
 }
 
+/**
+ * slb_table_lookup_mapped() - find the wide flow of IPv4 packets
+ * @t: a table of wide flows, which is ready
+ * @key: key of the packets
+ * @hash: of the key
+ *
+ * Context: BH off, on the CPU that owns the table.
+ * Return: the flow, which is the caller's until BHs are on again, or NULL.
+ */
+static inline struct slb_flow *
+slb_table_lookup_mapped(const struct slb_table *t, const struct slb_key4 *key, u32 hash)
+{
+	u32 way = slb_table_way(hash);
+	struct slb_flow6 *set;
+	u32 i, mask;
+
+	set = slb_table_set(t, hash, sizeof(*set), &mask);
+	for (i = 0; i < SLB_WAYS; i++) {
+		struct slb_flow6 *f = &set[(way + i) % SLB_WAYS];
+
+		if (slb_key6_maps(&f->key, key) && f->flow.dst)
+			return &f->flow;
+	}
+	return NULL;
+}
+
 struct slb_flow_stats *slb_table_stats(const struct slb_table *t,
 				       const struct slb_flow *flow);
 struct slb_extra *slb_table_extra(const struct slb_table *t,

@@ -223,13 +223,6 @@ slb_xdp_serve(struct slb_ns *ns, struct slb_cpu_state *cpu, struct slb_flow *flo
 	return 0;
 }
 
-/* In the table of wide flows, for an IPv4 packet. */
-static noinline struct slb_flow *slb_xdp_find_mapped(const struct slb_cpu_state *cpu,
-						     struct slb_pkt pkt)
-{
-	return slb_cpu_find_mapped(cpu, &pkt);
-}
-
 /* Serve a packet. @v6 is constant: each family has its own code. */
 static __always_inline enum slb_reason
 slb_xdp_packet(struct slb_ns *ns, struct slb_cpu_state *cpu,
@@ -237,7 +230,7 @@ slb_xdp_packet(struct slb_ns *ns, struct slb_cpu_state *cpu,
 {
 	u32 avail = f->xdp->data_end - f->ip, iif = f->dev->ifindex;
 	struct slb_pkt pkt __uninitialized;
-	struct slb_flow *flow = NULL;
+	struct slb_flow *flow;
 	enum slb_reason reason;
 
 	if (unlikely(f->ip + slb_frame_iphlen(v6) > f->xdp->data_end))
@@ -256,15 +249,7 @@ slb_xdp_packet(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	}
 	pkt.v6 = v6;
 	slb_cpu_hash(cpu, &pkt);
-	if (v6) {
-		if (cpu->wide.used)
-			flow = slb_table_lookup6(&cpu->wide, &pkt.key6, pkt.hash);
-	} else {
-		if (cpu->narrow.used)
-			flow = slb_table_lookup4(&cpu->narrow, &pkt.key4, pkt.hash);
-		if (!flow && cpu->wide.used)
-			flow = slb_xdp_find_mapped(cpu, pkt);
-	}
+	flow = slb_cpu_find(cpu, &pkt);
 	if (!flow)
 		return SLB_XDP_NONE;
 	if (unlikely(xdp_buff_has_frags(f->xdp)))

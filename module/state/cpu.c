@@ -62,25 +62,6 @@ void slb_cpu_free(struct slb_cpu_state *cpu)
 	slb_memory_free(cpu, sizeof(*cpu));
 }
 
-/**
- * slb_cpu_find_mapped() - find the wide flow of an IPv4 packet
- * @cpu: state of this CPU
- * @pkt: the packet, with key and hash
- *
- * Not inline: keeps the mapped key off the stack frame of slb_cpu_find().
- *
- * Context: BH off.
- * Return: as slb_cpu_find().
- */
-struct slb_flow *slb_cpu_find_mapped(const struct slb_cpu_state *cpu,
-				     const struct slb_pkt *pkt)
-{
-	struct slb_key6 mapped;
-
-	slb_key4_map(&pkt->key4, &mapped);
-	return slb_table_lookup6(&cpu->wide, &mapped, pkt->hash);
-}
-
 /* The address that IPVS knows the packets of a flow by: their destination, or in the
  * other direction the real server that sends them.
  */

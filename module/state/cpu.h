@@ -48,9 +48,6 @@ struct slb_cpu_state {
 	u64			verify_key;
 };
 
-struct slb_flow *slb_cpu_find_mapped(const struct slb_cpu_state *cpu,
-				     const struct slb_pkt *pkt);
-
 /**
  * slb_cpu_hash() - hash the key of a packet
  * @cpu: state of this CPU
@@ -73,8 +70,8 @@ static inline void slb_cpu_hash(const struct slb_cpu_state *cpu,
  * Context: BH off.
  * Return: the flow, which is the caller's until BHs are on again, or NULL.
  */
-static inline struct slb_flow *slb_cpu_find(const struct slb_cpu_state *cpu,
-					    const struct slb_pkt *pkt)
+static __always_inline struct slb_flow *slb_cpu_find(const struct slb_cpu_state *cpu,
+						     const struct slb_pkt *pkt)
 {
 	struct slb_flow *flow = NULL;
 
@@ -85,7 +82,7 @@ static inline struct slb_flow *slb_cpu_find(const struct slb_cpu_state *cpu,
 		flow = slb_table_lookup4(&cpu->narrow, &pkt->key4, pkt->hash);
 	if (flow || !cpu->wide.used)
 		return flow;
-	return slb_cpu_find_mapped(cpu, pkt);
+	return slb_table_lookup_mapped(&cpu->wide, &pkt->key4, pkt->hash);
 }
 
 /**
