@@ -79,8 +79,10 @@ loaded_since() { lsmod | awk 'NR > 1 { print $1 }' | sort | comm -13 <(echo "$be
 end() {
 	local i
 
-	kill -KILL "$pid" 2>/dev/null || :
-	wait "$pid" 2>/dev/null || :
+	if [ "$pid" ]; then
+		kill -KILL "$pid"
+		wait "$pid" || :
+	fi
 	for ((i = 0; i < 50 && $(loaded_since | wc -l) > 0; i++)); do
 		loaded_since | xargs -n 1 rmmod 2>/dev/null || sleep 0.1
 	done
@@ -100,4 +102,6 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 rc=0
 wait $pid || rc=$?
+# another process may have that number now
+pid=
 exit $rc
