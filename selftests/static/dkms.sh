@@ -18,6 +18,7 @@ set -u
 . "$SLB_SRC/selftests/host/dkms-root.sh"
 
 RELEASES=${SLB_DKMS_RELEASES:-bookworm trixie}
+[ -z "${SLB_BRIEF:-}" ] || RELEASES=trixie
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL ANY_KERNEL
 
 if [ "${1:-}" != inside ]; then

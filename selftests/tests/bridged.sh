@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: uml
-# slb-also: smp
+# slb-kernels: none
+# slb-also: uml smp
 # slb-long: 6.12
 # slb-timeout: 300
 #

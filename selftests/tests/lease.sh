@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: uml
-# slb-also: smp here
+# slb-kernels: none
+# slb-also: uml smp here
 # slb-timeout: 360
 #
 # What changes beside IPVS while flows serve a UDP echo, and how soon it holds: rules in

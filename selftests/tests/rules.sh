@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.12
-# slb-also: newest uml smp
+# slb-kernels: none
+# slb-also: 6.12 newest uml smp
 # slb-timeout: 120
 #
 # /proc/net/shadowlb marks the hooks whose rules tell apart packets of one connection, and

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: uml
-# slb-also: smp here
+# slb-kernels: none
+# slb-also: uml smp here
 # slb-rows: stock
 # slb-timeout: 480
 #

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-kernels: 6.12
+# slb-kernels: none
+# slb-also: 6.12
 # slb-timeout: 240
 #
 # What rules of a bridge behind the way out see of a packet's connection is the same with flows
