@@ -6,7 +6,7 @@
 # the package mmdebstrap.
 #
 #   DEMO_KERNEL=6.1      another kernel (default 6.12)
-#   DEMO_SECONDS=10      how long each run takes (default 5)
+#   DEMO_SECONDS=10      how long each run takes (default 3)
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +19,7 @@ slb_enter demo "$0" "$@"
 . selftests/host/build.sh
 
 kernel=${DEMO_KERNEL:-6.12}
-export DEMO_SECONDS=${DEMO_SECONDS:-5}
+export DEMO_SECONDS=${DEMO_SECONDS:-3}
 slb_work_make
 work=$SLB_WORK
 trap slb_work_remove EXIT

@@ -20,7 +20,7 @@ trap slb_net_down EXIT
 
 rounds=3
 packets=500
-bursts=15
+bursts=10
 declare -A result
 bad=0
 
