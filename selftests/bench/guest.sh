@@ -44,7 +44,7 @@ cd "$SLB_SRC/selftests" || exit 1
 . bench/xdp.sh
 slb_in() { shift; "$@"; }
 
-ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 nat4_ct nat4_nft nat4_churn reply4_churn nat6_churn reply6_churn conn4 trip_udp trip_tcp trip_bulk trip_mixed}
+ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 nat4_ct nat4_nft nat4_churn reply4_churn nat6_churn reply6_churn conn8 conn16 conn32 dns4 trip_udp trip_tcp trip_bulk trip_mixed}
 whats=${SLB_BENCH_WHATS:-ipvs flow drop forward ingress xdp xdp_swap xdp_plain}
 packets=${SLB_BENCH_PACKETS:-20000}
 rounds=${SLB_BENCH_ROUNDS:-1}
@@ -228,17 +228,31 @@ measure() {
 	printf '\n'
 }
 
-# connections WHAT FLOWS ROUND: a connection from SYN to FIN, with a question and an answer,
-# for each flow: what its eight packets cost together. Step by step, all flows a step.
-connections() {
-	local step common sum=(0 0 0 0 0 0) scope=0 line i
+# connection WAY WHAT FLOWS ROUND: a connection from SYN to FIN for each flow, or a question of
+# UDP with its answer: what all its packets cost together. Step by step, all flows a step.
+connection() {
+	local step common sum=(0 0 0 0 0 0) scope=0 line i steps
 
-	common="len=${SLB_BENCH_LEN:-100} flows=$2 packets=$2 proto=6 tsc=$tsc"
-	[ "$1" != flow ] || scope=2
-	proto=t choose reply4
+	common="len=${SLB_BENCH_LEN:-100} flows=$3 packets=$3 tsc=$tsc"
+	[ "$2" != flow ] || scope=2
+	case $1 in
+	dns4)
+		steps='request:0 reply:0'
+		proto=u choose reply4
+		;;
+	*)
+		# a SYN, and its answer; the ACK; questions and answers; FINs; the last ACK
+		steps='request:2 reply:18 request:16'
+		for ((i = 8; i <= ${1#conn}; i += 2)); do
+			steps+=' request:24 reply:24'
+		done
+		steps+=' request:17 reply:17 request:16'
+		common+=' proto=6'
+		proto=t choose reply4
+		;;
+	esac
 	sysctl -qw net.shadowlb.scope=$scope
-	# a SYN, and its answer; the ACK; question and answer; FINs; the last ACK
-	for step in request:2 reply:18 request:16 request:24 reply:24 request:17 reply:17 request:16; do
+	for step in $steps; do
 		line=${step%:*}
 		# shellcheck disable=SC2086
 		job ${!line} $common flags=${step#*:} what=empty
@@ -251,7 +265,7 @@ connections() {
 			i=$((i + 1))
 		done
 	done
-	printf '# row\tconn4\t%s\t%s\t%s\t%s\t0' "$1" "$2" "$3" $unit
+	printf '# row\t%s\t%s\t%s\t%s\t%s\t0' "$1" "$2" "$3" "$4" $unit
 	printf '\t%s' "${sum[@]}"
 	printf '\n'
 }
@@ -451,16 +465,16 @@ prime
 have_xdp=$(sed -n 's/^xdp    1/y/p' /proc/net/shadowlb)
 [ -z "${SLB_BENCH_PROFILE:-}" ] || cat /proc/kallsyms
 for way in $ways; do
-	if [ "$way" = conn4 ]; then
+	case $way in
+	scale_*) continue ;;
+	conn* | dns4)
 		for ((round = 1; round <= rounds; round++)); do
 			for what in ipvs flow; do
-				connections "$what" 1000 "$round"
+				connection "$way" "$what" 1000 "$round"
 			done
 		done
 		continue
-	fi
-	case $way in
-	scale_*) continue ;;
+		;;
 	trip_*)
 		for ((round = 1; round <= rounds; round++)); do
 			trips "${way#trip_}" "$round"
