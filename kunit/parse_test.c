@@ -43,6 +43,16 @@ static void slb_check_key(struct kunit *test, const char *what, const u8 *p,
 	}
 }
 
+/* INIT is chunk 1 */
+static int slb_opens(const u8 *th, u32 proto)
+{
+	if (proto == SCTP)
+		return th[12] == 1 ? SLB_OPENS : SLB_OPENS_NOTHING;
+	if (!(th[13] & SYN))
+		return SLB_OPENS_NOTHING;
+	return th[13] & ACK ? SLB_OPENS_BACK : SLB_OPENS;
+}
+
 /* Parse the first @size bytes of @p, and hold against @want all that is found. */
 static void slb_check(struct kunit *test, const char *what, const u8 *p,
 		      bool v6, u32 size, u32 iif, const struct slb_found *want)
@@ -73,6 +83,9 @@ static void slb_check(struct kunit *test, const char *what, const u8 *p,
 	tos = v6 ? p[VERSION] % 16 * 16 + p[CLASS6] / 16 : p[TOS];
 	hlen = slb_thoff(p, v6) + (proto == TCP ? 20 : proto == UDP ? 8 : 12);
 	KUNIT_EXPECT_EQ_MSG(test, pkt.proto, proto, "%s", what);
+	if (want->ends)
+		KUNIT_EXPECT_EQ_MSG(test, pkt.opens,
+				    slb_opens(p + slb_thoff(p, v6), proto), "%s", what);
 	KUNIT_EXPECT_EQ_MSG(test, pkt.tos, tos & 0xfc, "%s", what);
 	KUNIT_EXPECT_EQ_MSG(test, pkt.ecn, 1 << (tos & 3), "%s", what);
 	KUNIT_EXPECT_EQ_MSG(test, pkt.len, slb_ip_len(p, v6), "%s", what);

@@ -28,6 +28,18 @@
 #define SLB_HEAD_LEN	60
 
 /**
+ * enum slb_opens - what a packet that ends a flow does besides
+ * @SLB_OPENS_NOTHING: it closes a connection, or sets one up further
+ * @SLB_OPENS: it opens a connection: TCP SYN, SCTP INIT
+ * @SLB_OPENS_BACK: it opens the way back: TCP SYN with ACK
+ */
+enum slb_opens {
+	SLB_OPENS_NOTHING,
+	SLB_OPENS,
+	SLB_OPENS_BACK,
+};
+
+/**
  * struct slb_pkt - result of the parser
  * @key4: the key of the packet's flow, if @has_key and not @v6
  * @key6: the key of the packet's flow, if @has_key and @v6
@@ -41,6 +53,7 @@
  * @v6: an IPv6 packet
  * @has_key: the key is valid, even if the packet itself must go slow
  * @ends: a TCP flag or SCTP chunk that ends the flow
+ * @opens: enum slb_opens; set only if @ends
  * @nocsum: UDP without a checksum
  */
 struct slb_pkt {
@@ -58,6 +71,7 @@ struct slb_pkt {
 	bool		has_key;
 	bool		ends;
 	bool		nocsum;
+	u8		opens;
 };
 
 static __always_inline u32 slb_parse_hlen_min(u8 proto)
@@ -91,6 +105,8 @@ slb_parse_chunk(const struct sctp_chunkhdr *ch, struct slb_pkt *pkt)
 	case SCTP_CID_COOKIE_ACK:
 	case SCTP_CID_SHUTDOWN_COMPLETE:
 		pkt->ends = true;
+		pkt->opens = ch->type == SCTP_CID_INIT ? SLB_OPENS :
+							 SLB_OPENS_NOTHING;
 		return SLB_MISS_FLAGS;
 	default:
 		return 0;
@@ -115,6 +131,8 @@ slb_parse_transport(const void *data, u32 avail, u32 len, struct slb_pkt *pkt)
 					     TCP_FLAG_RST | TCP_FLAG_ACK);
 		if (flags != TCP_FLAG_ACK) {
 			pkt->ends = flags & ~TCP_FLAG_ACK;
+			pkt->opens = !(flags & TCP_FLAG_SYN) ? SLB_OPENS_NOTHING :
+				     flags & TCP_FLAG_ACK ? SLB_OPENS_BACK : SLB_OPENS;
 			return SLB_MISS_FLAGS;
 		}
 		if (th->doff < 5 || len < th->doff * 4)

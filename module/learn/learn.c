@@ -5,8 +5,8 @@
  *
  *  operation          | locking
  * --------------------+-----------------------------------------------------
- *  slb_learn_record   | RCU, BH off (PRE_ROUTING), this CPU
- *  slb_learn_packet   | RCU (POST_ROUTING); disables BHs itself
+ *  slb_learn_enter    | RCU, BH off (PRE_ROUTING), this CPU
+ *  slb_learn_leave    | RCU (POST_ROUTING); disables BHs itself
  */
 #include <linux/ktime.h>
 #include <net/dst.h>
@@ -24,6 +24,9 @@
 #include "state/sweep.h"
 #include "state/valid.h"
 
+/* Of packets that nothing can be learned from, one in N is recorded, and counts for all. */
+#define SLB_LEARN_SAMPLE	8
+
 /* True if the packet's conntrack entry is new: conntrack confirms the entry after this hook.
  * Only the next packet can tell about a new entry.
  */
@@ -35,34 +38,96 @@ static bool slb_learn_ct_begins(const struct sk_buff *skb)
 	return ct && !nf_ct_is_template(ct) && !nf_ct_is_confirmed(ct);
 }
 
+/* True if a flow may be learned from this packet, which has a key and no flow. Counts it. */
+static bool slb_learn_due(struct slb_hints *h, const struct slb_pkt *pkt,
+			  enum slb_reason *reason)
+{
+	u32 seen = slb_hints_count(h, pkt->hash);
+
+	if (*reason != SLB_MISS_NONE ||
+	    (seen < SLB_HINT_LEARN &&
+	     !(seen == 1 && slb_hints_draw(h, SLB_HINT_GUESS))) ||
+	    slb_hints_failed(h, pkt->hash, jiffies, reason))
+		return false;
+	/* for a moment, or until IPVS has had the packet: most failures are that IPVS never has */
+	slb_hints_fail(h, pkt->hash, jiffies - SLB_HINT_FAILED + SLB_HINT_TRIED,
+		       SLB_MISS_NONE);
+	return true;
+}
+
+/* True if IPVS may begin a connection with a packet, which has a key: see tcp_conn_schedule() and
+ * its siblings. While there is a flow, IPVS has the connection, unless the real server is gone.
+ */
+static bool slb_learn_begins(const struct slb_ns *ns, const struct slb_flow *flow,
+			     const struct slb_pkt *pkt, enum slb_reason reason)
+{
+	struct netns_ipvs *ipvs = net_ipvs(ns->net);
+
+	if (pkt->ends && pkt->opens != SLB_OPENS_NOTHING)
+		return true;
+	if (flow)
+		return reason == SLB_MISS_STATE || reason == SLB_MISS_SERVER ||
+		       !slb_dest_available(flow->conn->dest);
+	return pkt->proto == IPPROTO_UDP ||
+	       (pkt->proto == IPPROTO_TCP ? sysctl_sloppy_tcp(ipvs) :
+					    sysctl_sloppy_sctp(ipvs));
+}
+
+/* True if a flow may be learned or renewed from this packet, which has a key. */
+static bool slb_learn_wants(struct slb_hints *h, const struct slb_flow *flow,
+			    const struct slb_pkt *pkt, enum slb_reason *reason)
+{
+	if (pkt->ends)
+		slb_hints_set(h, pkt->hash, 0);
+	if (flow)
+		return slb_reason_teaches(*reason) &&
+		       !slb_hints_failed(h, pkt->hash, jiffies, reason);
+	return (!pkt->ends || pkt->opens == SLB_OPENS_BACK) &&
+	       slb_learn_due(h, pkt, reason);
+}
+
 /**
- * slb_learn_record() - record a packet that goes into the slow path
+ * slb_learn_enter() - handle a packet that goes into the slow path
  * @ns: the namespace
  * @cpu: state of this CPU
+ * @flow: the packet's flow, or NULL
  * @skb: the packet
  * @pkt: result of the parser, with the hash if there is a key
  * @pair: addresses of the packet
  * @reason: why no flow served the packet
  *
+ * Records a packet that a flow may be learned or renewed from. Of the others, one in
+ * SLB_LEARN_SAMPLE is recorded for accounting.
+ *
  * Context: BH off.
  */
-void slb_learn_record(struct slb_ns *ns, struct slb_cpu_state *cpu, struct sk_buff *skb,
-		      const struct slb_pkt *pkt, struct slb_addr_pair pair,
-		      enum slb_reason reason)
+void slb_learn_enter(struct slb_ns *ns, struct slb_cpu_state *cpu,
+		     const struct slb_flow *flow, struct sk_buff *skb,
+		     const struct slb_pkt *pkt, struct slb_addr_pair pair,
+		     enum slb_reason reason)
 {
-	bool learnable = slb_reason_teaches(reason) &&
-		       !slb_hint_failed(&cpu->hints, pkt->hash, jiffies, &reason);
+	/* after a packet was wrongly taken for unrelated, all may claim their addresses */
+	bool wary = (u32)jiffies - cpu->addrs.missed <= SLB_ADDRS_WARY;
+	bool learn = false, begins = false;
 	struct slb_record *rec;
 
-	slb_addrs_count(&cpu->addrs, pair,
-			slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
-	rec = slb_inflight_add(&cpu->inflight, ns->net, skb, pkt, pair, reason, learnable);
-	/* most that have no flow yet are single questions, or nothing that IPVS has */
-	if (!learnable ||
-	    (reason == SLB_MISS_NONE && !slb_hint_draw(&cpu->hints, pkt->hash)))
+	slb_addrs_port(&cpu->addrs, pair,
+		       slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
+	if (pkt->has_key) {
+		begins = slb_learn_begins(ns, flow, pkt, reason);
+		learn = slb_learn_wants(&cpu->hints, flow, pkt, &reason);
+	}
+	if (!learn && !wary && !slb_hints_draw(&cpu->hints, SLB_LEARN_SAMPLE)) {
+		if (begins)
+			slb_inflight_enter_first(&cpu->inflight, skb, &cpu->clients, pkt);
+		else
+			slb_inflight_enter(&cpu->inflight, skb, SLB_INFLIGHT_SEEN);
 		return;
-	rec->rest = slb_inflight_rest(skb, pkt->hlen);
-	rec->rest_known = true;
+	}
+	slb_addrs_count(&cpu->addrs, pair);
+	rec = slb_inflight_add(&cpu->inflight, ns->net, skb, pkt, pair, reason, learn);
+	rec->begins = begins;
+	rec->packets = learn || wary ? 1 : SLB_LEARN_SAMPLE;
 }
 
 /* Write a derived action into a flow of the right size. */
@@ -246,18 +311,19 @@ static void slb_learn_count_unlearned(struct slb_ns *ns, struct slb_cpu_state *c
 	bool out, walk;
 
 	if (rec->pkt.has_key &&
-	    slb_service_add_known(&cpu->services, rec, skb, reason))
+	    slb_service_add_known(&cpu->services, rec, skb, reason, rec->packets))
 		return;
 	/* of single questions there are many; of TCP and SCTP few wait for another packet */
-	walk = reason < SLB_SKIP_SCOPE || (reason == SLB_SKIP_UNSETTLED &&
-					   rec->pkt.proto != IPPROTO_UDP);
+	walk = (reason < SLB_SKIP_SCOPE && reason != SLB_MISS_NONE) ||
+	       ((reason == SLB_SKIP_UNSETTLED || reason == SLB_MISS_NONE) &&
+		rec->pkt.proto != IPPROTO_UDP);
 	if (rec->pkt.has_key && walk)
 		cp = slb_learn_pin(ns, &rec->pkt, skb, &out);
 	if (cp) {
-		slb_service_add(&cpu->services, cp, reason, 1);
+		slb_service_add(&cpu->services, cp, reason, rec->packets);
 		slb_conn_unpin(cp);
 	} else {
-		slb_service_add_other(&cpu->services, reason);
+		slb_service_add_other(&cpu->services, reason, rec->packets);
 	}
 }
 
@@ -361,8 +427,10 @@ static enum slb_reason slb_learn_fail(struct slb_ns *ns,
 {
 	nf_ct_put(p->ct);
 	nf_ct_put(p->extra.inner);
-	if (reason != SLB_SKIP_UNSETTLED && reason != SLB_SKIP_TABLE)
-		slb_hint_fail(&cpu->hints, p->rec->pkt.hash, jiffies, reason);
+	if (reason == SLB_SKIP_UNSETTLED || reason == SLB_SKIP_TABLE)
+		slb_hints_forget(&cpu->hints, p->rec->pkt.hash);
+	else
+		slb_hints_fail(&cpu->hints, p->rec->pkt.hash, jiffies, reason);
 	slb_learn_count(cpu, p->rec, p->cp, reason);
 	if (flow)
 		slb_cpu_end(ns, cpu, flow, reason);
@@ -386,15 +454,14 @@ static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *c
 	unsigned long now = jiffies;
 	enum slb_reason reason;
 
-	if (!flow)
-		slb_hint_add(&cpu->hints, rec->pkt.hash);
-	if (!rec->rest_known || (!flow && slb_learn_ct_begins(skb))) {
+	if (!flow && slb_learn_ct_begins(skb)) {
+		slb_hints_forget(&cpu->hints, rec->pkt.hash);
 		slb_learn_count_unlearned(ns, cpu, rec, skb, SLB_SKIP_UNSETTLED);
 		return SLB_SKIP_UNSETTLED;
 	}
 	reason = slb_learn_conn(ns, flow, &p, skb);
 	if (!p.cp) {
-		slb_hint_fail(&cpu->hints, rec->pkt.hash, now, reason);
+		slb_hints_fail(&cpu->hints, rec->pkt.hash, now, reason);
 		slb_learn_count_unlearned(ns, cpu, rec, skb, reason);
 		return reason;
 	}
@@ -407,6 +474,8 @@ static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *c
 	if (reason)
 		return slb_learn_fail(ns, cpu, flow, &p, reason);
 	slb_hold_set(&cpu->hold, rec->pkt.hash);
+	slb_hints_forget(&cpu->hints, rec->pkt.hash);
+	slb_hints_set(&cpu->hints, rec->pkt.hash, 1);
 	reason = flow ? SLB_RENEWED : SLB_LEARNED;
 	slb_learn_count(cpu, rec, p.cp, reason);
 	return reason;
@@ -439,54 +508,43 @@ static void slb_learn_claim(struct slb_addrs *ps, const struct slb_record *rec,
 	slb_addr_use_claim(&ps->at[out ? rec->pair.from : rec->pair.to]);
 }
 
-/**
- * slb_learn_packet() - learn from a packet at the end of the slow path
- * @ns: the namespace
- * @skb: the packet, which IPVS has handled
- * @dev: the egress device
- *
- * Context: RCU, the last hook of POST_ROUTING.
+/* Learn from a packet that IPVS has handled; @by: slb_inflight_by() of the packet here. noinline:
+ * keeps registers of the caller free, for packets that nothing is learned from.
  */
-void slb_learn_packet(struct slb_ns *ns, struct sk_buff *skb,
-		      const struct net_device *dev)
+static noinline void slb_learn_packet(struct slb_ns *ns, struct slb_ns_cpu *c,
+				      struct slb_cpu_state *cpu, struct sk_buff *skb,
+				      const struct net_device *dev, const void *by)
 {
-	const void *by = slb_inflight_by();
-	struct slb_cpu_state *cpu;
-	struct slb_record *rec;
-	struct slb_ns_cpu *c;
+	u32 virt = cpu->inflight.virt[slb_inflight_index(skb)];
+	enum slb_inflight_as as;
+	struct slb_record *rec = slb_inflight_take(&cpu->inflight, skb, &as);
 
-	local_bh_disable();
-	c = this_cpu_ptr(ns->cpu);
-	/* pairs with slb_sweep_alloc() */
-	cpu = smp_load_acquire(&c->data);
-	if (!cpu) {
-		slb_ns_count(ns, SLB_SKIP_TABLE);
-		slb_sweep_kick(c, 0);
-		goto out;
-	}
-	rec = slb_inflight_take(&cpu->inflight, skb);
+	if (as == SLB_INFLIGHT_FIRST)
+		slb_outdate(ns, cpu, skb, dev, virt);
+	/* in a tunnel: a copy of a packet that needs nothing more, or an accident */
+	if (as == SLB_INFLIGHT_FIRST || as == SLB_INFLIGHT_SEEN ||
+	    (as == SLB_INFLIGHT_UNKNOWN && skb_inner_network_offset(skb) > 0))
+		return;
 	if (!rec) {
-		/* passed on as unrelated, sent by the director, or not recognised */
-		slb_service_add_other(&cpu->services,
-				      slb_addrs_take_missed(&cpu->addrs, skb) ?
-				      SLB_MISS_UNRELATED : SLB_MISS_NONE);
-		goto out;
+		/* not those that the director itself sends */
+		if (as == SLB_INFLIGHT_UNRELATED && skb->skb_iif)
+			cpu->addrs.missed = jiffies;
+		slb_service_add_other(&cpu->services, as == SLB_INFLIGHT_UNRELATED ?
+				      SLB_MISS_UNRELATED : SLB_MISS_NONE, 1);
+		return;
 	}
 	slb_learn_claim(&cpu->addrs, rec, skb);
-	/* packets of connections that have a flow are not the first */
-	if (rec->reason == SLB_MISS_NONE || !slb_reason_teaches(rec->reason))
-		slb_outdate(ns, cpu, &rec->pkt, skb, dev);
+	if (rec->begins && cpu->clients.flows[slb_clients_place(&rec->pkt)])
+		slb_outdate(ns, cpu, skb, dev, slb_clients_virtual(&cpu->clients, &rec->pkt));
 	if (!rec->learnable) {
-		if (rec->pkt.has_key)
-			slb_hint_add(&cpu->hints, rec->pkt.hash);
 		slb_learn_count_unlearned(ns, cpu, rec, skb, rec->reason);
-		goto out;
+		return;
 	}
 	/* user space had the packet in between, and may treat the next packet differently */
 	if (rec->by != by) {
 		slb_learn_count_unlearned(ns, cpu, rec, skb, SLB_SKIP_CHANGED);
 		slb_ns_count(ns, SLB_SKIP_CHANGED);
-		goto out;
+		return;
 	}
 	/* IPVS marks packets that bypass conntrack as untracked */
 	if (skb_get_nfct(skb))
@@ -494,6 +552,35 @@ void slb_learn_packet(struct slb_ns *ns, struct sk_buff *skb,
 	slb_ns_count(ns, slb_learn_flow(ns, cpu, rec, skb, dev));
 	if (cpu->narrow.used || cpu->wide.used)
 		slb_sweep_arm(c);
-out:
-	local_bh_enable();
+}
+
+/**
+ * slb_learn_leave() - handle a packet at the end of the slow path
+ * @ns: the namespace
+ * @skb: the packet, which IPVS has handled
+ * @dev: the egress device
+ *
+ * Context: RCU, the last hook of POST_ROUTING.
+ */
+void slb_learn_leave(struct slb_ns *ns, struct sk_buff *skb,
+		     const struct net_device *dev)
+{
+	const void *by = slb_inflight_by();
+	bool bh_on = !in_softirq();
+	struct slb_cpu_state *cpu;
+	struct slb_ns_cpu *c;
+
+	if (bh_on)
+		local_bh_disable();
+	c = this_cpu_ptr(ns->cpu);
+	/* pairs with slb_sweep_alloc() */
+	cpu = smp_load_acquire(&c->data);
+	if (!cpu) {
+		slb_ns_count(ns, SLB_SKIP_TABLE);
+		slb_sweep_kick(c, 0);
+	} else if (!slb_inflight_take_plain(&cpu->inflight, &cpu->clients, skb)) {
+		slb_learn_packet(ns, c, cpu, skb, dev, by);
+	}
+	if (bh_on)
+		local_bh_enable();
 }

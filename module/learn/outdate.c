@@ -8,8 +8,8 @@
  *
  * Two connections may have client, real server and their ports in common, with different
  * virtual addresses or ports. Their answers look alike, and IPVS takes the newest connection.
- * So the first packet of a connection ends the flow of another connection's answers. Flows on
- * other CPUs end when they are proved again.
+ * So a packet that IPVS may have begun a connection with ends the flow of another connection's
+ * answers. Flows on other CPUs end when they are proved again.
  */
 #include <linux/skbuff.h>
 #include <net/ip.h>
@@ -19,19 +19,23 @@
 #include "state/cpu.h"
 
 /* The addresses and ports that a packet leaves with. */
-static bool slb_outdate_key(struct slb_pkt *left, const struct slb_pkt *pkt,
-			    const struct sk_buff *skb)
+static bool slb_outdate_key(struct slb_pkt *left, const struct sk_buff *skb)
 {
 	__be16 buf[2];
 	const __be16 *ports;
+	bool v6 = ip_hdr(skb)->version == 6;
 
-	ports = skb_header_pointer(skb, pkt->v6 ? sizeof(struct ipv6hdr) :
-						  sizeof(struct iphdr),
+	*left = (struct slb_pkt){
+		.v6 = v6,
+		.proto = v6 ? ipv6_hdr(skb)->nexthdr : ip_hdr(skb)->protocol,
+	};
+	if (!slb_parse_hlen_min(left->proto))
+		return false;
+	ports = skb_header_pointer(skb, v6 ? sizeof(struct ipv6hdr) : ip_hdrlen(skb),
 				   sizeof(buf), buf);
 	if (!ports)
 		return false;
-	*left = (struct slb_pkt){ .v6 = pkt->v6, .proto = pkt->proto };
-	if (pkt->v6)
+	if (v6)
 		left->key6 = (struct slb_key6){
 			.saddr = ipv6_hdr(skb)->saddr,
 			.daddr = ipv6_hdr(skb)->daddr,
@@ -48,42 +52,55 @@ static bool slb_outdate_key(struct slb_pkt *left, const struct slb_pkt *pkt,
 	return true;
 }
 
-static bool slb_outdate_virtual(const struct ip_vs_conn *cp,
-				const struct slb_pkt *pkt)
+/* True if IPVS finds the connection of a flow for the packets of that flow. */
+static bool slb_outdate_found(struct slb_ns *ns, const struct slb_flow *flow)
 {
-	if (pkt->v6)
-		return ipv6_addr_equal(&cp->vaddr.in6, &pkt->key6.daddr) &&
-		       cp->vport == pkt->key6.dport;
-	return cp->vaddr.ip == pkt->key4.daddr && cp->vport == pkt->key4.dport;
+	struct slb_pkt pkt = { .proto = slb_flow_proto(flow) };
+	struct slb_action6 act;
+	struct ip_vs_conn *cp;
+	struct slb_key6 key;
+	bool out;
+
+	slb_flow_key(flow, &key);
+	/* behind source NAT IPVS sees the client's own address and port */
+	slb_flow_action(flow, &act);
+	pkt.v6 = !(key.iif_proto & SLB_KEY_MAPPED);
+	if (pkt.v6) {
+		pkt.key6 = key;
+	} else {
+		pkt.key4.saddr = key.saddr.s6_addr32[3];
+		pkt.key4.daddr = key.daddr.s6_addr32[3];
+		pkt.key4.ports = key.ports;
+	}
+	cp = slb_conn_pin(net_ipvs(ns->net), &pkt, &act.daddr, act.dport, &out);
+	if (cp)
+		slb_conn_unpin(cp);
+	return cp == flow->conn;
 }
 
 /**
  * slb_outdate() - end the flow of an older connection's answers
  * @ns: the namespace
  * @cpu: state of this CPU
- * @pkt: a packet at ingress
- * @skb: the packet at egress, handled by IPVS
+ * @skb: a packet at egress, handled by IPVS
  * @dev: the egress device
+ * @virt: slb_clients_virtual() of the packet at ingress, or 0
  *
  * Context: RCU, BH off.
  */
 void slb_outdate(struct slb_ns *ns, struct slb_cpu_state *cpu,
-		 const struct slb_pkt *pkt, const struct sk_buff *skb,
-		 const struct net_device *dev)
+		 const struct sk_buff *skb, const struct net_device *dev, u32 virt)
 {
 	struct slb_pkt left;
 	struct slb_flow *flow;
 
-	if (!pkt->has_key || (!cpu->narrow.used && !cpu->wide.used) ||
-	    (pkt->v6 ? ipv6_hdr(skb)->version != 6 ||
-		       ipv6_addr_equal(&ipv6_hdr(skb)->daddr,
-				       &pkt->key6.daddr) :
-		       ip_hdr(skb)->version != 4 || ip_hdr(skb)->ihl != 5 ||
-		       ip_hdr(skb)->daddr == pkt->key4.daddr) ||
-	    !slb_outdate_key(&left, pkt, skb))
+	if ((!cpu->narrow.used && !cpu->wide.used) || !slb_outdate_key(&left, skb))
 		return;
 	flow = slb_cpu_find_answers(cpu, &left, dev);
-	if (flow && flow->flags & SLB_FLOW_OUT &&
-	    !slb_outdate_virtual(flow->conn, pkt))
+	/* of the packet's own connection? */
+	if (!flow || !(flow->flags & SLB_FLOW_OUT) ||
+	    virt == slb_clients_virtual_of(&cpu->clients, flow->conn))
+		return;
+	if (!slb_outdate_found(ns, flow))
 		slb_cpu_end(ns, cpu, flow, SLB_MISS_STATE);
 }

@@ -7,10 +7,8 @@ struct net_device;
 struct sk_buff;
 struct slb_cpu_state;
 struct slb_ns;
-struct slb_pkt;
 
 void slb_outdate(struct slb_ns *ns, struct slb_cpu_state *cpu,
-		 const struct slb_pkt *pkt, const struct sk_buff *skb,
-		 const struct net_device *dev);
+		 const struct sk_buff *skb, const struct net_device *dev, u32 virt);
 
 #endif /* _SLB_OUTDATE_H */

@@ -117,7 +117,7 @@ static void slb_nf_suspend(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	flow->flags |= SLB_FLOW_SUSPENDED;
 }
 
-/* Record a packet that goes to the slow path, and end or suspend its flow. Each packet comes here
+/* Handle a packet that goes to the slow path, and end or suspend its flow. Each packet comes here
  * that has been parsed and is not served.
  */
 static noinline unsigned int slb_nf_slow(struct slb_ns *ns, struct slb_cpu_state *cpu,
@@ -127,14 +127,16 @@ static noinline unsigned int slb_nf_slow(struct slb_ns *ns, struct slb_cpu_state
 {
 	const void *data = skb_network_header(skb);
 
-	if (flow)
-		slb_nf_suspend(ns, cpu, flow, pkt, reason);
-	else if (cpu && slb_pkt_keyless(pkt, reason))
-		slb_keyless_record(&cpu->keyless, data, ip_hdr(skb)->version == 6);
-	if (cpu)
-		slb_learn_record(ns, cpu, skb, pkt, pair, reason);
 	slb_ns_count(ns, reason);
 	trace_slb_miss(skb, reason);
+	if (!cpu)
+		return NF_ACCEPT;
+	/* before the flow may be gone */
+	slb_learn_enter(ns, cpu, flow, skb, pkt, pair, reason);
+	if (flow)
+		slb_nf_suspend(ns, cpu, flow, pkt, reason);
+	else if (slb_pkt_keyless(pkt, reason))
+		slb_keyless_record(&cpu->keyless, data, ip_hdr(skb)->version == 6);
 	return NF_ACCEPT;
 }
 
@@ -163,7 +165,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	/* pairs with slb_sweep_alloc() */
 	cpu = smp_load_acquire(&this_cpu_ptr(ns->cpu)->data);
 	if (cpu && slb_addrs_unrelated(&cpu->addrs, pair)) {
-		cpu->addrs.passed = true;
+		slb_inflight_enter_unrelated(&cpu->inflight, skb);
 		slb_ns_count(ns, SLB_MISS_UNRELATED);
 		trace_slb_miss(skb, SLB_MISS_UNRELATED);
 		return NF_ACCEPT;
@@ -209,7 +211,7 @@ static unsigned int slb_nf_post_routing(void *priv, struct sk_buff *skb,
 	struct slb_ns *ns = priv;
 
 	if (skb->ipvs_property && READ_ONCE(ns->scope) != SLB_SCOPE_OFF)
-		slb_learn_packet(ns, skb, state->out);
+		slb_learn_leave(ns, skb, state->out);
 	return NF_ACCEPT;
 }
 

@@ -7,12 +7,12 @@
  * ----------------------+---------------------------------------------------
  *  all                  | BH off, this CPU; @flows as the counted flows
  *
- * IPVS does not announce services, so packets tell: the hook counts packets of each address,
- * and a packet that IPVS has handled claims an address at the end of the slow path. That is
+ * IPVS does not announce services, so packets tell: the hook counts recorded packets of each
+ * address, and one that IPVS has handled claims an address at the end of the slow path. That is
  * the destination, or for an answer the real server's address. An address with many unclaimed
  * packets, and no claim for some time, is unrelated. A packet between two unrelated addresses
- * is neither looked up nor recorded. If IPVS handles such a packet, because a service is new or
- * seldom used, all packets are recorded again for a second.
+ * is not looked up. If IPVS handles such a packet, because a service is new or seldom used, all
+ * packets are looked up again for a second.
  *
  * An address with flows is never unrelated, because slow-path packets must suspend their flow.
  * All other errors cost time only: addresses with the same hash share a place, a quiet service
@@ -27,7 +27,6 @@
 #include <linux/ipv6.h>
 #include <linux/jiffies.h>
 #include <linux/log2.h>
-#include <linux/skbuff.h>
 
 /* Places for addresses. */
 #define SLB_ADDRS	1024
@@ -46,7 +45,7 @@
  * @flows: number of flows to these addresses, or of the other direction from them
  * @claimed: time of the last claim, in jiffies
  * @notes: packets since the last claim; stops at SLB_ADDRS_UNCLAIMED
- * @port: bridge port of the last recorded packet from these addresses; 0 without a bridge
+ * @port: bridge port of the last slow-path packet from these addresses; 0 without a bridge
  *	or br_netfilter
  */
 struct slb_addr_use {
@@ -69,12 +68,10 @@ struct slb_addr_pair {
 /**
  * struct slb_addrs - use of addresses, as seen by a CPU
  * @missed: time at which IPVS last handled a packet that was passed on, in jiffies
- * @passed: packets were passed on since then
  * @at: by hash of the address
  */
 struct slb_addrs {
 	u32			missed;
-	bool			passed;
 	struct slb_addr_use	at[SLB_ADDRS];
 };
 
@@ -151,17 +148,28 @@ static inline void slb_addr_use_count(struct slb_addr_use *peer)
 }
 
 /**
- * slb_addrs_count() - count a packet that is recorded
+ * slb_addrs_port() - remember the bridge port that packets of an address come from
  * @ps: of this CPU
- * @pair: the packet's addresses
- * @port: bridge port at ingress with br_netfilter, or 0
+ * @pair: addresses of a packet
+ * @port: the port with br_netfilter, or 0
  *
  * Context: BH off.
  */
-static inline void slb_addrs_count(struct slb_addrs *ps, struct slb_addr_pair pair,
-				   u32 port)
+static inline void slb_addrs_port(struct slb_addrs *ps, struct slb_addr_pair pair,
+				  u32 port)
 {
 	ps->at[pair.from].port = port;
+}
+
+/**
+ * slb_addrs_count() - count a packet that is recorded
+ * @ps: of this CPU
+ * @pair: addresses of the packet
+ *
+ * Context: BH off.
+ */
+static inline void slb_addrs_count(struct slb_addrs *ps, struct slb_addr_pair pair)
+{
 	slb_addr_use_count(&ps->at[pair.from]);
 	slb_addr_use_count(&ps->at[pair.to]);
 }
@@ -176,27 +184,6 @@ static inline void slb_addr_use_claim(struct slb_addr_use *peer)
 {
 	peer->claimed = jiffies;
 	peer->notes = 0;
-}
-
-/**
- * slb_addrs_take_missed() - handle a packet of IPVS without a record
- * @ps: of this CPU
- * @skb: the packet
- *
- * Records get lost, and packets from the director itself (without an ingress device) meet no
- * hook. Other such packets were passed on as unrelated, if any were.
- *
- * Context: BH off.
- * Return: true if the packet may have been passed on.
- */
-static inline bool slb_addrs_take_missed(struct slb_addrs *ps,
-					 const struct sk_buff *skb)
-{
-	if (!ps->passed || !skb->skb_iif)
-		return false;
-	ps->passed = false;
-	ps->missed = jiffies;
-	return true;
 }
 
 #endif /* _SLB_ADDRS_H */

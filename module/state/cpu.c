@@ -43,7 +43,8 @@ struct slb_cpu_state *slb_cpu_alloc(struct mem_cgroup *payer)
 		return NULL;
 	}
 	get_random_bytes(&cpu->seed, sizeof(cpu->seed));
-	prandom_seed_state(&cpu->hints.rnd, get_random_u64());
+	cpu->hints.rnd = get_random_u32();
+	cpu->clients.seed = get_random_u32();
 	cpu->addrs.missed = jiffies;
 	return cpu;
 }
@@ -94,6 +95,8 @@ static struct slb_addr_use *slb_cpu_addr_use(struct slb_cpu_state *cpu,
 void slb_cpu_begin(struct slb_cpu_state *cpu, const struct slb_flow *flow)
 {
 	slb_cpu_addr_use(cpu, flow)->flows++;
+	if (flow->flags & SLB_FLOW_OUT)
+		++*slb_clients_at(&cpu->clients, flow->conn);
 }
 
 /**
@@ -137,6 +140,8 @@ static struct ip_vs_conn *slb_cpu_drop(struct slb_ns *ns,
 	slb_ns_count(ns, reason == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
 	slb_cpu_account(cpu, flow, jiffies);
 	slb_cpu_addr_use(cpu, flow)->flows--;
+	if (flow->flags & SLB_FLOW_OUT)
+		--*slb_clients_at(&cpu->clients, cp);
 	dst_release(flow->dst);
 	if (ct)
 		slb_ct_hand_over(ct);

@@ -9,6 +9,7 @@
 #include "flow/table.h"
 #include "ipvs/conn.h"
 #include "state/addrs.h"
+#include "state/clients.h"
 #include "state/hints.h"
 #include "state/hold.h"
 #include "state/inflight.h"
@@ -28,10 +29,11 @@
  * @hints: keys without a flow
  * @inflight: packets on their way through the slow path
  * @addrs: addresses that belong to IPVS services
+ * @clients: clients whose answers have a flow
  * @hold: keys whose packets may be between XDP and the hook
  * @verify_key: hash of the key whose next packet the hook must verify, with bit 32 set; or 0
  *
- * @tracked: slb_learn_packet() sets, slb_sweep_idle() clears, both on this CPU, BH off. Other
+ * @tracked: slb_learn_leave() sets, slb_sweep_idle() clears, both on this CPU, BH off. Other
  * members: this CPU, BH off; /proc reads words of tables and @services.
  */
 struct slb_cpu_state {
@@ -44,6 +46,7 @@ struct slb_cpu_state {
 	struct slb_hints	hints;
 	struct slb_inflight	inflight;
 	struct slb_addrs	addrs;
+	struct slb_clients	clients;
 	struct slb_hold		hold;
 	u64			verify_key;
 };

@@ -1,109 +1,142 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Hints: a CPU's memory of keys that have no flow. A key has a place by its hash, and a
- * fingerprint there; keys with the same place replace each other.
+ * Hints: a CPU's memory of keys that have no flow: how many packets of a key came lately, and
+ * whether the key could not be learned. A key has a place by its hash, and a fingerprint there;
+ * keys with the same place replace each other.
  *
  *  operation       | locking
  * -----------------+---------------------------------------------------------
  *  all             | BH off, this CPU
  *
  * Hints may be wrong, for keys with the same fingerprint or after ticks have wrapped. They only
- * move the packet at which a flow is learned.
+ * move the packet at which a flow is learned, and no decision of IPVS depends on them.
  */
 #ifndef _SLB_HINTS_H
 #define _SLB_HINTS_H
 
 #include <linux/hash.h>
 #include <linux/jiffies.h>
-#include <linux/prandom.h>
+#include <linux/log2.h>
 
 #include "flow/flow.h"
 #include "flow/reason.h"
 
-/* Places for keys. */
-#define SLB_HINTS	4096
+/* Places for counts, and for failures. */
+#define SLB_HINTS		16384
+#define SLB_HINTS_FAILED	1024
+
+/* The packet of a key by which a flow is learned; a client's SYN does not count, the answer to it
+ * does. So the second question and the second answer of a connection teach.
+ */
+#define SLB_HINT_LEARN		3
 
 /* Time for which a key that could not be learned is not tried again, in jiffies. */
-#define SLB_HINT_FAILED	HZ
+#define SLB_HINT_FAILED		HZ
 
-/* One packet in N with an unknown key is learned from. */
-#define SLB_HINT_GUESS	8
+/* Time in which IPVS should have had a packet that a flow is to be learned from, in jiffies. */
+#define SLB_HINT_TRIED		(HZ / 8)
+
+/* One packet in N of keys without a count is learned from. */
+#define SLB_HINT_GUESS		32
+
+/* Bits of a count; the others of a place are the fingerprint. */
+#define SLB_HINT_COUNT		3
 
 /**
- * struct slb_hint - a place for a key
- * @known_fp: fingerprint of a key of which IPVS has handled a packet, or 0
- * @failed_fp: fingerprint of a key that could not be learned
- * @when: time of that failure, in slb_flow_ticks()
- * @reason: reason of that failure, enum slb_reason
+ * struct slb_hint_failure - a key that could not be learned
+ * @fp: fingerprint, or 0
+ * @when: time of the failure, in slb_flow_ticks()
+ * @reason: reason of the failure, enum slb_reason
  */
-struct slb_hint {
-	u16	known_fp;
-	u16	failed_fp;
+struct slb_hint_failure {
+	u16	fp;
 	u16	when;
 	u8	reason;
 };
 
 /**
  * struct slb_hints - hints of a CPU
- * @rnd: state of a non-cryptographic random generator
- * @at: by hash of the key
+ * @rnd: state of a linear congruential generator
+ * @seen: by hash of the key: fingerprint, and packets seen in SLB_HINT_COUNT
+ * @failed: by hash of the key
  */
 struct slb_hints {
-	struct rnd_state	rnd;
-	struct slb_hint		at[SLB_HINTS];
+	u32			rnd;
+	u16			seen[SLB_HINTS];
+	struct slb_hint_failure	failed[SLB_HINTS_FAILED];
 };
 
-static inline struct slb_hint *slb_hint_at(struct slb_hints *h, u32 hash, u16 *fp)
+/**
+ * slb_hints_draw() - true for one call in @n, by chance
+ * @h: of this CPU
+ * @n: a power of two
+ *
+ * Context: BH off, this CPU.
+ */
+static inline bool slb_hints_draw(struct slb_hints *h, u32 n)
 {
-	/* other bits than those that choose a set */
-	u32 mix = hash_32(hash, 32);
+	h->rnd = h->rnd * 1664525 + 1013904223;
+	/* high bits are the better ones */
+	return !(h->rnd >> 16 & (n - 1));
+}
 
-	*fp = (mix >> 16) | 1;
-	return &h->at[mix % SLB_HINTS];
+static inline u16 *slb_hints_at(struct slb_hints *h, u32 hash, u16 *fp)
+{
+	*fp = hash & ~SLB_HINT_COUNT;
+	return &h->seen[hash_32(hash, ilog2(SLB_HINTS))];
 }
 
 /**
- * slb_hint_add() - remember that IPVS has handled a packet of this key
+ * slb_hints_count() - count a packet of a key that has no flow
  * @h: of this CPU
  * @hash: hash of the key
  *
- * The first packet of a key leaves a fingerprint, which the second finds. With TCP and SCTP the
- * first is part of the handshake; UDP has no handshake that would tell a connection from a
- * question with a single answer. A key replaces another only every other time, by chance:
- * otherwise two keys that take turns would never find their fingerprint.
+ * A new key replaces another only every other time, by chance: otherwise two keys that take
+ * turns would never find their fingerprint.
  *
  * Context: BH off, this CPU.
+ * Return: packets of the key, this one included; stops at SLB_HINT_LEARN. 1 for a new key.
  */
-static inline void slb_hint_add(struct slb_hints *h, u32 hash)
+static inline u32 slb_hints_count(struct slb_hints *h, u32 hash)
 {
-	u16 fp;
-	struct slb_hint *hint = slb_hint_at(h, hash, &fp);
+	u16 fp, *seen = slb_hints_at(h, hash, &fp);
+	u32 count = *seen & SLB_HINT_COUNT;
 
-	if (!hint->known_fp || prandom_u32_state(&h->rnd) & 1)
-		hint->known_fp = fp;
+	if (count && (*seen & ~SLB_HINT_COUNT) == fp) {
+		if (count < SLB_HINT_LEARN)
+			*seen = fp | ++count;
+		return count;
+	}
+	if (!count || slb_hints_draw(h, 2))
+		*seen = fp | 1;
+	return 1;
 }
 
 /**
- * slb_hint_draw() - true if a packet may be worth learning from
- * @h: of this CPU; its random state changes
+ * slb_hints_set() - set the count of a key, unless another key has the place
+ * @h: of this CPU
  * @hash: hash of the key
- *
- * With more keys than places, few fingerprints are found again. So one packet in
- * SLB_HINT_GUESS is taken in any case.
+ * @count: packets
  *
  * Context: BH off, this CPU.
  */
-static inline bool slb_hint_draw(struct slb_hints *h, u32 hash)
+static inline void slb_hints_set(struct slb_hints *h, u32 hash, u32 count)
 {
-	u16 fp;
-	const struct slb_hint *hint = slb_hint_at(h, hash, &fp);
+	u16 fp, *seen = slb_hints_at(h, hash, &fp);
 
-	return hint->known_fp == fp ||
-	       !(prandom_u32_state(&h->rnd) % SLB_HINT_GUESS);
+	if ((*seen & ~SLB_HINT_COUNT) == fp)
+		*seen = fp | count;
+}
+
+static inline struct slb_hint_failure *slb_hint_failure(struct slb_hints *h,
+							u32 hash, u16 *fp)
+{
+	*fp = hash | 1;
+	return &h->failed[hash_32(hash, ilog2(SLB_HINTS_FAILED))];
 }
 
 /**
- * slb_hint_failed() - true if a packet of this key could not be learned lately
+ * slb_hints_failed() - true if a packet of this key could not be learned lately
  * @h: of this CPU
  * @hash: hash of the key
  * @now: jiffies
@@ -114,21 +147,21 @@ static inline bool slb_hint_draw(struct slb_hints *h, u32 hash)
  *
  * Context: BH off, this CPU.
  */
-static inline bool slb_hint_failed(struct slb_hints *h, u32 hash,
-				   unsigned long now, enum slb_reason *reason)
+static inline bool slb_hints_failed(struct slb_hints *h, u32 hash,
+				    unsigned long now, enum slb_reason *reason)
 {
 	u16 fp;
-	const struct slb_hint *hint = slb_hint_at(h, hash, &fp);
+	const struct slb_hint_failure *f = slb_hint_failure(h, hash, &fp);
 
-	if (hint->failed_fp != fp ||
-	    (u16)(slb_flow_ticks(now) - hint->when) >= slb_flow_ticks(SLB_HINT_FAILED))
+	if (f->fp != fp ||
+	    (u16)(slb_flow_ticks(now) - f->when) >= slb_flow_ticks(SLB_HINT_FAILED))
 		return false;
-	*reason = hint->reason;
+	*reason = f->reason;
 	return true;
 }
 
 /**
- * slb_hint_fail() - remember that a packet of this key could not be learned
+ * slb_hints_fail() - remember that a packet of this key could not be learned
  * @h: of this CPU
  * @hash: hash of the key
  * @now: jiffies
@@ -136,15 +169,31 @@ static inline bool slb_hint_failed(struct slb_hints *h, u32 hash,
  *
  * Context: BH off, this CPU.
  */
-static inline void slb_hint_fail(struct slb_hints *h, u32 hash,
-				 unsigned long now, enum slb_reason reason)
+static inline void slb_hints_fail(struct slb_hints *h, u32 hash,
+				  unsigned long now, enum slb_reason reason)
 {
 	u16 fp;
-	struct slb_hint *hint = slb_hint_at(h, hash, &fp);
+	struct slb_hint_failure *f = slb_hint_failure(h, hash, &fp);
 
-	hint->failed_fp = fp;
-	hint->when = slb_flow_ticks(now);
-	hint->reason = reason;
+	f->fp = fp;
+	f->when = slb_flow_ticks(now);
+	f->reason = reason;
+}
+
+/**
+ * slb_hints_forget() - forget that a key could not be learned
+ * @h: of this CPU
+ * @hash: hash of the key
+ *
+ * Context: BH off, this CPU.
+ */
+static inline void slb_hints_forget(struct slb_hints *h, u32 hash)
+{
+	u16 fp;
+	struct slb_hint_failure *f = slb_hint_failure(h, hash, &fp);
+
+	if (f->fp == fp)
+		f->fp = 0;
 }
 
 #endif /* _SLB_HINTS_H */

@@ -13,7 +13,6 @@
  * otherwise are not recognised.
  */
 #include <linux/crc32c.h>
-#include <linux/hash.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <net/ip.h>
@@ -26,11 +25,6 @@
 #include "state/inflight.h"
 #include "state/ns.h"
 #include "state/valid.h"
-
-static u32 slb_inflight_index(const struct sk_buff *skb)
-{
-	return hash_ptr(skb, ilog2(SLB_RECORDS));
-}
 
 /* Addresses and ports in brief, the same from a key and from a packet. */
 static u32 slb_inflight_fp(u32 saddr, u32 daddr, u32 ports)
@@ -60,23 +54,23 @@ static u32 slb_inflight_fp_pkt(const struct slb_pkt *pkt)
  * @learnable: a flow may be learned or renewed from this packet
  *
  * Context: BH off.
- * Return: the record; the caller adds the checksum of the rest.
+ * Return: the record; the caller sets @packets and @begins.
  */
 struct slb_record *slb_inflight_add(struct slb_inflight *inf, struct net *net,
-				    const struct sk_buff *skb,
-				    const struct slb_pkt *pkt, struct slb_addr_pair pair,
-				    enum slb_reason reason, bool learnable)
+				    struct sk_buff *skb, const struct slb_pkt *pkt,
+				    struct slb_addr_pair pair, enum slb_reason reason,
+				    bool learnable)
 {
 	u32 i = slb_inflight_index(skb);
 	struct slb_record *rec = &inf->slot[i];
 
-	rec->skb = skb;
+	slb_inflight_enter(inf, skb, SLB_INFLIGHT_RECORD);
+	inf->records |= BIT_ULL(i);
 	rec->pkt = *pkt;
 	rec->pair = pair;
 	rec->mark = skb->mark;
 	rec->reason = reason;
 	rec->learnable = learnable;
-	rec->rest_known = false;
 	inf->fp[i] = pkt->has_key ? slb_inflight_fp_pkt(pkt) : 0;
 	if (!learnable)
 		return rec;
@@ -88,8 +82,9 @@ struct slb_record *slb_inflight_add(struct slb_inflight *inf, struct net *net,
 	rec->by = slb_inflight_by();
 	rec->partial = skb->ip_summed == CHECKSUM_PARTIAL;
 	rec->untracked = skb_get_nfct(skb);
+	rec->rest = slb_inflight_rest(skb, pkt->hlen);
 	if (skb_copy_bits(skb, 0, rec->head, pkt->hlen))
-		rec->skb = NULL;
+		slb_inflight_enter(inf, skb, SLB_INFLIGHT_SEEN);
 	return rec;
 }
 
@@ -107,10 +102,12 @@ struct slb_record *slb_inflight_add(struct slb_inflight *inf, struct net *net,
 void slb_inflight_forward(struct slb_inflight *inf, const struct sk_buff *skb,
 			  bool v6)
 {
-	struct slb_record *rec = &inf->slot[slb_inflight_index(skb)];
+	u32 i = slb_inflight_index(skb);
+	struct slb_record *rec = &inf->slot[i];
 	const struct dst_entry *dst;
 
-	if (rec->skb != skb || !rec->learnable || rec->pkt.v6 != v6)
+	if (inf->entered[i] != ((unsigned long)skb | SLB_INFLIGHT_RECORD) ||
+	    !rec->learnable || rec->pkt.v6 != v6)
 		return;
 	dst = skb_dst(skb);
 	rec->mtu = v6 ? ip6_dst_mtu_maybe_forward(dst, true) :
@@ -135,6 +132,9 @@ u32 slb_inflight_rest(struct sk_buff *skb, u32 offset)
 	const u8 *data;
 	u32 crc = ~0;
 
+	if (skb->len <= skb_headlen(skb))
+		return offset < skb->len ?
+		       crc32c(crc, skb->data + offset, skb->len - offset) : crc;
 	skb_prepare_seq_read(skb, offset, skb->len, &st);
 	while ((len = skb_seq_read(done, &data, &st))) {
 		crc = crc32c(crc, data, len);
@@ -143,37 +143,45 @@ u32 slb_inflight_rest(struct sk_buff *skb, u32 offset)
 	return crc;
 }
 
-/* True if the transport header is that of the recorded packet. */
+/* True if the packet has the transport header, and length and identification, of the recorded
+ * packet.
+ */
 static bool slb_inflight_same(const struct slb_record *rec, const struct sk_buff *skb,
 			      int offset)
 {
 	u32 iplen = rec->pkt.v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	u32 len = rec->pkt.hlen - iplen;
 	u8 buf[SLB_HEAD_LEN];
-	const void *data;
+	const u8 *data;
 
-	data = skb_header_pointer(skb, offset + iplen, len, buf);
-	return data && !memcmp(data, rec->head + iplen, len);
+	data = skb_header_pointer(skb, offset, rec->pkt.hlen, buf);
+	if (!data || memcmp(data + iplen, rec->head + iplen, len))
+		return false;
+	return rec->pkt.v6 ||
+	       !memcmp(data + offsetof(struct iphdr, tot_len),
+		       rec->head + offsetof(struct iphdr, tot_len), 4);
 }
 
-/* The record of a packet that is in a tunnel now, by its inner header. Records that are not
- * learnable have only addresses and ports for a comparison. They come last: otherwise a stale
- * record would match every packet of its connection.
+/* The place of the record of a packet that is in a tunnel now, by its inner header; or -1.
+ * Records that are not learnable have only addresses and ports for a comparison. They come last:
+ * otherwise a stale record would match every packet of its connection.
  */
-static struct slb_record *slb_inflight_inner(struct slb_inflight *inf,
-					     const struct sk_buff *skb, int offset)
+static int slb_inflight_inner(const struct slb_inflight *inf,
+			      const struct sk_buff *skb, int offset)
 {
 	u8 buf[sizeof(struct ipv6hdr) + sizeof(__be32)];
 	const struct ipv6hdr *ip6h;
 	const struct iphdr *iph;
-	struct slb_record *rec, *brief = NULL;
+	const struct slb_record *rec;
 	const __be32 *ports;
-	u32 fp, i;
+	int i, brief = -1;
+	u64 left;
+	u32 fp;
 
 	/* all transport headers are long enough for this */
 	iph = skb_header_pointer(skb, offset, sizeof(*iph) + 8, buf);
 	if (!iph)
-		return NULL;
+		return -1;
 	if (iph->version == 4) {
 		ports = (const __be32 *)(iph + 1);
 		fp = slb_inflight_fp((__force u32)iph->saddr,
@@ -182,50 +190,67 @@ static struct slb_record *slb_inflight_inner(struct slb_inflight *inf,
 	} else {
 		ip6h = skb_header_pointer(skb, offset, sizeof(buf), buf);
 		if (!ip6h)
-			return NULL;
+			return -1;
 		ports = (const __be32 *)(ip6h + 1);
 		fp = slb_inflight_fp((__force u32)ip6h->saddr.s6_addr32[3],
 				     (__force u32)ip6h->daddr.s6_addr32[3],
 				     (__force u32)*ports);
 	}
-	for (i = 0; i < SLB_RECORDS; i++) {
+	for (left = inf->records; left; left &= left - 1) {
+		i = __ffs64(left);
 		rec = &inf->slot[i];
-		if (inf->fp[i] != fp || !rec->skb || !rec->pkt.has_key ||
+		if (inf->fp[i] != fp || !rec->pkt.has_key ||
 		    rec->pkt.v6 != (iph->version == 6))
 			continue;
 		if (!rec->learnable)
-			brief = rec;
+			brief = i;
 		else if (slb_inflight_same(rec, skb, offset))
-			return rec;
+			return i;
 	}
 	return brief;
 }
 
+static void slb_inflight_forget(struct slb_inflight *inf, u32 i)
+{
+	inf->entered[i] = 0;
+	inf->records &= ~BIT_ULL(i);
+}
+
 /**
- * slb_inflight_take() - find and remove the record of a packet
- * @inf: records of this CPU
+ * slb_inflight_take() - find and forget how a packet entered the slow path
+ * @inf: of this CPU
  * @skb: a packet at the end of the slow path
+ * @as: set to how the packet entered
  *
  * Context: BH off.
  * Return: the likely record of the packet, valid until the next slb_inflight_add(), or NULL.
  */
 struct slb_record *slb_inflight_take(struct slb_inflight *inf,
-				     const struct sk_buff *skb)
+				     const struct sk_buff *skb,
+				     enum slb_inflight_as *as)
 {
-	struct slb_record *rec = &inf->slot[slb_inflight_index(skb)];
 	/* without an inner header, the offset of none */
 	int offset = skb_inner_network_offset(skb);
-	struct slb_record *inner = NULL;
+	u32 i = slb_inflight_index(skb);
+	bool known = (inf->entered[i] & ~SLB_INFLIGHT_AS) == (unsigned long)skb;
+	int inner = -1;
 
-	if (rec->skb != skb)
-		rec = NULL;
+	*as = known ? inf->entered[i] & SLB_INFLIGHT_AS : SLB_INFLIGHT_UNKNOWN;
 	/* in a tunnel the skb may be a copy, at the address of an earlier packet's skb */
-	if (offset > 0 &&
-	    !(rec && rec->learnable && slb_inflight_same(rec, skb, offset)))
+	if (offset > 0 && inf->records &&
+	    !(*as == SLB_INFLIGHT_RECORD && inf->slot[i].learnable &&
+	      slb_inflight_same(&inf->slot[i], skb, offset)))
 		inner = slb_inflight_inner(inf, skb, offset);
-	if (inner)
-		rec = inner;
-	if (rec)
-		rec->skb = NULL;
-	return rec;
+	if (known)
+		slb_inflight_forget(inf, i);
+	/* two brief records of a connection are as good */
+	if (inner >= 0 && *as == SLB_INFLIGHT_RECORD && !inf->slot[inner].learnable &&
+	    inf->fp[inner] == inf->fp[i])
+		inner = -1;
+	if (inner >= 0) {
+		slb_inflight_forget(inf, inner);
+		*as = SLB_INFLIGHT_RECORD;
+		i = inner;
+	}
+	return *as == SLB_INFLIGHT_RECORD ? &inf->slot[i] : NULL;
 }

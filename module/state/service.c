@@ -10,7 +10,8 @@
  *
  * Each CPU counts in rows of its own, which only this CPU adds and nobody removes. So readers
  * (proc_services.c) need no lock. Slow-path packets are counted at egress if IPVS has handled
- * them: a row sums up to IPVS's packets for the service, less unrelated packets (addrs.h). A row
+ * them, most of them by samples: a row sums up to about IPVS's packets for the service, less
+ * unrelated packets (addrs.h). A row
  * has a copy of the service's key and outlives the service. Without place or memory for a row,
  * packets count as others.
  */
@@ -143,15 +144,16 @@ void slb_service_add(struct slb_services *s, const struct ip_vs_conn *cp,
 }
 
 /**
- * slb_service_add_other() - count a packet of an unknown service
+ * slb_service_add_other() - count packets of an unknown service
  * @s: services of this CPU
- * @reason: why no flow served the packet
+ * @reason: why no flow served them
+ * @packets: how many
  *
  * Context: BH off.
  */
-void slb_service_add_other(struct slb_services *s, enum slb_reason reason)
+void slb_service_add_other(struct slb_services *s, enum slb_reason reason, u32 packets)
 {
-	slb_service_count(&s->others[reason], 1);
+	slb_service_count(&s->others[reason], packets);
 }
 
 /* By address and port, or on any port. */
@@ -217,11 +219,12 @@ static struct slb_service *slb_service_reply(const struct slb_services *s,
 }
 
 /**
- * slb_service_add_known() - count a packet of a service that has a row
+ * slb_service_add_known() - count packets of a service that has a row
  * @s: services of this CPU
- * @rec: the packet at ingress
- * @skb: the packet at egress
- * @reason: why no flow served the packet
+ * @rec: one of the packets at ingress
+ * @skb: this packet at egress
+ * @reason: why no flow served them
+ * @packets: how many
  *
  * Saves a walk of IPVS's table to find the connection.
  *
@@ -229,7 +232,8 @@ static struct slb_service *slb_service_reply(const struct slb_services *s,
  * Return: false if no row matches, and nothing was counted.
  */
 bool slb_service_add_known(struct slb_services *s, const struct slb_record *rec,
-			   const struct sk_buff *skb, enum slb_reason reason)
+			   const struct sk_buff *skb, enum slb_reason reason,
+			   u32 packets)
 {
 	struct slb_service *row = slb_service_request(s, rec);
 
@@ -237,7 +241,7 @@ bool slb_service_add_known(struct slb_services *s, const struct slb_record *rec,
 		row = slb_service_reply(s, rec, skb);
 	if (!row)
 		return false;
-	slb_service_count(&row->stat[reason], 1);
+	slb_service_count(&row->stat[reason], packets);
 	return true;
 }
 

@@ -69,8 +69,9 @@ struct slb_service *slb_service_find(const struct slb_services *s,
 				     const struct slb_service_key *key);
 void slb_service_add(struct slb_services *s, const struct ip_vs_conn *cp,
 		     enum slb_reason reason, u32 packets);
-void slb_service_add_other(struct slb_services *s, enum slb_reason reason);
+void slb_service_add_other(struct slb_services *s, enum slb_reason reason, u32 packets);
 bool slb_service_add_known(struct slb_services *s, const struct slb_record *rec,
-			   const struct sk_buff *skb, enum slb_reason reason);
+			   const struct sk_buff *skb, enum slb_reason reason,
+			   u32 packets);
 
 #endif /* _SLB_SERVICE_H */

@@ -79,7 +79,7 @@ static void slb_sweep_alloc(struct slb_ns_cpu *c)
 		if (c->away && raw_smp_processor_id() != c->cpu)
 			goto err_retry;
 		c->away = false;
-		/* pairs with slb_learn_packet() and the hooks: the whole state, or none */
+		/* pairs with slb_learn_leave() and the hooks: the whole state, or none */
 		smp_store_release(&c->data, cpu);
 	}
 	if (READ_ONCE(c->want) & SLB_WANT_NARROW && !cpu->narrow.slot &&

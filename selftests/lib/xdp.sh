@@ -87,7 +87,7 @@ slb_traffic() {
 
 	for vip in $SLB_VIP_NAT $SLB_VIP_DR; do
 		before=$(slb_stat_get dir)
-		slb_in client curl -sS -o "$SLB_TMP/small" "http://$vip/?[1-200]"
+		slb_in client curl -sS -o "$SLB_TMP/small" "http://$vip/?[1-600]"
 		slb_same "$1: 3 MB arrive as they are ($vip)" \
 			"$(slb_in client curl -sS "http://$vip/big" | sha256sum)" \
 			"$(sha256sum <"$SLB_TMP/www/big")"

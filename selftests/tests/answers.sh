@@ -33,7 +33,36 @@ same() {
 			$4:$port $2 20 first
 			wait 1200
 			$4:$port $3 20 second"
-		got=$(slb_in client /usr/bin/python3 traffic/ask.py <<<"$lines")
+		got=$(answers_to <<<"$lines")
+		[ $scope != 0 ] || want=$got
+	done
+	slb_same "$1" "$got" "$want"
+	slb_note "$(paste -sd, <<<"$want")"
+}
+
+answers_to() { slb_in client /usr/bin/python3 traffic/ask.py; }
+
+# forgotten CLIENT VIP: IPVS has no such connection
+forgotten() {
+	slb_in dir ipvsadm -Lnc | awk -v c="$1" -v v="$2" '$4 == c && $5 == v { n = 1 } END { exit n }'
+}
+
+# again TEXT VIP1:PORT VIP2:PORT CLIENT: a connection that IPVS has forgotten, and makes again
+# while another has flows for the same answers, is the newest.
+again() {
+	local scope want='' got
+
+	for scope in 0 2; do
+		slb_scope $scope
+		port=$((port + 1))
+		slb_in dir ipvsadm --set 0 0 2
+		got=$(answers_to <<<"$4:$port $2 2 first")
+		! forgotten "$4:$port" "$2" || slb_bail "$1: IPVS has no connection"
+		slb_wait 60 forgotten "$4:$port" "$2" || slb_bail "$1: IPVS does not forget a connection"
+		slb_in dir ipvsadm --set 0 0 300
+		got+=" $(answers_to <<<"$4:$port $3 40 second
+			$4:$port $2 1 first
+			$4:$port $3 3 second")"
 		[ $scope != 0 ] || want=$got
 	done
 	slb_same "$1" "$got" "$want"
@@ -64,5 +93,7 @@ before=$(slb_stat dir hits)
 same 'two addresses' $SLB_VIP_NAT:7 $second:7 10.1.0.2
 same 'two ports' $SLB_VIP_NAT:7 $SLB_VIP_NAT:8 10.1.0.2
 same 'two IPv6 addresses' "[$first6]:7" "[$second6]:7" '[fd01::2]'
+again 'forgotten by IPVS' $SLB_VIP_NAT:7 $second:7 10.1.0.2
+again 'forgotten by IPVS, IPv6' "[$first6]:7" "[$second6]:7" '[fd01::2]'
 slb_is 'packets that flows served' $(($(slb_stat dir hits) - before)) gt 200
 slb_done

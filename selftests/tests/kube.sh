@@ -161,7 +161,7 @@ slb_udp_test() {
 
 	old=$(slb_wires udp)
 	stat=$(slb_stat_get dir)
-	slb_check 'UDP: 1800 datagrams come back as they went' slb_ping_udp
+	slb_check 'UDP: 3000 datagrams come back as they went' slb_ping_udp
 	stat=$(slb_since "$stat")
 	slb_served UDP "$stat"
 	# some are tried by their first packet already, whose entry is only being made
@@ -170,9 +170,9 @@ slb_udp_test() {
 	slb_count_test udp "$old"
 }
 
-# Each CPU that a socket's packets come to learns from four of them: up to 8 of 120.
+# Each CPU that a socket's packets come to learns from six of them: up to 12 of 200.
 slb_ping_udp() {
-	slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_UDP:7 30 60 >"$SLB_TMP/ping" && return
+	slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_UDP:7 30 100 >"$SLB_TMP/ping" && return
 	slb_note "$(<"$SLB_TMP/ping")"
 	return 1
 }

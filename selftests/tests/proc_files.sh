@@ -129,7 +129,7 @@ slb_see_flows() {
 	local i got
 
 	for i in 1 2 3; do
-		slb_ping "$SLB_VIP_NAT:7" 40 4
+		slb_ping "$SLB_VIP_NAT:7" 40 6
 	done
 	slb_same 'no connection or real server that ipvsadm does not know' \
 		"$(comm -23 <(slb_conns_by_flows) <(slb_conns_by_ipvs))" ''
@@ -163,12 +163,17 @@ slb_grown() {
 	awk 'NR == FNR { old[$1 $2] = $3; next } { print $1, $2, $3 - old[$1 $2] }' \
 		<(echo "$1") <(echo "$2") | sort
 }
+# Packets that flows cannot learn from are counted by samples of one in eight: for n of them,
+# the standard deviation is the root of 7 n. Five of them for less than n, which is all packets.
 slb_services_agree() {
 	want=$(slb_grown "$ipvs" "$(slb_sum_ipvs)")
 	# without services that were deleted
 	got=$(slb_grown "$ours" "$(slb_sum_ours)" |
 		awk 'NR == FNR { known[$1 $2]; next } $1 $2 in known' <(echo "$want") -)
-	[ "$got" = "$want" ]
+	[ "$(wc -l <<<"$got")" = "$(wc -l <<<"$want")" ] &&
+		paste -d ' ' <(echo "$got") <(echo "$want") | awk '
+			$1 $2 != $4 $5 || ($3 - $6) ^ 2 > 25 * 7 * $6 { bad = 1 }
+			END { exit bad }'
 }
 
 # slb_why SERVICE REASON: how many packets were not served for that reason.
@@ -200,24 +205,24 @@ slb_see_services() {
 		slb_in client curl -sS -H 'Connection: close' "http://$url/?[1-20]" >/dev/null
 	done
 	slb_ping "$vip:7" 20 10
-	slb_check 'each service: packets served and not are those that IPVS counts' \
+	slb_check 'each service: packets served and not are about those that IPVS counts' \
 		slb_wait 10 slb_services_agree
-	slb_same 'the same' "$got" "$want"
+	slb_note "$got" and "$want"
 	slb_services | sed 's/^/# /'
 	slb_check 'of HTTP, most are served' eval "slb_services | awk '\$1 ~ /TCP|FWM/ && \$3 <= \$4 { bad = 1 } END { exit bad }'"
 	slb_is 'beginnings and ends of connections' "$(slb_why "TCP $vip:80" miss_flags)" gt 40
 	slb_is 'packets that flows were made of' "$(slb_why 'FWM 5' learned)" ge 4
-	slb_is 'first datagrams' "$(slb_why "UDP $vip:7" skip_unsettled)" ge 10
+	slb_is 'first datagrams' "$(slb_why "UDP $vip:7" miss_none)" ge 10
 	slb_scope 1
 	slb_wait 10 slb_hits_rest
 	slb_since_now
-	slb_in client curl -sS "http://$vip/?[1-50]" >/dev/null
-	slb_check 'out of scope: the same' slb_wait 10 slb_services_agree
+	slb_in client curl -sS "http://$vip/?[1-200]" >/dev/null
+	slb_check 'out of scope: about the same' slb_wait 10 slb_services_agree
 	slb_is 'out of scope' "$(slb_why "TCP $vip:80" skip_scope)" ge 50
 	slb_scope 2
 	slb_in dir ipvsadm -A -u $SLB_VIP_DR:7 -s rr -o
 	slb_in dir ipvsadm -a -u $SLB_VIP_DR:7 -r 10.2.1.2 -g
-	slb_ping "$SLB_VIP_DR:7" 1 20
+	slb_ping "$SLB_VIP_DR:7" 1 200
 	slb_is 'packets whose service IPVS alone knows' "$(slb_why '- others' skip_kind)" ge 10
 	slb_in dir ipvsadm -D -u $SLB_VIP_DR:7
 	slb_in dir nft delete table ip five
@@ -255,7 +260,7 @@ slb_see_own() {
 	slb_is 'the other director: its flows' "$(slb_flows client | grep -c ' 10.3.2.2:99 ')" ge 2
 	slb_is 'the other director: flows of ours' "$(slb_flows client | grep -c '10\.2\.')" eq 0
 	# those of before may have been idle for too long
-	slb_ping "$SLB_VIP_NAT:7" 60 4
+	slb_ping "$SLB_VIP_NAT:7" 60 6
 	slb_is 'our flows' "$(slb_flows | grep -c '10\.2\.')" ge 100
 	slb_is 'our flows: those of the other director' "$(slb_flows | grep -c '10\.3\.')" eq 0
 	slb_in client ipvsadm -C

@@ -84,7 +84,7 @@ slb_pings 20000 2
 slb_in dir sysctl -qw net.shadowlb.verify=16
 slb_list_loop &
 reader=$!
-slb_pings 20000 3
+slb_pings 20000 5
 slb_pings 30000 5
 touch "$SLB_TMP/stop"
 wait $reader
@@ -110,6 +110,6 @@ slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/nul
 slb_is 'and comes again' "$(slb_largest)" eq $slots
 
 slb_start flows=2048
-slb_pings 20000 3
+slb_pings 20000 5
 slb_is 'no more slots than the module was told' "$(slb_largest)" eq 2048
 slb_done

@@ -47,7 +47,7 @@ slb_echo_test DR $SLB_VIP_DR
 slb_ping_share DR
 
 # Many clients in turn: those that share a place among the hints must not keep each
-# other waiting for their second packet.
+# other waiting for their third packet.
 before=$(slb_stat_get dir)
 slb_check '192 clients in turn: 3840 datagrams come back' \
 	slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 192 20

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+/* shadowlb-hints: packets counted, and failures, of keys. A twin knows each place by its key. */
+#include "rnd.h"
+#include "state/hints.h"
+#include "suite.h"
+
+#define SLB_HINTS_STEPS		20000
+#define SLB_HINTS_PLACES	16
+#define SLB_HINTS_KEYS		48
+
+/* Keys with the same fingerprint are one key. */
+struct slb_hints_twin {
+	u32	fp[SLB_HINTS_PLACES];
+	u32	count[SLB_HINTS_PLACES];
+};
+
+static u32 slb_hints_place(u32 hash)
+{
+	return hash_32(hash, ilog2(SLB_HINTS));
+}
+
+/* Keys of few places, so that they meet. */
+static u32 slb_hints_key(struct rnd_state *rnd)
+{
+	u32 hash;
+
+	do {
+		hash = prandom_u32_state(rnd);
+	} while (slb_hints_place(hash) >= SLB_HINTS_PLACES);
+	return hash;
+}
+
+/* Counts a key: its own count grows, another's stays or gives way. Returns true if it did. */
+static bool slb_counted(struct kunit *test, struct slb_hints *h,
+			struct slb_hints_twin *twin, u32 hash)
+{
+	u32 at = slb_hints_place(hash), want = 1;
+	u16 before = h->seen[at], fp;
+
+	slb_hints_at(h, hash, &fp);
+	if (twin->count[at] && twin->fp[at] == fp)
+		want = min_t(u32, twin->count[at] + 1, SLB_HINT_LEARN);
+	KUNIT_ASSERT_EQ(test, slb_hints_count(h, hash), want);
+	if (h->seen[at] == before && want == 1 && before)
+		return false;
+	KUNIT_ASSERT_EQ(test, (u32)h->seen[at], fp | want);
+	twin->fp[at] = fp;
+	twin->count[at] = want;
+	return true;
+}
+
+static void slb_counts(struct kunit *test, struct rnd_state *rnd)
+{
+	struct slb_hints *h = kunit_kzalloc(test, sizeof(*h), GFP_KERNEL);
+	struct slb_hints_twin twin = {};
+	u32 keys[SLB_HINTS_KEYS], step, key, at, others = 0, taken = 0;
+	bool other;
+	u16 fp;
+
+	KUNIT_ASSERT_NOT_NULL(test, h);
+	for (key = 0; key < SLB_HINTS_KEYS; key++)
+		keys[key] = slb_hints_key(rnd);
+	for (step = 0; step < SLB_HINTS_STEPS; step++) {
+		key = keys[slb_rnd(rnd, SLB_HINTS_KEYS)];
+		at = slb_hints_place(key);
+		slb_hints_at(h, key, &fp);
+		other = twin.count[at] && twin.fp[at] != fp;
+		if (slb_once_in(rnd, 8)) {
+			slb_hints_set(h, key, 0);
+			if (!other)
+				twin.count[at] = 0;
+			continue;
+		}
+		others += other;
+		taken += slb_counted(test, h, &twin, key) && other;
+	}
+	KUNIT_EXPECT_GT(test, taken, others * 2 / 5);
+	KUNIT_EXPECT_LT(test, taken, others * 3 / 5);
+}
+
+static void slb_test_counts(struct kunit *test)
+{
+	slb_run_seeds(test, slb_counts);
+}
+
+static void slb_test_failures(struct kunit *test)
+{
+	struct slb_hints *h = kunit_kzalloc(test, sizeof(*h), GFP_KERNEL);
+	unsigned long now = INITIAL_JIFFIES;
+	enum slb_reason reason = SLB_MISS_NONE;
+
+	KUNIT_ASSERT_NOT_NULL(test, h);
+	KUNIT_EXPECT_FALSE(test, slb_hints_failed(h, 1, now, &reason));
+	slb_hints_fail(h, 1, now, SLB_SKIP_METHOD);
+	KUNIT_EXPECT_FALSE(test, slb_hints_failed(h, 2, now, &reason));
+	KUNIT_EXPECT_EQ(test, (int)reason, (int)SLB_MISS_NONE);
+	KUNIT_EXPECT_TRUE(test, slb_hints_failed(h, 1, now + SLB_HINT_FAILED / 2, &reason));
+	KUNIT_EXPECT_EQ(test, (int)reason, (int)SLB_SKIP_METHOD);
+	KUNIT_EXPECT_FALSE(test, slb_hints_failed(h, 1, now + 2 * SLB_HINT_FAILED, &reason));
+	slb_hints_forget(h, 1);
+	KUNIT_EXPECT_FALSE(test, slb_hints_failed(h, 1, now, &reason));
+}
+
+static struct kunit_case slb_hints_cases[] = {
+	KUNIT_CASE(slb_test_counts),
+	KUNIT_CASE(slb_test_failures),
+	{}
+};
+
+static struct kunit_suite slb_suite = {
+	.name = "shadowlb-hints",
+	.test_cases = slb_hints_cases,
+};
+
+MODULE_DESCRIPTION("KUnit suite of what shadowlb remembers of keys without a flow");
