@@ -18,6 +18,9 @@ static void slb_held(struct kunit *test, struct rnd_state *rnd)
 	KUNIT_ASSERT_NOT_NULL(test, o);
 	KUNIT_ASSERT_NOT_NULL(test, runs);
 	KUNIT_ASSERT_NOT_NULL(test, ticks);
+	/* not 0, which is a run, too, when the number has wrapped */
+	for (key = 0; key < SLB_HOLD_KEYS; key++)
+		runs[key] = run - 1;
 	for (step = 0; step < SLB_HOLD_STEPS; step++) {
 		key = slb_rnd(rnd, 2 * SLB_HOLD_KEYS);
 		slb_hold_set_at(o, key, run, tick);
