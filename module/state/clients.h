@@ -7,7 +7,7 @@
  *
  *  operation       | locking
  * -----------------+---------------------------------------------------------
- *  all             | BH off, this CPU
+ *  all             | BH off, this CPU; @flows as the counted flows
  */
 #ifndef _SLB_CLIENTS_H
 #define _SLB_CLIENTS_H
