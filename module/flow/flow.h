@@ -91,9 +91,10 @@ struct slb_key6 {
  * @saddr: source address to write, in the outer header of a tunnel
  * @daddr: destination address to write, in the outer header of a tunnel
  * @sport: source port to write; in a tunnel, the source port of GUE
- * @dport: destination port to write; unused by a tunnel
+ * @dport: destination port to write; in a tunnel, the destination port of GUE
  * @csum: what the change of addresses and ports adds to the checksum of the
  *	transport header, folded; see slb_rewrite_init4()
+ * @kind: of the tunnel, see struct slb_tunnel; in place of @csum
  * @mtu: longest packet at egress, in bytes, with outer headers
  */
 struct slb_action4 {
@@ -101,7 +102,10 @@ struct slb_action4 {
 	__be32	daddr;
 	__be16	sport;
 	__be16	dport;
-	__sum16	csum;
+	union {
+		__sum16	csum;
+		u16	kind;
+	};
 	u16	mtu;
 };
 
@@ -122,6 +126,7 @@ union slb_addr {
  * @sport: see struct slb_action4
  * @dport: see struct slb_action4
  * @csum: see struct slb_action4
+ * @kind: see struct slb_action4
  * @mtu: see struct slb_action4
  */
 struct slb_action6 {
@@ -129,7 +134,10 @@ struct slb_action6 {
 	union slb_addr	daddr;
 	__be16		sport;
 	__be16		dport;
-	__sum16		csum;
+	union {
+		__sum16		csum;
+		u16		kind;
+	};
 	u16		mtu;
 };
 

@@ -346,13 +346,13 @@ void slb_ct_account(struct slb_flow *flow, unsigned long now)
 {
 	u32 last = nfct_time_stamp - slb_flow_idle(flow, now);
 	struct nf_conn *ct = slb_flow6(flow)->ct;
-	struct slb_tunnel e = { .hlen = 0 };
+	u32 hlen = 0;
 
 	/* conntrack counts the outer packets of a tunnel */
 	if (flow->flags & SLB_FLOW_TUNNEL)
-		slb_tunnel_init(&e, flow->conn, false);
+		hlen = slb_tunnel_hlen(flow);
 	nf_ct_acct_add(ct, slb_ct_dir(flow), flow->packets,
-		       flow->bytes + flow->packets * e.hlen);
+		       flow->bytes + flow->packets * hlen);
 	slb_ct_touch(ct, last);
 }
 

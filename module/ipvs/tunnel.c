@@ -7,8 +7,9 @@
  * -------------------+-------------------------------------------------------
  *  all               | RCU
  *
- * "ipvsadm -e" may change kind, port and checksum of a real server's tunnel at any time. IPVS
- * reads them for each packet, and so does this file: a flow only has the two addresses.
+ * "ipvsadm -e" may change type, port and checksum of a real server's tunnel at any time. IPVS
+ * reads them for each packet, and so does this file. A flow remembers those of its proof: rules
+ * and conntrack treat packets of another tunnel in another way.
  */
 #include <linux/if_ether.h>
 #include <linux/ip.h>
@@ -56,6 +57,34 @@ static u8 slb_tunnel_outer_proto(const struct slb_tunnel *e)
 	}
 }
 
+/* Type and flags as a word. */
+static u16 slb_tunnel_kind(u8 type, u16 flags)
+{
+	return type << 8 | (u8)flags;
+}
+
+static void slb_tunnel_set(struct slb_tunnel *e, const struct ip_vs_conn *cp, u16 kind,
+			   bool partial)
+{
+	e->kind = kind;
+	e->type = kind >> 8;
+	e->inner6 = cp->af == AF_INET6;
+	e->outer6 = cp->daf == AF_INET6;
+	e->df = !e->outer6 && !e->inner6 && sysctl_pmtu_disc(cp->ipvs);
+	e->csum = kind & IP_VS_TUNNEL_ENCAP_FLAG_CSUM;
+	e->remcsum = false;
+	e->hlen = slb_tunnel_outer_len(e);
+	if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GUE) {
+		if (kind & IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM) {
+			e->csum = true;
+			e->remcsum = partial;
+		}
+		e->hlen += sizeof(struct udphdr) + slb_tunnel_gue_len(e);
+	} else if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GRE) {
+		e->hlen += slb_tunnel_gre_len(e);
+	}
+}
+
 /**
  * slb_tunnel_init() - read the present settings of a connection's tunnel
  * @e: the tunnel
@@ -68,25 +97,29 @@ void slb_tunnel_init(struct slb_tunnel *e, const struct ip_vs_conn *cp,
 		     bool partial)
 {
 	const struct ip_vs_dest *dest = cp->dest;
-	u16 flags = READ_ONCE(dest->tun_flags);
 
-	e->type = READ_ONCE(dest->tun_type);
-	e->port = READ_ONCE(dest->tun_port);
-	e->inner6 = cp->af == AF_INET6;
-	e->outer6 = cp->daf == AF_INET6;
-	e->df = !e->outer6 && !e->inner6 && sysctl_pmtu_disc(cp->ipvs);
-	e->csum = flags & IP_VS_TUNNEL_ENCAP_FLAG_CSUM;
-	e->remcsum = false;
-	e->hlen = slb_tunnel_outer_len(e);
-	if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GUE) {
-		if (flags & IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM) {
-			e->csum = true;
-			e->remcsum = partial;
-		}
-		e->hlen += sizeof(struct udphdr) + slb_tunnel_gue_len(e);
-	} else if (e->type == IP_VS_CONN_F_TUNNEL_TYPE_GRE) {
-		e->hlen += slb_tunnel_gre_len(e);
-	}
+	slb_tunnel_set(e, cp, slb_tunnel_kind(READ_ONCE(dest->tun_type),
+					      READ_ONCE(dest->tun_flags)), partial);
+	e->port = e->type == IP_VS_CONN_F_TUNNEL_TYPE_GUE ? READ_ONCE(dest->tun_port) : 0;
+}
+
+/**
+ * slb_tunnel_hlen() - length of the outer headers that a flow's packets have
+ * @flow: a flow with SLB_FLOW_TUNNEL
+ *
+ * As of the last proof, and without the option for remote checksum offload.
+ *
+ * Context: RCU, the flow is the caller's.
+ * Return: bytes.
+ */
+u8 slb_tunnel_hlen(const struct slb_flow *flow)
+{
+	struct slb_tunnel e;
+
+	slb_tunnel_set(&e, flow->conn, flow->flags & SLB_FLOW_WIDE ?
+				       slb_flow6(flow)->act.kind : slb_flow4(flow)->act.kind,
+		       false);
+	return e.hlen;
 }
 
 /* Members of the inner header that the outer header copies. */

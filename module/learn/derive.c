@@ -274,6 +274,8 @@ static bool slb_derive_tunnel(struct slb_ns *ns, struct slb_derived *p,
 	seen = skb_header_pointer(skb, 0, e.hlen + rec->pkt.hlen, buf);
 	/* the hash of the skb is still that of the inner packet */
 	p->act.sport = udp_flow_src_port(ns->net, skb, 0, 0, false);
+	p->act.dport = e.port;
+	p->act.kind = e.kind;
 	if (!seen || !slb_tunnel_seen(&e, seen, p->act.sport, &p->act.saddr,
 				      &p->act.daddr))
 		return false;

@@ -236,7 +236,7 @@ static bool slb_learn_joins(const struct slb_cpu_state *cpu, const struct slb_fl
  * first proof. Takes over route and conntrack entries of @p, and drops the previous. The flow
  * keeps the pin.
  */
-static void slb_learn_renew(const struct slb_ns *ns, const struct slb_cpu_state *cpu,
+static void slb_learn_renew(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 			    struct slb_flow *flow, const struct slb_derived *p,
 			    unsigned long now)
 {
@@ -245,6 +245,9 @@ static void slb_learn_renew(const struct slb_ns *ns, const struct slb_cpu_state 
 	u8 ecn = flow->ecn;
 	u16 proved = flow->proved;
 
+	/* what the flow served so far had the outer headers of the old tunnel */
+	if (flow->flags & SLB_FLOW_TUNNEL)
+		slb_cpu_account(cpu, flow, now);
 	dst_release(flow->dst);
 	if (flow->flags & SLB_FLOW_WIDE)
 		nf_ct_put(slb_flow6(flow)->ct);
@@ -454,9 +457,11 @@ static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *c
 	unsigned long now = jiffies;
 	enum slb_reason reason;
 
-	if (!flow && slb_learn_ct_begins(skb)) {
+	if ((!flow || rec->reason == SLB_MISS_TUNNEL) && slb_learn_ct_begins(skb)) {
 		slb_hints_forget(&cpu->hints, rec->pkt.hash);
 		slb_learn_count_unlearned(ns, cpu, rec, skb, SLB_SKIP_UNSETTLED);
+		if (flow)
+			slb_cpu_end(ns, cpu, flow, SLB_SKIP_UNSETTLED);
 		return SLB_SKIP_UNSETTLED;
 	}
 	reason = slb_learn_conn(ns, flow, &p, skb);

@@ -71,6 +71,7 @@ struct slb_gate {
  * @match: compare metadata of the packet with the flow; 0 or a reason
  * @csum: true if only the slow path can handle the packet's checksum
  * @remcsum: true if GUE's remote checksum offload is possible; NULL: packets are not partial
+ * @sport: source port of GUE for the packet; NULL: that of the last proof
  * @leave: check length and egress, with outer headers of @hlen bytes; 0 or a reason
  * @verify: true if the slow path must verify this packet; net.shadowlb.verify is set
  */
@@ -79,6 +80,7 @@ struct slb_gate_ops {
 	enum slb_reason	(*match)(const struct slb_gate *g);
 	bool		(*csum)(const struct slb_gate *g);
 	bool		(*remcsum)(const struct slb_gate *g);
+	__be16		(*sport)(const struct slb_gate *g);
 	enum slb_reason	(*leave)(struct slb_gate *g, u32 hlen, u32 mtu);
 	bool		(*verify)(const struct slb_gate *g);
 };
@@ -212,6 +214,26 @@ slb_gate_neigh(const struct slb_flow *flow)
 	return n;
 }
 
+/* Check a packet of a tunnel, initialized for the packet. */
+static __always_inline enum slb_reason
+slb_gate_tunnel(const struct slb_gate *g, const struct slb_gate_ops *ops,
+		const struct slb_tunnel *tunnel, u32 mtu)
+{
+	const struct slb_flow *flow = g->flow;
+
+	if (!slb_tunnel_fits(tunnel, g->len, mtu) ||
+	    (ops->remcsum && tunnel->remcsum && !ops->remcsum(g)))
+		return SLB_MISS_MTU;
+	if (!slb_tunnel_same(tunnel, flow))
+		return SLB_MISS_TUNNEL;
+	/* conntrack has an entry for each source port */
+	if (ops->sport && tunnel->type == IP_VS_CONN_F_TUNNEL_TYPE_GUE &&
+	    flow->flags & SLB_FLOW_WIDE && slb_flow6(flow)->ct &&
+	    slb_flow6(flow)->act.sport != ops->sport(g))
+		return SLB_MISS_TUNNEL;
+	return 0;
+}
+
 /**
  * slb_gate() - check whether the flow of a packet may serve the packet
  * @g: the packet
@@ -242,9 +264,9 @@ static __always_inline enum slb_reason slb_gate(struct slb_gate *g,
 	mtu = slb_gate_mtu(g->flow);
 	if (flags & SLB_FLOW_TUNNEL) {
 		slb_tunnel_init(tunnel, g->flow->conn, g->partial);
-		if (!slb_tunnel_fits(tunnel, g->len, mtu) ||
-		    (ops->remcsum && tunnel->remcsum && !ops->remcsum(g)))
-			return SLB_MISS_MTU;
+		reason = slb_gate_tunnel(g, ops, tunnel, mtu);
+		if (reason)
+			return reason;
 		hlen = tunnel->hlen;
 	}
 	reason = ops->leave(g, hlen, mtu);

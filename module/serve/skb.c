@@ -21,6 +21,7 @@
 #include <net/neighbour.h>
 #include <net/route.h>
 #include <net/sctp/checksum.h>
+#include <net/udp.h>
 
 #include <compat/bridge.h>
 #include <compat/skbuff.h>
@@ -129,6 +130,12 @@ static __always_inline bool slb_skb_remcsum(const struct slb_gate *g)
 	return skb_checksum_start_offset(slb_skb_gate(g)->skb) >= 0;
 }
 
+/* noinline: few tunnels are tracked. */
+static noinline __be16 slb_skb_sport(const struct slb_gate *g)
+{
+	return udp_flow_src_port(g->ns->net, slb_skb_gate(g)->skb, 0, 0, false);
+}
+
 static __always_inline enum slb_reason slb_skb_leave(struct slb_gate *g, u32 hlen,
 						     u32 mtu)
 {
@@ -152,6 +159,7 @@ static const struct slb_gate_ops slb_skb_gate_ops = {
 	.match		= slb_skb_match,
 	.csum		= slb_skb_csum,
 	.remcsum	= slb_skb_remcsum,
+	.sport		= slb_skb_sport,
 	.leave		= slb_skb_leave,
 	.verify		= slb_skb_verify,
 };

@@ -5,14 +5,14 @@ import random
 
 from . import rules
 from .events import LATE, Event
-from .extras import LABELS
+from .extras import LABELS, rules_of_labels
 from .nl import REFUSAL
-from .topo import MACS, lladdr
+from .topo import MACS, METHODS, lladdr
 
 
 class Changes:
-    def __init__(self, topo):
-        self.topo = topo
+    def __init__(self, topo, gone):
+        self.topo, self.gone = topo, gone   # gone: numbers of removed real servers
         self.rnd = random.Random(topo.seed * 48271 + 5)
         self.undo = []                  # events
         self.failed = set()             # neighbours that were dead once
@@ -21,7 +21,9 @@ class Changes:
             self.names += ["dead"] * 3 + ["stale"]
         if topo.routing:
             self.names += ["dead", "forwarding", "forwarding", "rule", "rule", "unreachable"]
-        if topo.labels and not topo.multipath:
+        if topo.edited:
+            self.names += ["edit"] * 3
+        if topo.labels and topo.routing and rules_of_labels() and not topo.multipath:
             self.names += ["label"] * 3
         if topo.routing and topo.method == "nat":
             self.names += ["narrow"] * 2
@@ -141,6 +143,20 @@ class Changes:
             return None
         self.undo.append(Event("reachable", ip=line % "delete"))
         return Event("unreachable", ip=line % "add")
+
+    # --- tunnels ---
+
+    def edit(self):
+        t, rnd = self.topo, self.rnd
+        i = rnd.randrange(t.servers)
+        kinds = [m for m in METHODS if m not in ("nat", "dr")]
+        if t.xdp:               # leaves ports to the hook
+            kinds = [m for m in kinds if m.startswith("gue") == t.method.startswith("gue")]
+        how = rnd.choice(kinds), rnd.choice(t.tun_ports)
+        if i in self.gone:
+            return None
+        t.edits[i] = how
+        return Event("edit", ipvs=t.reals(i, None, "-e"))
 
     # --- rules ---
 

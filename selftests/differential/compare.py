@@ -110,7 +110,7 @@ def first_difference(a, b, topo):
         fa = [f for f in fa if not noise(f)]
         fb = [f for f in fb if not noise(f)]
         if topo.batch:
-            fa, fb = by_connection(fa, topo.tun_port), by_connection(fb, topo.tun_port)
+            fa, fb = by_connection(fa, topo.tun_ports), by_connection(fb, topo.tun_ports)
         for i in range(max(len(fa), len(fb))):
             x = fa[i] if i < len(fa) else None
             y = fb[i] if i < len(fb) else None

@@ -12,6 +12,7 @@ are the same topologies as before it came, and so are the kept ones.
   routing    forwarding off and on, policy rules, unreachable routes
   inner      UDP packets with a checksum to be completed inside of their payload
   bridged    each device is a bridge, and br_netfilter shows frames at its port
+  edited     real servers get tunnels of another type, port or checksum; labels change
 """
 import os
 import random
@@ -51,6 +52,8 @@ def draw(topo):
     # later than the others, which stay what they were
     if random.Random(topo.seed * 48271 + DICE).random() < .12:
         which.add("bridged")
+    if random.Random(topo.seed * 69069 + DICE).random() < .15:
+        which.add("edited")
     topo.extras = which
     topo.services = rnd.choice((2, 2, 3))
     topo.by_port = rnd.random() < .5
@@ -111,8 +114,13 @@ def settle(topo):
         have -= {"bridged"}
     topo.bridged = "bridged" in have
     topo.routing = "routing" in have
-    topo.labels = topo.fam == 6 and (topo.multipath or topo.routing and rules_of_labels())
+    if topo.method in ("nat", "dr"):
+        have -= {"edited"}
+    topo.edited = "edited" in have
+    # a GUE packet that XDP sends has the source port of the packet that proved the flow
+    topo.labels = topo.fam == 6 and not (topo.xdp and topo.method.startswith("gue")) and \
+        (topo.multipath or topo.edited or topo.routing and rules_of_labels())
     topo.changes = topo.multipath or topo.routing or topo.rewrite == "late" or \
-        topo.notrack == "event"
+        topo.notrack == "event" or topo.edited
     # that a rule finds options to change
     topo.stamps = bool(topo.rewrite) and topo.proto == "tcp"

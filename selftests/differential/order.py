@@ -41,7 +41,7 @@ class Head:
         self.ident, self.first = ident, not offset
 
 
-def inner(packet, head, gue_port):
+def inner(packet, head, gue_ports):
     """The packet in a tunnel, or None."""
     at = head.at
     if head.proto in (IPIP, IPV6):
@@ -49,12 +49,12 @@ def inner(packet, head, gue_port):
     if head.proto == GRE and len(packet) >= at + 4:
         return packet[at + (8 if packet[at] & 0x80 else 4):]
     if head.proto == UDP and len(packet) > at + 12 and \
-            int.from_bytes(packet[at + 2:at + 4], "big") == gue_port:
+            int.from_bytes(packet[at + 2:at + 4], "big") in gue_ports:
         return packet[at + 8 + 4 + (packet[at + 8] & 31) * 4:]
     return None
 
 
-def stream(raw, gue_port, firsts):
+def stream(raw, gue_ports, firsts):
     """What a frame belongs to. firsts: of fragments, {(addresses, ident): what the first
     belongs to}."""
     packet = raw[IP:]
@@ -68,7 +68,7 @@ def stream(raw, gue_port, firsts):
             break
         if name is None and head.ident is not None:
             name = (head.src, head.dst, head.ident)
-        deeper = inner(packet, head, gue_port)
+        deeper = inner(packet, head, gue_ports)
         if deeper is None:
             if head.proto in (TCP, UDP, SCTP) and len(packet) >= head.at + 8:
                 found = (head.src, head.dst, head.proto, packet[head.at:head.at + 4])
@@ -82,9 +82,9 @@ def stream(raw, gue_port, firsts):
     return raw[IP + 12:IP + 20] + (b"" if raw[IP + 12:IP + 16] in OWN4 else raw[IP + 4:IP + 6])
 
 
-def by_connection(frames, gue_port):
+def by_connection(frames, gue_ports):
     """The same frames, those of a connection together, in order."""
     out, firsts = {}, {}
     for raw in frames:
-        out.setdefault(stream(raw, gue_port, firsts), []).append(raw)
+        out.setdefault(stream(raw, gue_ports, firsts), []).append(raw)
     return [raw for key in sorted(out, key=str) for raw in out[key]]

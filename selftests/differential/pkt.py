@@ -176,7 +176,7 @@ class Seen:
     __slots__ = ("src", "dst", "proto", "sport", "dport", "tag", "packet", "outer")
 
 
-def parse(raw, gue_port):
+def parse(raw, gue_ports):
     """A Seen, or None if this is no first packet of a connection, or none of ours."""
     packet = outer = raw[VNET + ETH:]
     for _ in range(3):
@@ -197,7 +197,7 @@ def parse(raw, gue_port):
         elif proto == GRE and len(packet) >= at + 4:
             packet = packet[at + (8 if packet[at] & 0x80 else 4):]
         elif proto == UDP and len(packet) > at + 12 and \
-                int.from_bytes(packet[at + 2:at + 4], "big") == gue_port:
+                int.from_bytes(packet[at + 2:at + 4], "big") in gue_ports:
             packet = packet[at + 8 + 4 + (packet[at + 8] & 31) * 4:]
         else:
             break

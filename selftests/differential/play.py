@@ -50,7 +50,8 @@ class Play:
 
     def traffic(self):
         trace = Trace(self.topo)
-        events, changes = Events(self.topo), Changes(self.topo)
+        events = Events(self.topo)
+        changes = Changes(self.topo, events.gone)
         for number in range(ROUNDS):
             shots = trace.round(number)
             for part in self.parts(shots):

@@ -42,6 +42,11 @@ def table(topo):
     if topo.egress:
         tables.append("table netdev e {\n%s\n}\n" % "\n".join(
             tell(dev) for dev in ("c0", "s0", "s1")))
+    if topo.edited:
+        outer = "ip" if topo.ofam == 4 else "ip6"
+        tables.append("table %s o { chain c { type filter hook output priority mangle; "
+                      "udp dport %d %s dscp set cs1; meta l4proto gre %s dscp set cs2; }; }\n" %
+                      (outer, topo.tun_ports[1], outer, outer))
     if topo.rewrite == "start":
         tables.append(rewrite(topo))
     if topo.notrack == "start":

@@ -52,11 +52,17 @@ class Topology:
         self.seed = seed
         self.rnd = rnd = random.Random(seed * 2654435761 + 1)
         self.method, self.fam, self.ofam, self.proto = KINDS[seed % len(KINDS)]
+        self.edits = {}         # real server: (method, port of GUE), if not those of all
         self.options(rnd)
         for name, value in (force or {}).items():
             setattr(self, name, value)
         self.settle_options()
         self.draw_servers(rnd)
+
+    @property
+    def tun_ports(self):
+        """Ports of GUE: the one at first, and the one that "ipvsadm -e" may set."""
+        return self.tun_port, 7777
 
     def options(self, rnd):
         def maybe(p):
@@ -286,17 +292,18 @@ class Topology:
                              0 if self.service == "anyport" else port)
 
     def real(self, i, weight=None, op="-a", service=0):
+        method, tun_port = self.edits.get(i, (self.method, self.tun_port))
         text, _, drawn = self.rs[i]
         host = "[%s]" % text if ":" in text else text
         port = self.rport
         line = "%s %s -r %s:%d -w %d" % (op, self.virtual(service), host, port,
                                          drawn if weight is None else weight)
-        line += {"nat": " -m", "dr": " -g"}.get(self.method, " -i")
-        kind, _, flag = self.method.partition("-")
+        line += {"nat": " -m", "dr": " -g"}.get(method, " -i")
+        kind, _, flag = method.partition("-")
         if kind in ("gre", "gue"):
             line += " --tun-type " + kind
             if kind == "gue":
-                line += " --tun-port %d" % self.tun_port
+                line += " --tun-port %d" % tun_port
             line += " --tun-%s" % (flag or "nocsum")
         if self.threshold:
             line += " -x 3 -y 2"

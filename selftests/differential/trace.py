@@ -119,7 +119,7 @@ class Trace:
         t = self.topo
         for dev, frames in out.items():
             for raw in frames:
-                seen = parse(raw, t.tun_port)
+                seen = parse(raw, t.tun_ports)
                 conn = seen and self.tags.get(seen.tag)
                 if not conn or seen.proto != t.l4 or seen.dst == conn.c.src:
                     continue

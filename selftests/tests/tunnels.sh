@@ -6,7 +6,8 @@
 # slb-timeout: 120
 #
 # conntrack keeps the entry of a tunnel as long as flows send packets through the tunnel,
-# and for the timeout of the protocol after that. Nothing answers from the other end.
+# and for the timeout of the protocol after that. When a tunnel is edited, its packets meet
+# conntrack and rules as packets of the new tunnel. Nothing answers from the other end.
 
 set -u
 . lib/stat.sh
@@ -29,7 +30,8 @@ slb_one_cpu
 slb_net_up
 slb_scope 2
 # conntrack sees what the director sends
-slb_in dir nft 'table ip t { chain o { type filter hook output priority 0; ct state new counter; }; }' ||
+slb_in dir nft 'table ip t { chain o { type filter hook output priority 0; ct state new counter;
+	udp dport 7777 drop; }; }' ||
 	slb_bail 'no conntrack'
 for name in generic gre; do
 	knob=net.netfilter.nf_conntrack_${name}_timeout
@@ -71,6 +73,32 @@ for to in 10.2.1.2 10.2.2.2; do
 	slb_is "packets that its entry to $to counted in $((timeout * 5 / 2)) s, $timeout s being its timeout" \
 		$(($(slb_entry $to) - packets[$to])) gt $((hits / 4))
 done
+# slb_edit PORT: the second tunnel becomes GUE to that port
+slb_edit() {
+	slb_must "the tunnel is edited: GUE, port $1" slb_in dir ipvsadm -e -u $SLB_VIP_DR:9 -r 10.2.2.2:9 \
+		-i --tun-type gue --tun-port "$1"
+}
+slb_gue_packets() {
+	slb_in dir conntrack -L -p udp -d 10.2.2.2 --dport 6080 2>/dev/null |
+		sed -n 's/.* packets=\([0-9]*\) .*src=.*/\1/p'
+}
+slb_gue_above() { [ "$(slb_gue_packets)" -gt "$1" ]; }
+slb_count_at rs2 d0 gue 'udp dport 6080'
+slb_count_at rs2 d0 refused 'udp dport 7777'
+missed=$(slb_stat dir miss_tunnel)
+slb_edit 6080
+slb_check 'its new packets arrive' slb_wait 10 slb_counted_above rs2 netdev gue 10
+slb_is 'a packet was not served because the tunnel is another' \
+	$(($(slb_stat dir miss_tunnel) - missed)) gt 0
+hits=$(slb_stat dir hits)
+before=$(slb_gue_packets)
+slb_check 'flows serve again' slb_wait 20 slb_stat_above dir hits $((hits + 200))
+slb_check 'a new entry counts what they serve' slb_wait 10 slb_gue_above $((before + 50))
+slb_edit 7777
+slb_check 'the client goes on' slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 100))
+slb_is 'packets to a port that a rule drops' "$(slb_counted rs2 netdev refused)" eq 0
+slb_edit 6080
+
 for pid in "${pids[@]}"; do
 	slb_stop "$pid"
 done
