@@ -56,6 +56,8 @@ class Play:
             shots = trace.round(number)
             for part in self.parts(shots):
                 self.volley(trace, part)
+                if any(shot.begins for shot in part):
+                    yield .02           # a connection that a SYN ends does so at the next tick
             self.b.settle()
             if self.topo.conntrack:
                 yield .02               # IPVS ends connections by a timer, at the next tick

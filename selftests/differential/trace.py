@@ -9,7 +9,7 @@ the director tells (learn()). Each first packet carries a number of its connecti
 import random
 
 from . import l4
-from .pkt import (ETH, NEEDS_CSUM, NO_VNET, GSO_TCP4, GSO_TCP6, GSO_USO, DATA_VALID, SCTP,
+from .pkt import (ETH, NEEDS_CSUM, NO_VNET, GSO_TCP4, GSO_TCP6, GSO_USO, DATA_VALID, SCTP, SYN,
                   TCP, UDP, address, fragments4, fragments6, frame, icmp, icmp6, ip4, ip6,
                   mac, packed, parse, vnet, ICMP, ICMP6, VNET)
 from .extras import LABELS
@@ -24,6 +24,12 @@ class Shot:
         self.dev, self.data, self.what, self.conn = dev, data, what, conn
         self.plain = plain              # nothing unusual about it
         self.fair = fair                # and so a flow should serve it
+
+    @property
+    def begins(self):
+        """Does it have TCP's SYN?"""
+        return self.what.startswith("SYN") or \
+            self.what.startswith("flags") and bool(int(self.what.split()[1], 16) & SYN)
 
     def __str__(self):
         return "%s by %s, %s" % (self.what, self.dev, self.conn)
