@@ -19,6 +19,25 @@
 #endif
 
 /**
+ * slb_nft_generation() - a number that changes with each transaction of nftables
+ * @net: the namespace
+ *
+ * Before 6.12 only one bit: two transactions are none.
+ *
+ * Context: any.
+ */
+static inline u32 slb_nft_generation(const struct net *net)
+{
+#if !IS_ENABLED(CONFIG_NF_TABLES)
+	return 0;
+#elif defined(SLB_HAVE_NFT_BASE_SEQ)
+	return READ_ONCE(net->nft.base_seq);
+#else
+	return READ_ONCE(net->nft.gencursor);
+#endif
+}
+
+/**
  * slb_nft_dump() - describe an expression of a rule, as for "nft list"
  * @skb: buffer for the description
  * @expr: the expression

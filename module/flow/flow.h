@@ -310,6 +310,24 @@ static inline u16 slb_flow_ticks(unsigned long jiff)
 }
 
 /**
+ * slb_flow_holds() - true if the last proof of a flow still holds
+ * @flow: a flow
+ * @tick: the present time, in slb_flow_ticks()
+ * @lease: for how long a proof holds, in ticks
+ * @epoch: time of the last change of rules, in ticks; at most S16_MAX ago, or if @tick is a moment
+ *	old, to come
+ *
+ * A proof in the tick of the change may be older than the change.
+ */
+static __always_inline bool slb_flow_holds(const struct slb_flow *flow, u16 tick, u16 lease,
+					   u16 epoch)
+{
+	u16 age = tick - flow->proved;
+
+	return age < lease && age < (s16)(tick - epoch);
+}
+
+/**
  * slb_flow_idle() - for how long a flow has served nothing
  * @flow: a flow
  * @now: jiffies

@@ -73,12 +73,17 @@ static bool slb_learn_begins(const struct slb_ns *ns, const struct slb_flow *flo
 					    sysctl_sloppy_sctp(ipvs));
 }
 
-/* True if a flow may be learned or renewed from this packet, which has a key. */
-static bool slb_learn_wants(struct slb_hints *h, const struct slb_flow *flow,
-			    const struct slb_pkt *pkt, enum slb_reason *reason)
+/* True if a flow may be learned or renewed from this packet, which has a key. In the tick in which
+ * an epoch begins, no proof counts.
+ */
+static bool slb_learn_wants(const struct slb_ns *ns, struct slb_hints *h,
+			    const struct slb_flow *flow, const struct slb_pkt *pkt,
+			    enum slb_reason *reason)
 {
 	if (pkt->ends)
 		slb_hints_set(h, pkt->hash, 0);
+	if (slb_epoch_lasts(&ns->epoch, slb_flow_ticks(jiffies)) <= 0)
+		return false;
 	if (flow)
 		return slb_reason_teaches(*reason) &&
 		       !slb_hints_failed(h, pkt->hash, jiffies, reason);
@@ -115,7 +120,7 @@ void slb_learn_enter(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		       slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
 	if (pkt->has_key) {
 		begins = slb_learn_begins(ns, flow, pkt, reason);
-		learn = slb_learn_wants(&cpu->hints, flow, pkt, &reason);
+		learn = slb_learn_wants(ns, &cpu->hints, flow, pkt, &reason);
 	}
 	if (!learn && !wary && !slb_hints_draw(&cpu->hints, SLB_LEARN_SAMPLE)) {
 		if (begins)
@@ -167,7 +172,8 @@ static void slb_learn_write(const struct slb_cpu_state *cpu, struct slb_flow *fl
 	flow->tos = p->rec->pkt.tos;
 	flow->ecn = p->rec->pkt.ecn;
 	flow->last = now;
-	flow->proved = slb_flow_ticks(now);
+	/* rules were asked after that */
+	flow->proved = p->rec->tick;
 }
 
 /* Place a new flow, and write the key. */

@@ -7,8 +7,8 @@
  * --------------------+------------------------------------------------------
  *  slb_verify         | RCU, BH off, the flow is the caller's
  *
- * A difference means that a rule was added behind the raw table, that a sysctl of IPVS
- * changed, both less than a lease ago, or that there is a bug. Packets that the slow path drops
+ * A difference means that something changed less than a lease ago of which nothing tells (a sysctl
+ * of IPVS, an ipset), that rules just changed, or that there is a bug. Packets that the slow path drops
  * are not compared; their flow stays suspended.
  */
 #include "flow/trace.h"

@@ -26,6 +26,7 @@
 
 #include "show/look.h"
 #include "show/rules.h"
+#include "state/epoch.h"
 
 /* Budget of a reader, in chains, sets, rules and expressions: a few milliseconds in which the
  * CPU runs nothing else.
@@ -346,22 +347,14 @@ static u32 slb_rules_base(struct slb_rules *rules, const struct nft_chain *base,
 	return looks;
 }
 
-/* Nothing but the function tells rules of iptables-legacy, and programs of BPF. */
 static bool slb_rules_opaque(const struct nf_hook_ops *ops)
 {
 	static const char *const names[] = {
 		"ipt_do_table", "ip6t_do_table", "ebt_do_table", "iptable_mangle_hook",
 		"ip6table_mangle_hook", "nf_hook_run_bpf",
 	};
-	char name[32];
-	int i;
 
-	snprintf(name, sizeof(name), "%ps", ops->hook);
-	name[strcspn(name, " ")] = '\0';
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(name, names[i]))
-			return true;
-	return false;
+	return slb_epoch_hook_is(ops, names, ARRAY_SIZE(names));
 }
 
 /**

@@ -77,6 +77,7 @@ struct slb_record *slb_inflight_add(struct slb_inflight *inf, struct net *net,
 	rec->priority = skb->priority;
 	rec->bridge = slb_skb_bridged(skb) ? skb->dev->ifindex : 0;
 	rec->routes = slb_ns_routes(net);
+	rec->tick = slb_flow_ticks(jiffies);
 	rec->mtu = U32_MAX;
 	rec->multipath = false;
 	rec->by = slb_inflight_by();

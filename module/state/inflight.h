@@ -46,6 +46,7 @@ enum slb_inflight_as {
  * @priority: skb->priority
  * @bridge: index of the bridge if br_netfilter shows the packet at a port, or 0
  * @routes: slb_ns_routes()
+ * @tick: the time, in slb_flow_ticks()
  * @mtu: MTU of the route that the packet was forwarded by, in bytes; U32_MAX if not forwarded
  * @by: NULL for the receive softirq, otherwise the process
  * @rest: checksum of the bytes behind the headers
@@ -69,6 +70,7 @@ struct slb_record {
 	u32			mtu;
 	const void		*by;
 	u32			rest;
+	u16			tick;
 	bool			partial;
 	bool			untracked;
 	bool			multipath;

@@ -13,6 +13,7 @@
 #include <net/netns/generic.h>
 
 #include "flow/reason.h"
+#include "state/epoch.h"
 
 struct slb_cpu_state;
 struct ctl_table;
@@ -81,6 +82,7 @@ struct slb_ns_cpu {
  *	exit
  * @scope: enum slb_scope; written under slb_mutex, read anywhere
  * @lease: time for which a flow is used without proof, in seconds; sysctl
+ * @epoch: since the last change of rules
  * @verify: give one packet in N to the slow path and compare; 0: none; sysctl
  * @services: IPVS services scheduled by "shadow"; slb_mutex
  * @hooked: the netfilter hooks are registered; written under slb_mutex
@@ -90,6 +92,7 @@ struct slb_ns_cpu {
  * @sysctl: handle of net.shadowlb
  * @table: table of net.shadowlb
  * @scope_new: value of a write to net.shadowlb.scope until checked; slb_mutex
+ * @watch: how epochs come about
  */
 struct slb_ns {
 	struct slb_ns_cpu __percpu	*cpu;
@@ -97,6 +100,7 @@ struct slb_ns {
 	struct mem_cgroup		*payer;
 	int				scope;
 	int				lease;
+	struct slb_epoch		epoch;
 	int				verify;
 	int				services;
 	bool				hooked;
@@ -106,6 +110,7 @@ struct slb_ns {
 	struct ctl_table_header		*sysctl;
 	struct ctl_table		*table;
 	int				scope_new;
+	struct slb_epoch_watch		watch;
 };
 
 extern unsigned int slb_ns_id;

@@ -322,6 +322,7 @@ static void slb_sweep_work(struct work_struct *work)
 		WRITE_ONCE(c->drop, false);
 		return;
 	}
+	slb_epoch_look(&c->ns->epoch, &c->ns->watch, c->ns->net);
 	WRITE_ONCE(c->bh_off_max, 0);
 	if (slb_sweep(c, drop, false)) {
 		if (drop)

@@ -61,7 +61,7 @@ static __always_inline bool slb_valid_lease(const struct slb_ns *ns,
 {
 	u16 lease = slb_flow_ticks((unsigned long)READ_ONCE(ns->lease) * HZ);
 
-	return (u16)(slb_flow_ticks(now) - flow->proved) < lease;
+	return slb_flow_holds(flow, slb_flow_ticks(now), lease, READ_ONCE(ns->epoch.begun));
 }
 
 /**

@@ -161,9 +161,8 @@ class Changes:
     # --- rules ---
 
     def rewrite(self):
-        """Such a rule holds after a lease."""
         self.once("rewrite")
-        return Event("rewrite", nft=rules.rewrite(self.topo), rest=self.topo.lease + LATE)
+        return Event("rewrite", nft=rules.rewrite(self.topo), rest=rules.settles(self.topo))
 
     def notrack(self):
         self.once("notrack")

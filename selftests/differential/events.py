@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What happens to a director while traffic goes on, and must hold from the next packet on
 (docs/contract.md, Bounds on a stale decision)."""
-from . import nl
+from . import nl, rules
 from .pkt import packed
 from .topo import MACS, lladdr
 
@@ -140,13 +140,12 @@ class Events:
                      (self.rnd.randrange(1 << 30), c, self.topo.l4))
 
     def late_rule(self):
-        """Such a rule holds after a lease."""
         if self.late or self.topo.lease != 1:
             return None
         self.late = True
         return Event("late-rule", nft="table inet late { chain post { type filter hook "
                      "postrouting priority mangle; meta l4proto %d th dport & 3 == 1 drop; }; }\n" %
-                     self.topo.l4, rest=self.topo.lease + LATE)
+                     self.topo.l4, rest=rules.settles(self.topo))
 
     def zero(self):
         """What is not summed up is not set to zero: by flows a sweep later, by IPVS every

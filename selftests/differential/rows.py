@@ -204,10 +204,10 @@ ROWS = (
         anything, xdp=False, conntrack=True, ct_rules=True),
     Row("payload rewritten at INPUT", rule(
         "table ip t { chain c { type filter hook input priority mangle; udp dport 80 "
-        "@th,64,32 set 0x41424344; }; }"), unchanged, lease=True, proto="udp"),
-    Row("rule added to INPUT", late("input"), anything, lease=True),
+        "@th,64,32 set 0x41424344; }; }"), unchanged, proto="udp"),
+    Row("rule added to INPUT", late("input"), anything),
     Row("rule added to POST_ROUTING", late("postrouting", 'oifname "s*" meta l4proto PROTO'),
-        anything, lease=True),
+        anything),
     Row("net.ipv4.vs.pmtu_disc switched off", lambda b: "sysctl -qw net.ipv4.vs.pmtu_disc=0",
         outer_df, lease=True, method="ipip"),
     Row("conntrack entry deleted", forgotten, anything, conntrack=True, ct_rules=True),

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What "nft -f" is given: rules that a topology begins with, and those that come later."""
+import os
+
 from .pkt import SCTP, UDP
 
 # Bytes of each packet that a rule may change, of th in bits: behind the number by which the
@@ -10,6 +12,13 @@ OPTIONS = ("reset tcp option timestamp", "tcp option timestamp tsval set 0x41424
 # Whose rule is behind the place of flows: (chain, priority). A tunnel's outer header is met in
 # POST_ROUTING, the packet that came is not.
 PLACES = ("prerouting", "input", "forward", "postrouting")
+
+
+def settles(topo):
+    """Seconds after which a rule holds: one bit of the number of transactions (Linux 6.1) may not
+    tell."""
+    release = tuple(map(int, os.uname().release.split(".")[:2]))
+    return 0 if release >= (6, 12) else topo.lease + 1
 
 
 def table(topo):

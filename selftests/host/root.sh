@@ -29,7 +29,7 @@ slb_root_packages() {
 			flex bison libelf-dev libssl-dev cpio dpkg-dev apt-utils mmdebstrap \
 			debian-archive-keyring python3-scapy \
 			ethtool xdp-tools keepalived ldirectord collectd-core \
-			prometheus-node-exporter conntrack tcpdump curl iperf3 socat
+			prometheus-node-exporter conntrack tcpdump curl iperf3 socat iptables
 		;;
 	esac
 }

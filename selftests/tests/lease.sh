@@ -1,12 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-also: uml smp here
+# slb-also: uml smp here 6.12
 # slb-timeout: 360
 #
-# What changes beside IPVS while flows serve a UDP echo, and how soon it holds: rules in
-# hooks that a hit skips after one lease, everything before them, routes and neighbours
-# from the next packet on.
+# What changes beside IPVS while flows serve a UDP echo, and how soon it holds: rules of nftables,
+# routes and neighbours from the next packet on; rules of iptables-legacy after a sweep.
 
 set -u
 . lib/stat.sh
@@ -43,22 +42,14 @@ slb_rule() {
 
 slb_unrule() { slb_in dir nft delete table ip later; }
 
-# The client had no answer for a second and a half.
-slb_unanswered() {
-	local now last _
-
-	slb_ms now
-	read -r _ _ last <"$SLB_TMP/flood" && [ $((now - last)) -gt 1500 ]
-}
-
-# slb_within TEXT MS: when did the client get its last answer?
+# slb_within TEXT NS COUNTER MS: so long after the present the client goes on, and nothing more is
+# counted there
 slb_within() {
-	local start last _
+	local start now
 
 	slb_ms start
-	slb_check "$1: it holds" slb_wait 20 slb_unanswered
-	read -r _ _ last <"$SLB_TMP/flood"
-	slb_is "$1: the last answer, after ms" $((last - start)) le "$2"
+	slb_wait 20 eval 'slb_ms now && [ $((now - start)) -gt '"$4"' ]'
+	slb_still "$1" "$2" "$3"
 }
 
 modprobe shadowlb
@@ -67,23 +58,38 @@ slb_udp_up
 slb_in dir ipvsadm -A -u $SLB_VIP_NAT:7 -s shadow
 slb_in dir ipvsadm -a -u $SLB_VIP_NAT:7 -r 10.2.1.2:7777 -m
 slb_count_at dir dc sent 'ip protocol udp'
+slb_count_at client c0 answered 'ip protocol udp'
 slb_count_at rs1 d0 arrived 'ip protocol udp'
 slb_count_at rs1 d0 mac1 "ether daddr $(slb_mac 10.2.1.2) ip protocol udp"
 slb_count_at rs1 d0 mac2 'ether daddr 02:00:00:00:00:99 ip protocol udp'
 slb_count_at rs2 d0 strays 'ip daddr 10.2.1.2'
-slb_in dir sysctl -qw net.shadowlb.lease=2
+slb_in dir sysctl -qw net.shadowlb.lease=600
 slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:7 2 "$SLB_TMP/flood"
 slb_flows_serve 'at first'
 
-# A lease of 2 s, and one more: the lease is counted in ticks, the proof in packets
 slb_rule input 0 'udp dport 7'
-slb_within 'a rule in INPUT' 3000
+slb_still 'a rule in INPUT, at once' rs1 arrived
 slb_unrule
 slb_flows_serve 'after the rule in INPUT'
 slb_rule forward 0 'udp sport 7777'
-slb_within 'a rule in FORWARD' 3000
+slb_still 'a rule in FORWARD, at once' client answered
 slb_unrule
 slb_flows_serve 'after the rule in FORWARD'
+
+if modprobe -q iptable_filter; then
+	# the table and its hooks first
+	slb_must 'a table of iptables-legacy' slb_in dir iptables-legacy -nL
+	sleep 2
+	slb_flows_serve 'with an empty table of iptables-legacy'
+	slb_must 'a rule of iptables-legacy' \
+		slb_in dir iptables-legacy -I INPUT -p udp --dport 7 -j DROP
+	slb_within 'a rule of iptables-legacy, after a sweep' rs1 arrived 1500
+	slb_must 'another rule in its place' \
+		slb_in dir iptables-legacy -R INPUT 1 -p udp --dport 7 -j ACCEPT
+	slb_flows_serve 'after the rule of iptables-legacy'
+else
+	slb_note 'this kernel has no iptables-legacy'
+fi
 
 slb_rule prerouting -300 'udp dport 7'
 slb_still 'a rule in raw PREROUTING, at once' rs1 arrived
