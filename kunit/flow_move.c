@@ -87,6 +87,7 @@ static void slb_move_place(struct kunit *test, struct slb_mover *m, u32 i,
 		slb_move_free(test, m, flow);
 	memcpy((void *)(flow + 1) - m->t->size, &m->keys[i],
 	       slb_key_bytes(m->wide));
+	slb_table_tag(m->t, flow, m->keys[i].hash);
 	flow->dst = (struct dst_entry *)flow;
 	flow->flags = m->wide ? SLB_FLOW_WIDE : 0;
 	flow->bytes = i;
@@ -112,6 +113,26 @@ static struct slb_flow *slb_move_check(struct kunit *test,
 }
 
 /* Check all keys, then all slots. */
+/* Sets that have moved keep their tags. */
+static void slb_move_check_tags(struct kunit *test, const struct slb_mover *m)
+{
+	const struct slb_table *t = m->t;
+	u32 i, slot, old, size = slb_table_size(t);
+	const struct slb_flow *flow;
+	u8 want;
+
+	for (i = 0; i < slb_table_slots(t); i++) {
+		flow = slb_table_at(t, i);
+		old = i >= size;
+		slot = old ? i - size : i;
+		if (old && slot / SLB_WAYS < t->moved)
+			continue;
+		want = flow->dst ? slb_table_tag_of(slb_flow_hash(flow, &m->seed)) : 0;
+		KUNIT_ASSERT_EQ_MSG(test, slb_tag_at(old ? t->old_tags : t->tags, slot), want,
+				    "slot %u", i);
+	}
+}
+
 static void slb_move_check_all(struct kunit *test, const struct slb_mover *m)
 {
 	u32 i, seen = 0;
@@ -122,6 +143,7 @@ static void slb_move_check_all(struct kunit *test, const struct slb_mover *m)
 		seen += !!slb_table_at(m->t, i)->dst;
 	KUNIT_ASSERT_EQ(test, seen, m->count);
 	KUNIT_ASSERT_EQ(test, m->t->used, m->count);
+	slb_move_check_tags(test, m);
 }
 
 /* Begin to move the table, or move a set. */

@@ -13,6 +13,7 @@
 #include "flow/flow.c"
 #include "flow/table.c"
 
+#define SLB_RUNS		10000
 #define SLB_PHASES	24
 
 /**
@@ -362,6 +363,59 @@ static void slb_mapped(struct kunit *test, struct rnd_state *rnd)
 	KUNIT_ASSERT_NULL(test, memchr_inv(t->slot, 0, 128 * SLB_FLOWS_MIN));
 }
 
+/* A proof holds for a lease, and until rules change. Times of the twin do not wrap. */
+static void slb_proofs(struct kunit *test, struct rnd_state *rnd)
+{
+	u64 now = U32_MAX, proved, epoch;
+	struct slb_flow flow;
+	u32 i, lease;
+
+	for (i = 0; i < SLB_RUNS; i++) {
+		now += slb_rnd(rnd, 1000);
+		lease = 1 + slb_rnd(rnd, 18750);
+		proved = now - slb_rnd(rnd, slb_once_in(rnd, 2) ? 10 : 20000);
+		epoch = now + 1 - slb_rnd(rnd, slb_once_in(rnd, 2) ? 10 : 24000);
+		flow.proved = proved;
+		KUNIT_ASSERT_EQ_MSG(test, slb_flow_holds(&flow, now, lease, epoch),
+				    now - proved < lease && proved > epoch,
+				    "now %llu, proved %llu, epoch %llu, lease %u",
+				    now, proved, epoch, lease);
+	}
+}
+
+static void slb_test_proofs(struct kunit *test)
+{
+	slb_run_seeds(test, slb_proofs);
+}
+
+/* Which flows of a set have the tag of a hash: by bytes, one after the other. */
+static void slb_tagged(struct kunit *test, struct rnd_state *rnd)
+{
+	u32 i, way, hash;
+	u64 tags, want;
+	u8 tag;
+
+	for (i = 0; i < SLB_RUNS; i++) {
+		hash = prandom_u32_state(rnd);
+		tags = want = 0;
+		for (way = 0; way < SLB_WAYS; way++) {
+			/* near the tag, too */
+			tag = slb_once_in(rnd, 2) ? slb_rnd(rnd, 256) :
+						    slb_table_tag_of(hash) + slb_rnd(rnd, 3) - 1;
+			tags |= (u64)tag << 8 * way;
+			if (tag == slb_table_tag_of(hash))
+				want |= 0x80ULL << 8 * way;
+		}
+		KUNIT_ASSERT_EQ_MSG(test, slb_table_tagged(&tags, hash), want,
+				    "tags %llx, hash %x", tags, hash);
+	}
+}
+
+static void slb_test_tagged(struct kunit *test)
+{
+	slb_run_seeds(test, slb_tagged);
+}
+
 static void slb_test_mapped(struct kunit *test)
 {
 	slb_run_seeds(test, slb_mapped);
@@ -463,6 +517,8 @@ static struct kunit_case slb_flow_cases[] = {
 	KUNIT_CASE(slb_test_layout),
 	KUNIT_CASE(slb_test_table),
 	KUNIT_CASE(slb_test_mapped),
+	KUNIT_CASE(slb_test_proofs),
+	KUNIT_CASE(slb_test_tagged),
 	KUNIT_CASE(slb_test_one_bit),
 	KUNIT_CASE(slb_test_start),
 	KUNIT_CASE(slb_test_eviction),

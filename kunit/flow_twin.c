@@ -174,6 +174,7 @@ struct slb_flow *slb_place(struct kunit *test, struct slb_table *t,
 	KUNIT_ASSERT_NULL(test, flow->dst);
 	memcpy(slb_slot_at(t, slb_slot_of(test, t, flow)), key,
 	       slb_key_bytes(t->size == slb_flow_bytes(true)));
+	slb_table_tag(t, flow, key->hash);
 	flow->dst = (struct dst_entry *)flow;
 	flow->last = now;
 	return flow;
@@ -257,6 +258,13 @@ void slb_check_stranger(struct kunit *test, const struct slb_twin *twin,
 	KUNIT_ASSERT_NULL(test, slb_any_lookup(&twin->table, &other));
 }
 
+static u8 slb_twin_tag(const struct slb_twin *twin, u32 slot)
+{
+	s32 key = twin->slots[slot].key;
+
+	return key < 0 ? 0 : slb_table_tag_of(twin->keys[key].hash);
+}
+
 /* Every key is where it should be, every other slot is all zero. */
 void slb_check_table(struct kunit *test, const struct slb_twin *twin)
 {
@@ -273,6 +281,8 @@ void slb_check_table(struct kunit *test, const struct slb_twin *twin)
 					      memchr_inv(slb_slot_at(t, i), 0,
 							 t->size),
 					      "slot %u: not cleared", i);
+		KUNIT_ASSERT_EQ_MSG(test, slb_tag_at(t->tags, i),
+				    slb_twin_tag(twin, i), "slot %u", i);
 	}
 	slb_check_used(test, twin);
 }
@@ -369,4 +379,5 @@ void slb_check_place(struct kunit *test, struct slb_twin *twin, u32 key)
 	twin->slots[slot].last = twin->now;
 	twin->live++;
 	slb_twin_flow(twin, slot, slb_slot_at(&twin->table, slot));
+	slb_table_tag(&twin->table, flow, twin->keys[key].hash);
 }

@@ -92,6 +92,12 @@ struct slb_flow *slb_any_lookup(const struct slb_table *t,
 void slb_flip(struct slb_any_key *key, u32 bit);
 u32 slb_hash(const struct slb_any_key *key, bool wide, const struct slb_seed *seed);
 struct slb_table *slb_table(struct kunit *test, bool wide, u32 flows);
+/* The tag of a slot. */
+static inline u8 slb_tag_at(const u64 *tags, u32 slot)
+{
+	return tags[slot / SLB_WAYS] >> slot % SLB_WAYS * 8;
+}
+
 struct slb_flow *slb_place(struct kunit *test, struct slb_table *t,
 			   const struct slb_any_key *key, unsigned long now);
 

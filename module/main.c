@@ -22,7 +22,7 @@
 
 unsigned int slb_flows_max __read_mostly = SLB_FLOWS_DEFAULT;
 module_param_named(flows, slb_flows_max, uint, 0444);
-MODULE_PARM_DESC(flows, "Slots for flows per CPU and namespace that uses IPVS, at most, a power of two from 1024 to 33554432, 80 bytes each, 168 if wide (default 1048576)");
+MODULE_PARM_DESC(flows, "Slots for flows per CPU and namespace that uses IPVS, at most, a power of two from 1024 to 33554432, 81 bytes each, 169 if wide (default 1048576)");
 
 int slb_scope_default __read_mostly = SLB_SCOPE_SHADOW;
 module_param_named(scope, slb_scope_default, int, 0444);

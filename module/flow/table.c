@@ -14,8 +14,9 @@
  *
  * A keyed hash of the key selects a set of SLB_WAYS flows, and the way of the set at which
  * the search starts. So a lookup touches only the flow's own cache line, unless the set is
- * crowded. There are no chains, tags or allocations besides the table: a flood of new flows
- * only evicts idle flows.
+ * crowded. Then tags tell the way: a byte of the hash for each flow, dense enough to stay in
+ * the cache. A key without a flow costs two lines. There are no chains or allocations besides
+ * the table: a flood of new flows only evicts idle flows.
  *
  * The size follows the number of flows. With BHs disabled, a few sets at a time move to the
  * new slots. Sizes are powers of two, and the low bits of a hash select the set: a growing
@@ -35,7 +36,7 @@
 
 static size_t slb_table_slots_bytes(u32 size, u32 flows)
 {
-	return array_size(flows, size + slb_table_stats_size(size));
+	return array_size(flows, slb_table_flow_bytes(size));
 }
 
 /**
@@ -64,6 +65,11 @@ void *slb_table_slots_alloc(struct mem_cgroup *payer, u32 size, u32 flows)
 void slb_table_slots_free(void *slot, u32 size, u32 flows)
 {
 	slb_memory_free(slot, slb_table_slots_bytes(size, flows));
+}
+
+static u64 *slb_table_tags(void *slot, u32 size, u32 flows)
+{
+	return slot + (size_t)flows * (size + slb_table_stats_size(size));
 }
 
 static void slb_table_set_size(struct slb_table *t, u32 flows)
@@ -96,6 +102,10 @@ int slb_table_init(struct slb_table *t, struct mem_cgroup *payer, u32 size,
 	BUILD_BUG_ON(offsetofend(struct slb_flow4, flow) != 64);
 	BUILD_BUG_ON(offsetofend(struct slb_flow6, flow) != 128);
 	BUILD_BUG_ON(!is_power_of_2(SLB_WAYS));
+	BUILD_BUG_ON(SLB_WAYS != sizeof(*t->tags));
+	/* tags are words behind these */
+	BUILD_BUG_ON(sizeof(struct slb_flow_stats) % sizeof(*t->tags));
+	BUILD_BUG_ON(sizeof(struct slb_extra) % sizeof(*t->tags));
 
 	slot = slb_table_slots_alloc(payer, size, flows);
 	if (!slot)
@@ -104,6 +114,7 @@ int slb_table_init(struct slb_table *t, struct mem_cgroup *payer, u32 size,
 	t->used = 0;
 	t->old = NULL;
 	slb_table_set_size(t, flows);
+	t->tags = slb_table_tags(slot, size, flows);
 	/* pairs with slb_table_ready() */
 	smp_store_release(&t->slot, slot);
 	return 0;
@@ -155,8 +166,10 @@ void slb_table_resize(struct slb_table *t, void *slot, u32 flows)
 {
 	t->old = t->slot;
 	t->old_mask = t->set_mask;
+	t->old_tags = t->tags;
 	t->moved = 0;
 	t->slot = slot;
+	t->tags = slb_table_tags(slot, t->size, flows);
 	slb_table_set_size(t, flows);
 }
 
@@ -189,14 +202,14 @@ struct slb_flow *slb_table_move(struct slb_table *t, const struct slb_seed *seed
 	void *old = t->old + (size_t)t->moved * SLB_WAYS * t->size;
 	struct slb_flow *from, *to;
 	void *set;
-	u32 way;
+	u32 hash, way;
 
 	for (way = 0; way < SLB_WAYS; way++) {
 		from = slb_table_set_at(t, old, way);
 		if (!from->dst)
 			continue;
-		set = t->slot + (size_t)(slb_flow_hash(from, seed) &
-					 t->set_mask) * SLB_WAYS * t->size;
+		hash = slb_flow_hash(from, seed);
+		set = t->slot + (size_t)(hash & t->set_mask) * SLB_WAYS * t->size;
 		to = slb_table_set_room(t, set, way);
 		if (!to)
 			return from;
@@ -204,6 +217,7 @@ struct slb_flow *slb_table_move(struct slb_table *t, const struct slb_seed *seed
 		       t->size);
 		memcpy(slb_table_stats(t, to), slb_table_stats(t, from),
 		       slb_table_stats_size(t->size));
+		slb_table_tag(t, to, hash);
 		from->dst = NULL;
 	}
 	t->moved++;
@@ -227,6 +241,21 @@ void *slb_table_moved(struct slb_table *t)
 	return old;
 }
 
+/* The number of a flow's slot; @slot, @flows: set to the slots that have the flow. */
+static size_t slb_table_index(const struct slb_table *t, const struct slb_flow *flow,
+			      void **slot, u32 *flows)
+{
+	const void *at = flow;
+
+	*slot = t->slot;
+	*flows = slb_table_size(t);
+	if (at < *slot || at >= *slot + (size_t)*flows * t->size) {
+		*slot = t->old;
+		*flows = slb_table_old_size(t);
+	}
+	return (at - *slot) / t->size;
+}
+
 /**
  * slb_table_stats() - find the statistics of a flow
  * @t: the table
@@ -237,16 +266,11 @@ void *slb_table_moved(struct slb_table *t)
 struct slb_flow_stats *slb_table_stats(const struct slb_table *t,
 				       const struct slb_flow *flow)
 {
-	size_t bytes = (size_t)slb_table_size(t) * t->size;
-	const void *at = flow;
-	void *slot = t->slot;
+	void *slot;
+	u32 flows;
+	size_t i = slb_table_index(t, flow, &slot, &flows);
 
-	if (at < slot || at >= slot + bytes) {
-		slot = t->old;
-		bytes = (size_t)slb_table_old_size(t) * t->size;
-	}
-	return slot + bytes +
-	       (at - slot) / t->size * slb_table_stats_size(t->size);
+	return slot + (size_t)flows * t->size + i * slb_table_stats_size(t->size);
 }
 
 /**
@@ -276,17 +300,18 @@ struct slb_extra *slb_table_extra(const struct slb_table *t,
  * Context: BH off, on the CPU that owns the table.
  * Return: a slot, or NULL if every flow of the set is in use. A slot whose dst is not NULL
  *	still holds the flow to evict: the caller drops that flow's references and calls
- *	slb_table_free() first.
+ *	slb_table_free() first. When the slot has a key, the caller calls slb_table_tag().
  */
 struct slb_flow *slb_table_place(struct slb_table *t, u32 hash,
 				 unsigned long now)
 {
 	u32 way = slb_table_way(hash);
 	struct slb_flow *oldest = NULL;
-	u32 i, mask;
+	u64 *tags;
 	void *set;
+	u32 i;
 
-	set = slb_table_set(t, hash, t->size, &mask);
+	set = slb_table_set(t, hash, t->size, &tags);
 	for (i = 0; i < SLB_WAYS; i++) {
 		struct slb_flow *flow = slb_table_set_at(t, set,
 							 (way + i) % SLB_WAYS);
@@ -305,6 +330,30 @@ struct slb_flow *slb_table_place(struct slb_table *t, u32 hash,
 	return oldest;
 }
 
+static void slb_table_write_tag(struct slb_table *t, const struct slb_flow *flow, u8 tag)
+{
+	void *slot;
+	u32 flows;
+	size_t i = slb_table_index(t, flow, &slot, &flows);
+	u64 *tags = (slot == t->slot ? t->tags : t->old_tags) + i / SLB_WAYS;
+	u32 shift = i % SLB_WAYS * BITS_PER_BYTE;
+
+	*tags = (*tags & ~(0xffULL << shift)) | (u64)tag << shift;
+}
+
+/**
+ * slb_table_tag() - let lookups find a flow
+ * @t: the table
+ * @flow: a flow of the table, with its key
+ * @hash: hash of the key
+ *
+ * Context: BH off, on the CPU that owns the table.
+ */
+void slb_table_tag(struct slb_table *t, const struct slb_flow *flow, u32 hash)
+{
+	slb_table_write_tag(t, flow, slb_table_tag_of(hash));
+}
+
 /**
  * slb_table_free() - free the slot of a flow
  * @t: the table
@@ -314,6 +363,7 @@ struct slb_flow *slb_table_place(struct slb_table *t, u32 hash,
  */
 void slb_table_free(struct slb_table *t, struct slb_flow *flow)
 {
+	slb_table_write_tag(t, flow, 0);
 	memset((void *)(flow + 1) - t->size, 0, t->size);
 	t->used--;
 }

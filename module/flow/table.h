@@ -20,8 +20,10 @@ struct mem_cgroup;
 /**
  * struct slb_table - the flows of one size of one CPU
  * @slot: flows, set by set, followed by a struct slb_flow_stats for each narrow flow, a
- *	struct slb_extra for each wide flow; NULL until the table is needed
+ *	struct slb_extra for each wide flow, and by @tags; NULL until the table is needed
  * @old: slots before a resize, or NULL if no resize is under way
+ * @tags: of @slot, a byte for each flow, a word for each set; see slb_table_tag()
+ * @old_tags: of @old
  * @set_mask: number of sets in @slot, less 1
  * @old_mask: number of sets in @old, less 1
  * @moved: sets of @old that have moved, from the first on
@@ -38,6 +40,8 @@ struct mem_cgroup;
 struct slb_table {
 	void	*slot;
 	void	*old;
+	u64	*tags;
+	u64	*old_tags;
 	u32	set_mask;
 	u32	old_mask;
 	u32	moved;
@@ -62,6 +66,15 @@ static inline u32 slb_table_stats_size(u32 size)
 {
 	return size > sizeof(struct slb_flow4) ? sizeof(struct slb_extra) :
 						 sizeof(struct slb_flow_stats);
+}
+
+/**
+ * slb_table_flow_bytes() - bytes of a table for each flow
+ * @size: of a flow, in bytes
+ */
+static inline u32 slb_table_flow_bytes(u32 size)
+{
+	return size + slb_table_stats_size(size) + sizeof(u8);
 }
 
 /**
@@ -143,22 +156,24 @@ static inline struct slb_flow *slb_table_set_at(const struct slb_table *t, void 
  * @t: the table, which is ready
  * @hash: of a key; its low bits choose the set
  * @size: @t->size, as a constant if known
- * @mask: set to @set_mask or @old_mask of @t, whichever the set was selected by
+ * @tags: set to the tags of the set
  *
  * Context: BH off, on the CPU that owns the table.
  * Return: SLB_WAYS flows.
  */
-static inline void *slb_table_set(const struct slb_table *t, u32 hash, u32 size,
-				  u32 *mask)
+static __always_inline void *slb_table_set(const struct slb_table *t, u32 hash, u32 size,
+					   u64 **tags)
 {
+	u32 set = hash & t->set_mask;
 	void *slot = t->slot;
 
-	*mask = t->set_mask;
+	*tags = t->tags + set;
 	if (unlikely(t->old) && (hash & t->old_mask) >= t->moved) {
-		*mask = t->old_mask;
+		set = hash & t->old_mask;
+		*tags = t->old_tags + set;
 		slot = t->old;
 	}
-	return slot + (size_t)(hash & *mask) * SLB_WAYS * size;
+	return slot + (size_t)set * SLB_WAYS * size;
 }
 
 /* Stops of a walk through all flows of a table of any size. */
@@ -183,13 +198,14 @@ static inline void *slb_table_set(const struct slb_table *t, u32 hash, u32 size,
 static inline void *slb_table_walk(const struct slb_table *t, u32 at, u32 *hash,
 				   u32 *mask, u32 *next)
 {
-	u32 step, set_mask;
+	u64 *tags;
+	u32 step;
 
 	*mask = t->old ? max(t->set_mask, t->old_mask) : t->set_mask;
 	*hash = (bitrev32(at) >> (32 - ilog2(SLB_WALK_SETS))) & *mask;
 	step = SLB_WALK_SETS / (*mask + 1);
 	*next = round_down(at, step) + step;
-	return slb_table_set(t, *hash, t->size, &set_mask);
+	return slb_table_set(t, *hash, t->size, &tags);
 }
 
 /* The way at which a search starts: high bits of the hash, as the low bits select the set. */
@@ -197,6 +213,52 @@ static inline u32 slb_table_way(u32 hash)
 {
 	return hash >> (32 - ilog2(SLB_WAYS));
 }
+
+/* A byte of the hash that a key's flow has as its tag, of bits that select neither set nor way. 0 is
+ * a free slot.
+ */
+static __always_inline u8 slb_table_tag_of(u32 hash)
+{
+	return hash >> 21 | 1;
+}
+
+/* The ways of a set whose flows have the tag of this hash: the high bit of each byte. */
+static __always_inline u64 slb_table_tagged(const u64 *tags, u32 hash)
+{
+	const u64 ones = 0x0101010101010101ULL;
+	u64 differ = *tags ^ slb_table_tag_of(hash) * ones;
+
+	/* no carry leaves its byte: exact for each way */
+	return ~(((differ & 0x7f * ones) + 0x7f * ones) | differ) & 0x80 * ones;
+}
+
+/* Find the flow for which @equal is true, an expression of struct @type *f. Most flows have their
+ * first way. If not, the tags tell which other flows to look at: rarely more than the right one,
+ * and none for most keys without a flow.
+ */
+#define SLB_TABLE_LOOKUP(t, hash, type, equal)						\
+({											\
+	u32 __way = slb_table_way(hash);						\
+	struct slb_flow *__found = NULL;						\
+	u64 *__tags, __left;								\
+	type *__set, *f;								\
+											\
+	__set = slb_table_set(t, hash, sizeof(*__set), &__tags);			\
+	f = &__set[__way];								\
+	if ((equal) && f->flow.dst) {							\
+		__found = &f->flow;							\
+	} else {									\
+		__left = slb_table_tagged(__tags, hash);				\
+		for (; __left; __left &= __left - 1) {					\
+			f = &__set[__ffs64(__left) / BITS_PER_BYTE];			\
+			if ((equal) && f->flow.dst) {					\
+				__found = &f->flow;					\
+				break;							\
+			}								\
+		}									\
+	}										\
+	__found;									\
+})
 
 /**
  * slb_table_lookup4() - find the flow of a key
@@ -210,18 +272,7 @@ static inline u32 slb_table_way(u32 hash)
 static inline struct slb_flow *
 slb_table_lookup4(const struct slb_table *t, const struct slb_key4 *key, u32 hash)
 {
-	u32 way = slb_table_way(hash);
-	struct slb_flow4 *set;
-	u32 i, mask;
-
-	set = slb_table_set(t, hash, sizeof(*set), &mask);
-	for (i = 0; i < SLB_WAYS; i++) {
-		struct slb_flow4 *f = &set[(way + i) % SLB_WAYS];
-
-		if (slb_key4_equal(&f->key, key) && f->flow.dst)
-			return &f->flow;
-	}
-	return NULL;
+	return SLB_TABLE_LOOKUP(t, hash, struct slb_flow4, slb_key4_equal(&f->key, key));
 }
 
 /**
@@ -236,18 +287,7 @@ slb_table_lookup4(const struct slb_table *t, const struct slb_key4 *key, u32 has
 static inline struct slb_flow *
 slb_table_lookup6(const struct slb_table *t, const struct slb_key6 *key, u32 hash)
 {
-	u32 way = slb_table_way(hash);
-	struct slb_flow6 *set;
-	u32 i, mask;
-
-	set = slb_table_set(t, hash, sizeof(*set), &mask);
-	for (i = 0; i < SLB_WAYS; i++) {
-		struct slb_flow6 *f = &set[(way + i) % SLB_WAYS];
-
-		if (slb_key6_equal(&f->key, key) && f->flow.dst)
-			return &f->flow;
-	}
-	return NULL;
+	return SLB_TABLE_LOOKUP(t, hash, struct slb_flow6, slb_key6_equal(&f->key, key));
 }
 
 /**
@@ -262,18 +302,7 @@ slb_table_lookup6(const struct slb_table *t, const struct slb_key6 *key, u32 has
 static inline struct slb_flow *
 slb_table_lookup_mapped(const struct slb_table *t, const struct slb_key4 *key, u32 hash)
 {
-	u32 way = slb_table_way(hash);
-	struct slb_flow6 *set;
-	u32 i, mask;
-
-	set = slb_table_set(t, hash, sizeof(*set), &mask);
-	for (i = 0; i < SLB_WAYS; i++) {
-		struct slb_flow6 *f = &set[(way + i) % SLB_WAYS];
-
-		if (slb_key6_maps(&f->key, key) && f->flow.dst)
-			return &f->flow;
-	}
-	return NULL;
+	return SLB_TABLE_LOOKUP(t, hash, struct slb_flow6, slb_key6_maps(&f->key, key));
 }
 
 struct slb_flow_stats *slb_table_stats(const struct slb_table *t,
@@ -292,6 +321,7 @@ struct slb_flow *slb_table_move(struct slb_table *t, const struct slb_seed *seed
 void *slb_table_moved(struct slb_table *t);
 struct slb_flow *slb_table_place(struct slb_table *t, u32 hash,
 				 unsigned long now);
+void slb_table_tag(struct slb_table *t, const struct slb_flow *flow, u32 hash);
 void slb_table_free(struct slb_table *t, struct slb_flow *flow);
 
 #endif /* _SLB_TABLE_H */

@@ -207,6 +207,7 @@ static struct slb_flow *slb_learn_new(struct slb_ns *ns, struct slb_cpu_state *c
 		slb_flow6(flow)->key = pkt->key6;
 	else
 		slb_key4_map(&pkt->key4, &slb_flow6(flow)->key);
+	slb_table_tag(t, flow, pkt->hash);
 	flow->conn = p->cp;
 	*slb_table_stats(t, flow) = (struct slb_flow_stats){
 		.born = ktime_get_seconds(),

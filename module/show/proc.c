@@ -46,7 +46,7 @@ struct slb_proc_tables {
 static void slb_proc_tables_add(struct slb_proc_tables *sum, const struct slb_table *t,
 				bool wide)
 {
-	u32 bytes = t->size + slb_table_stats_size(t->size);
+	u32 bytes = slb_table_flow_bytes(t->size);
 	u64 size;
 
 	if (!slb_table_ready(t))
