@@ -112,6 +112,7 @@ int slb_table_init(struct slb_table *t, struct mem_cgroup *payer, u32 size,
 		return -ENOMEM;
 	t->size = size;
 	t->used = 0;
+	t->refused = 0;
 	t->old = NULL;
 	slb_table_set_size(t, flows);
 	t->tags = slb_table_tags(slot, size, flows);
@@ -145,7 +146,8 @@ void slb_table_exit(struct slb_table *t)
  */
 u32 slb_table_want(const struct slb_table *t, u32 max)
 {
-	u32 used = READ_ONCE(t->used), flows = slb_table_size(t);
+	u64 used = (u64)READ_ONCE(t->used) + READ_ONCE(t->refused);
+	u32 flows = slb_table_size(t);
 
 	while (flows < max && used > flows / 100 * SLB_TABLE_GROW)
 		flows *= 2;
@@ -168,6 +170,7 @@ void slb_table_resize(struct slb_table *t, void *slot, u32 flows)
 	t->old_mask = t->set_mask;
 	t->old_tags = t->tags;
 	t->moved = 0;
+	t->refused = 0;
 	t->slot = slot;
 	t->tags = slb_table_tags(slot, t->size, flows);
 	slb_table_set_size(t, flows);
@@ -324,8 +327,10 @@ struct slb_flow *slb_table_place(struct slb_table *t, u32 hash,
 		    slb_flow_idle(flow, now) > slb_flow_idle(oldest, now))
 			oldest = flow;
 	}
-	if (slb_flow_idle(oldest, now) <= SLB_ACTIVE)
+	if (slb_flow_idle(oldest, now) <= SLB_ACTIVE) {
+		t->refused++;
 		return NULL;
+	}
 	t->used++;
 	return oldest;
 }

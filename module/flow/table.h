@@ -28,6 +28,7 @@ struct mem_cgroup;
  * @old_mask: number of sets in @old, less 1
  * @moved: sets of @old that have moved, from the first on
  * @used: flows in use
+ * @refused: flows that found no room since the size was last looked at
  * @grow_at: grow the table when @used exceeds this
  * @size: size of a flow, in bytes; does not change
  *
@@ -46,6 +47,7 @@ struct slb_table {
 	u32	old_mask;
 	u32	moved;
 	u32	used;
+	u32	refused;
 	u32	grow_at;
 	u32	size;
 };

@@ -193,14 +193,15 @@ static struct slb_flow *slb_learn_new(struct slb_ns *ns, struct slb_cpu_state *c
 		return NULL;
 	}
 	flow = slb_table_place(t, pkt->hash, now);
+	if ((!flow || !flow->dst) && t->used > t->grow_at &&
+	    slb_table_size(t) < slb_flows_max)
+		slb_sweep_grow(this_cpu_ptr(ns->cpu));
 	if (!flow) {
 		*reason = SLB_SKIP_FULL;
 		return NULL;
 	}
 	if (flow->dst)
 		slb_cpu_end(ns, cpu, flow, SLB_EVICTED);
-	else if (t->used > t->grow_at && slb_table_size(t) < slb_flows_max)
-		slb_sweep_grow(this_cpu_ptr(ns->cpu));
 	if (!wide)
 		slb_flow4(flow)->key = pkt->key4;
 	else if (pkt->v6)
@@ -427,7 +428,8 @@ static enum slb_reason slb_learn_make(struct slb_ns *ns,
 
 /* No flow was made or renewed. Drops the conntrack entries of @p, and the pin if there is no
  * present flow, which otherwise ends: the slow path acts differently. Unless the next packet may
- * do better (UNSETTLED, TABLE), the key is not tried again for SLB_HINT_FAILED.
+ * do better (UNSETTLED, TABLE), the key is not tried again for SLB_HINT_FAILED; in a table that may
+ * grow (FULL), for a moment.
  */
 static enum slb_reason slb_learn_fail(struct slb_ns *ns,
 				      struct slb_cpu_state *cpu,
@@ -439,6 +441,9 @@ static enum slb_reason slb_learn_fail(struct slb_ns *ns,
 	nf_ct_put(p->extra.inner);
 	if (reason == SLB_SKIP_UNSETTLED || reason == SLB_SKIP_TABLE)
 		slb_hints_forget(&cpu->hints, p->rec->pkt.hash);
+	else if (reason == SLB_SKIP_FULL)
+		slb_hints_fail(&cpu->hints, p->rec->pkt.hash,
+			       jiffies - SLB_HINT_FAILED + SLB_HINT_TRIED, reason);
 	else
 		slb_hints_fail(&cpu->hints, p->rec->pkt.hash, jiffies, reason);
 	slb_learn_count(cpu, p->rec, p->cp, reason);

@@ -52,9 +52,16 @@ bool slb_sweep_resize_begin(struct slb_ns_cpu *c, struct slb_table *t)
 	u64 since;
 	bool here;
 
-	if (t->old || flows == slb_table_size(t) ||
-	    time_before64(get_jiffies_64(), c->resize))
+	if (t->old || time_before64(get_jiffies_64(), c->resize))
 		return true;
+	if (flows == slb_table_size(t)) {
+		here = slb_sweep_enter(c, false, &since);
+		if (here) {
+			t->refused = 0;
+			slb_sweep_leave(c, since);
+		}
+		return here;
+	}
 	slots = slb_table_slots_alloc(c->ns->payer, t->size, flows);
 	if (!slots) {
 		c->resize = get_jiffies_64() + SLB_RETRY;
