@@ -12,6 +12,7 @@
 struct slb_hints_twin {
 	u32	fp[SLB_HINTS_PLACES];
 	u32	count[SLB_HINTS_PLACES];
+	bool	ended[SLB_HINTS_PLACES];
 };
 
 static u32 slb_hints_place(u32 hash)
@@ -30,23 +31,31 @@ static u32 slb_hints_key(struct rnd_state *rnd)
 	return hash;
 }
 
-/* Counts a key: its own count grows, another's stays or gives way. Returns true if it did. */
+/* Counts a key: its own count grows, another's stays or gives way, an ended one's place is cleared.
+ * Returns true if another's gave way.
+ */
 static bool slb_counted(struct kunit *test, struct slb_hints *h,
 			struct slb_hints_twin *twin, u32 hash)
 {
 	u32 at = slb_hints_place(hash), want = 1;
 	u16 before = h->seen[at], fp;
+	bool same, other;
 
 	slb_hints_at(h, hash, &fp);
-	if (twin->count[at] && twin->fp[at] == fp)
+	same = twin->fp[at] == fp;
+	other = twin->count[at] && !same;
+	if (twin->count[at] && same)
 		want = min_t(u32, twin->count[at] + 1, SLB_HINT_LEARN);
-	KUNIT_ASSERT_EQ(test, slb_hints_count(h, hash), want);
-	if (h->seen[at] == before && want == 1 && before)
+	KUNIT_ASSERT_EQ(test, slb_hints_count(h, hash), other ? 0 : want);
+	if (other && h->seen[at] == before)
 		return false;
-	KUNIT_ASSERT_EQ(test, (u32)h->seen[at], fp | want);
+	if (twin->ended[at] && same)
+		want = 0;
+	KUNIT_ASSERT_EQ(test, (u32)h->seen[at], want ? fp | want : 0);
 	twin->fp[at] = fp;
 	twin->count[at] = want;
-	return true;
+	twin->ended[at] = false;
+	return other;
 }
 
 static void slb_counts(struct kunit *test, struct rnd_state *rnd)
@@ -67,12 +76,14 @@ static void slb_counts(struct kunit *test, struct rnd_state *rnd)
 		other = twin.count[at] && twin.fp[at] != fp;
 		if (slb_once_in(rnd, 8)) {
 			slb_hints_set(h, key, 0);
-			if (!other)
-				twin.count[at] = 0;
+			if (twin.fp[at] != fp || (!twin.count[at] && !twin.ended[at]))
+				continue;
+			twin.count[at] = 0;
+			twin.ended[at] = fp;
 			continue;
 		}
 		others += other;
-		taken += slb_counted(test, h, &twin, key) && other;
+		taken += slb_counted(test, h, &twin, key);
 	}
 	KUNIT_EXPECT_GT(test, taken, others * 2 / 5);
 	KUNIT_EXPECT_LT(test, taken, others * 3 / 5);

@@ -46,7 +46,7 @@ static bool slb_learn_due(struct slb_hints *h, const struct slb_pkt *pkt,
 
 	if (*reason != SLB_MISS_NONE ||
 	    (seen < SLB_HINT_LEARN &&
-	     !(seen == 1 && slb_hints_draw(h, SLB_HINT_GUESS))) ||
+	     !(!seen && slb_hints_draw(h, SLB_HINT_GUESS))) ||
 	    slb_hints_failed(h, pkt->hash, jiffies, reason))
 		return false;
 	/* for a moment, or until IPVS has had the packet: most failures are that IPVS never has */

@@ -36,7 +36,7 @@
 /* Time in which IPVS should have had a packet that a flow is to be learned from, in jiffies. */
 #define SLB_HINT_TRIED		(HZ / 8)
 
-/* One packet in N of keys without a count is learned from. */
+/* One packet in N of keys without a count, whose place another key has, is learned from. */
 #define SLB_HINT_GUESS		32
 
 /* Bits of a count; the others of a place are the fingerprint. */
@@ -92,10 +92,12 @@ static inline u16 *slb_hints_at(struct slb_hints *h, u32 hash, u16 *fp)
  * @hash: hash of the key
  *
  * A new key replaces another only every other time, by chance: otherwise two keys that take
- * turns would never find their fingerprint.
+ * turns would never find their fingerprint. The packet behind the end of a connection, the last
+ * acknowledgment, clears the place.
  *
  * Context: BH off, this CPU.
- * Return: packets of the key, this one included; stops at SLB_HINT_LEARN. 1 for a new key.
+ * Return: packets of the key, this one included; stops at SLB_HINT_LEARN. 1 for a new key, or 0 if
+ *	another key had the place.
  */
 static inline u32 slb_hints_count(struct slb_hints *h, u32 hash)
 {
@@ -107,13 +109,15 @@ static inline u32 slb_hints_count(struct slb_hints *h, u32 hash)
 			*seen = fp | ++count;
 		return count;
 	}
-	if (!count || slb_hints_draw(h, 2))
+	if (!count)
+		*seen = *seen && *seen == fp ? 0 : fp | 1;
+	else if (slb_hints_draw(h, 2))
 		*seen = fp | 1;
-	return 1;
+	return !count;
 }
 
 /**
- * slb_hints_set() - set the count of a key, unless another key has the place
+ * slb_hints_set() - set the count of a key that has its place
  * @h: of this CPU
  * @hash: hash of the key
  * @count: packets
