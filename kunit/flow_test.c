@@ -397,7 +397,8 @@ static void slb_tagged(struct kunit *test, struct rnd_state *rnd)
 
 	for (i = 0; i < SLB_RUNS; i++) {
 		hash = prandom_u32_state(rnd);
-		tags = want = 0;
+		tags = 0;
+		want = 0;
 		for (way = 0; way < SLB_WAYS; way++) {
 			/* near the tag, too */
 			tag = slb_once_in(rnd, 2) ? slb_rnd(rnd, 256) :

@@ -47,7 +47,7 @@
 	MISS(SERVER, server, "the real server is gone")					\
 	TEACH(ROUTE, route, "the route changed")					\
 	TEACH(NEIGH, neigh, "the neighbour is not known, or does not answer")		\
-	TEACH(TUNNEL, tunnel, "the tunnel was edited, or conntrack has another entry for the packet")	\
+	TEACH(TUNNEL, tunnel, "the tunnel was edited, or the packet has another conntrack entry") \
 	TEACH(SYNC, sync, "IPVS may have to send a connection sync message")		\
 	MISS(NOMEM, nomem, "no memory to make the packet writable")			\
 	TEACH(VERIFY, verify, "taken for the comparison of net.shadowlb.verify")	\

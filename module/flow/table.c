@@ -102,7 +102,7 @@ int slb_table_init(struct slb_table *t, struct mem_cgroup *payer, u32 size,
 	BUILD_BUG_ON(offsetofend(struct slb_flow4, flow) != 64);
 	BUILD_BUG_ON(offsetofend(struct slb_flow6, flow) != 128);
 	BUILD_BUG_ON(!is_power_of_2(SLB_WAYS));
-	BUILD_BUG_ON(SLB_WAYS != sizeof(*t->tags));
+	BUILD_BUG_ON(sizeof(*t->tags) != SLB_WAYS);
 	/* tags are words behind these */
 	BUILD_BUG_ON(sizeof(struct slb_flow_stats) % sizeof(*t->tags));
 	BUILD_BUG_ON(sizeof(struct slb_extra) % sizeof(*t->tags));

@@ -216,8 +216,8 @@ static inline u32 slb_table_way(u32 hash)
 	return hash >> (32 - ilog2(SLB_WAYS));
 }
 
-/* A byte of the hash that a key's flow has as its tag, of bits that select neither set nor way. 0 is
- * a free slot.
+/* A byte of the hash that a key's flow has as its tag, of bits that select neither set nor way.
+ * 0 is a free slot.
  */
 static __always_inline u8 slb_table_tag_of(u32 hash)
 {
@@ -234,33 +234,49 @@ static __always_inline u64 slb_table_tagged(const u64 *tags, u32 hash)
 	return ~(((differ & 0x7f * ones) + 0x7f * ones) | differ) & 0x80 * ones;
 }
 
-/* Find the flow for which @equal is true, an expression of struct @type *f. Most flows have their
- * first way. If not, the tags tell which other flows to look at: rarely more than the right one,
- * and none for most keys without a flow.
+static inline bool slb_table_equal4(const void *slot, const void *key)
+{
+	const struct slb_flow4 *f = slot;
+
+	return slb_key4_equal(&f->key, key);
+}
+
+static inline bool slb_table_equal6(const void *slot, const void *key)
+{
+	const struct slb_flow6 *f = slot;
+
+	return slb_key6_equal(&f->key, key);
+}
+
+static inline bool slb_table_maps(const void *slot, const void *key)
+{
+	const struct slb_flow6 *f = slot;
+
+	return slb_key6_maps(&f->key, key);
+}
+
+/* Most flows have their first way. If not, the tags tell which other flows to look at: rarely more
+ * than the right one, and none for most keys without a flow. @size and @equal are constants.
  */
-#define SLB_TABLE_LOOKUP(t, hash, type, equal)						\
-({											\
-	u32 __way = slb_table_way(hash);						\
-	struct slb_flow *__found = NULL;						\
-	u64 *__tags, __left;								\
-	type *__set, *f;								\
-											\
-	__set = slb_table_set(t, hash, sizeof(*__set), &__tags);			\
-	f = &__set[__way];								\
-	if ((equal) && f->flow.dst) {							\
-		__found = &f->flow;							\
-	} else {									\
-		__left = slb_table_tagged(__tags, hash);				\
-		for (; __left; __left &= __left - 1) {					\
-			f = &__set[__ffs64(__left) / BITS_PER_BYTE];			\
-			if ((equal) && f->flow.dst) {					\
-				__found = &f->flow;					\
-				break;							\
-			}								\
-		}									\
-	}										\
-	__found;									\
-})
+static __always_inline struct slb_flow *
+slb_table_find(const struct slb_table *t, const void *key, u32 hash, u32 size,
+	       bool (*equal)(const void *slot, const void *key))
+{
+	u64 *tags, left;
+	void *set = slb_table_set(t, hash, size, &tags);
+	void *slot = set + slb_table_way(hash) * size;
+	struct slb_flow *flow = slot + size - sizeof(*flow);
+
+	if (equal(slot, key) && flow->dst)
+		return flow;
+	for (left = slb_table_tagged(tags, hash); left; left &= left - 1) {
+		slot = set + __ffs64(left) / BITS_PER_BYTE * size;
+		flow = slot + size - sizeof(*flow);
+		if (equal(slot, key) && flow->dst)
+			return flow;
+	}
+	return NULL;
+}
 
 /**
  * slb_table_lookup4() - find the flow of a key
@@ -274,7 +290,7 @@ static __always_inline u64 slb_table_tagged(const u64 *tags, u32 hash)
 static inline struct slb_flow *
 slb_table_lookup4(const struct slb_table *t, const struct slb_key4 *key, u32 hash)
 {
-	return SLB_TABLE_LOOKUP(t, hash, struct slb_flow4, slb_key4_equal(&f->key, key));
+	return slb_table_find(t, key, hash, sizeof(struct slb_flow4), slb_table_equal4);
 }
 
 /**
@@ -289,7 +305,7 @@ slb_table_lookup4(const struct slb_table *t, const struct slb_key4 *key, u32 has
 static inline struct slb_flow *
 slb_table_lookup6(const struct slb_table *t, const struct slb_key6 *key, u32 hash)
 {
-	return SLB_TABLE_LOOKUP(t, hash, struct slb_flow6, slb_key6_equal(&f->key, key));
+	return slb_table_find(t, key, hash, sizeof(struct slb_flow6), slb_table_equal6);
 }
 
 /**
@@ -304,7 +320,7 @@ slb_table_lookup6(const struct slb_table *t, const struct slb_key6 *key, u32 has
 static inline struct slb_flow *
 slb_table_lookup_mapped(const struct slb_table *t, const struct slb_key4 *key, u32 hash)
 {
-	return SLB_TABLE_LOOKUP(t, hash, struct slb_flow6, slb_key6_maps(&f->key, key));
+	return slb_table_find(t, key, hash, sizeof(struct slb_flow6), slb_table_maps);
 }
 
 struct slb_flow_stats *slb_table_stats(const struct slb_table *t,

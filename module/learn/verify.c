@@ -7,9 +7,9 @@
  * --------------------+------------------------------------------------------
  *  slb_verify         | RCU, BH off, the flow is the caller's
  *
- * A difference means that something changed less than a lease ago of which nothing tells (a sysctl
- * of IPVS, an ipset), that rules just changed, or that there is a bug. Packets that the slow path drops
- * are not compared; their flow stays suspended.
+ * A difference means that something changed less than a lease ago of which nothing tells (a
+ * sysctl of IPVS, an ipset), that rules just changed, or that there is a bug. Packets that the slow
+ * path drops are not compared; their flow stays suspended.
  */
 #include "flow/trace.h"
 #include "ipvs/conntrack.h"

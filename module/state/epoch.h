@@ -39,9 +39,11 @@ struct slb_epoch {
  * @legacy: bit i: hook i of a list is a table of iptables-legacy
  */
 struct slb_epoch_watch {
+	/* of the two below, and of struct slb_epoch */
 	spinlock_t	lock;
 	unsigned long	noticed;
 	u32		confirmed;
+	/* of what follows */
 	struct mutex	looking;
 	unsigned long	looked;
 	u64		hooks;
