@@ -257,7 +257,7 @@ slb_see_own() {
 	ip -n slb-rs2 route add 10.3.1.0/24 via 10.3.2.1
 	slb_spawn rs2 /usr/bin/python3 traffic/udp.py serve 10.3.2.2:99
 	slb_wait 10 slb_own_echo || slb_fail 'no echo through the second director'
-	slb_is 'the other director: its flows' "$(slb_flows client | grep -c ' 10.3.2.2:99 ')" ge 2
+	slb_check 'the other director: its flows' slb_wait 20 slb_own_flows
 	slb_is 'the other director: flows of ours' "$(slb_flows client | grep -c '10\.2\.')" eq 0
 	# those of before may have been idle for too long
 	slb_ping "$SLB_VIP_NAT:7" 60 6
@@ -266,6 +266,12 @@ slb_see_own() {
 	slb_in client ipvsadm -C
 }
 slb_own_echo() { slb_in rs1 /usr/bin/python3 traffic/udp.py ping 10.3.1.1:9 1 20 >/dev/null; }
+
+# The tables of a namespace come a moment after its first packets.
+slb_own_flows() {
+	slb_own_echo
+	[ "$(slb_flows client | grep -c ' 10.3.2.2:99 ')" -ge 2 ]
+}
 
 # slb_read_there PID: reads all files of that process's namespace, until it is gone
 slb_read_there() {
