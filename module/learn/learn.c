@@ -82,7 +82,8 @@ static bool slb_learn_wants(const struct slb_ns *ns, struct slb_hints *h,
 {
 	if (pkt->ends)
 		slb_hints_set(h, pkt->hash, 0);
-	if (slb_epoch_lasts(&ns->epoch, slb_flow_ticks(jiffies)) <= 0)
+	/* below 0 ticks have wrapped without flows: the sweep of the next flow mends that */
+	if (!slb_epoch_lasts(&ns->epoch, slb_flow_ticks(jiffies)))
 		return false;
 	if (flow)
 		return slb_reason_teaches(*reason) &&

@@ -42,7 +42,7 @@ slb_http_hooks() {
 	slb_count_hook dir input
 	slb_count_hook dir forward
 	# flows are proved again half a second and five seconds behind a change of rules
-	sleep 6
+	sleep 8
 	hits=$(slb_stat dir hits)
 	eval "$(slb_wrk 200 2 "http://$1/4k")"
 	hits=$(($(slb_stat dir hits) - hits))

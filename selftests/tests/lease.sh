@@ -76,14 +76,16 @@ slb_still 'a rule in FORWARD, at once' client answered
 slb_unrule
 slb_flows_serve 'after the rule in FORWARD'
 
+start=0
 if modprobe -q iptable_filter; then
-	# the table and its hooks first
+	# the table and its hooks first, until sweeps have seen them
 	slb_must 'a table of iptables-legacy' slb_in dir iptables-legacy -nL
-	sleep 2
+	slb_ms start
+	slb_wait 20 slb_ms_since "$start" 3000
 	slb_flows_serve 'with an empty table of iptables-legacy'
 	slb_must 'a rule of iptables-legacy' \
 		slb_in dir iptables-legacy -I INPUT -p udp --dport 7 -j DROP
-	slb_within 'a rule of iptables-legacy, after a sweep' rs1 arrived 1500
+	slb_within 'a rule of iptables-legacy, after a sweep' rs1 arrived 4000
 	slb_must 'another rule in its place' \
 		slb_in dir iptables-legacy -R INPUT 1 -p udp --dport 7 -j ACCEPT
 	slb_flows_serve 'after the rule of iptables-legacy'
