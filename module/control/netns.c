@@ -42,7 +42,7 @@ static int slb_netns_init_one(struct net *net)
 		ns->payer = slb_memory_payer();
 	ns->scope = slb_scope_default;
 	ns->lease = SLB_LEASE_DEFAULT;
-	slb_epoch_init(&ns->epoch, &ns->watch, net);
+	slb_ruleset_init(&ns->rules, &ns->epoch, net);
 	slb_nf_init(ns);
 	err = slb_sweep_ns_init(ns);
 	if (err)

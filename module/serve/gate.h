@@ -109,8 +109,7 @@ slb_gate_flow(const struct slb_gate *g, const struct slb_gate_ops *ops)
 		return SLB_MISS_STATE;
 	if (!slb_dest_available(cp->dest))
 		return SLB_MISS_SERVER;
-	if (unlikely(slb_epoch_over(&g->ns->epoch, g->ns->net)))
-		slb_epoch_begin(&g->ns->epoch, &g->ns->watch, g->ns->net);
+	slb_ruleset_check(&g->ns->epoch, g->ns->net);
 	if (flow->flags & SLB_FLOW_SUSPENDED || !slb_valid_lease(g->ns, flow, g->now))
 		return SLB_MISS_LEASE;
 	if (flow->tos != pkt->tos || !(flow->ecn & pkt->ecn))

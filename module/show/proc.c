@@ -282,9 +282,9 @@ static int slb_proc_show(struct seq_file *seq, void *v)
 	const char *no_xdp = slb_xdp_missing();
 	struct slb_rules rules;
 
-	seq_printf(seq, "scope  %d\nlease  %d\nverify %d\nhooked %d\nflows  %u\n",
+	seq_printf(seq, "scope  %d\nlease  %d\nverify %d\nhooked %d\nflows  %u\nepochs %u\n",
 		   READ_ONCE(ns->scope), READ_ONCE(ns->lease),
-		   READ_ONCE(ns->verify), hooked, slb_flows_max);
+		   READ_ONCE(ns->verify), hooked, slb_flows_max, READ_ONCE(ns->epoch.count));
 	seq_printf(seq, "xdp    %d%s%s\n", !no_xdp, no_xdp ? " " : "",
 		   no_xdp ?: "");
 	slb_proc_cpus_show(seq, ns);

@@ -26,7 +26,7 @@
 
 #include "show/look.h"
 #include "show/rules.h"
-#include "state/epoch.h"
+#include "state/ruleset.h"
 
 /* Budget of a reader, in chains, sets, rules and expressions: a few milliseconds in which the
  * CPU runs nothing else.
@@ -354,7 +354,7 @@ static bool slb_rules_opaque(const struct nf_hook_ops *ops)
 		"ip6table_mangle_hook", "nf_hook_run_bpf",
 	};
 
-	return slb_epoch_hook_is(ops, names, ARRAY_SIZE(names));
+	return slb_ruleset_hook_is(ops, names, ARRAY_SIZE(names));
 }
 
 /**

@@ -14,6 +14,7 @@
 
 #include "flow/reason.h"
 #include "state/epoch.h"
+#include "state/ruleset.h"
 
 struct slb_cpu_state;
 struct ctl_table;
@@ -82,9 +83,9 @@ struct slb_ns_cpu {
  *	exit
  * @scope: enum slb_scope; written under slb_mutex, read anywhere
  * @lease: time for which a flow is used without proof, in seconds; sysctl
- * @epoch: since the last change of rules
  * @verify: give one packet in N to the slow path and compare; 0: none; sysctl
  * @services: IPVS services scheduled by "shadow"; slb_mutex
+ * @epoch: since the last change of rules
  * @hooked: the netfilter hooks are registered; written under slb_mutex
  * @dead: the namespace is exiting; slb_mutex
  * @nf_ops: netfilter hooks, see hook_nf.c; do not change
@@ -92,7 +93,7 @@ struct slb_ns_cpu {
  * @sysctl: handle of net.shadowlb
  * @table: table of net.shadowlb
  * @scope_new: value of a write to net.shadowlb.scope until checked; slb_mutex
- * @watch: how epochs come about
+ * @rules: what the sweep knows of the rules
  */
 struct slb_ns {
 	struct slb_ns_cpu __percpu	*cpu;
@@ -100,9 +101,9 @@ struct slb_ns {
 	struct mem_cgroup		*payer;
 	int				scope;
 	int				lease;
-	struct slb_epoch		epoch;
 	int				verify;
 	int				services;
+	struct slb_epoch		epoch;
 	bool				hooked;
 	bool				dead;
 	struct nf_hook_ops		nf_ops[SLB_NF_HOOKS];
@@ -110,7 +111,7 @@ struct slb_ns {
 	struct ctl_table_header		*sysctl;
 	struct ctl_table		*table;
 	int				scope_new;
-	struct slb_epoch_watch		watch;
+	struct slb_ruleset		rules;
 };
 
 extern unsigned int slb_ns_id;

@@ -322,7 +322,7 @@ static void slb_sweep_work(struct work_struct *work)
 		WRITE_ONCE(c->drop, false);
 		return;
 	}
-	slb_epoch_look(&c->ns->epoch, &c->ns->watch, c->ns->net);
+	slb_ruleset_look(&c->ns->rules, &c->ns->epoch, c->ns->net);
 	WRITE_ONCE(c->bh_off_max, 0);
 	if (slb_sweep(c, drop, false)) {
 		if (drop)

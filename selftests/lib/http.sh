@@ -36,13 +36,17 @@ slb_http_load() {
 # tell: INPUT sees what comes in, FORWARD what goes back through masquerading. Not where
 # flows are only compared.
 slb_http_hooks() {
-	local hook hits requests=0
+	local hook hits epochs requests=0
 
 	[ -z "${SLB_VERIFY:-}" ] || return 0
 	slb_count_hook dir input
 	slb_count_hook dir forward
-	# flows are proved again half a second and five seconds behind a change of rules
-	sleep 8
+	# flows are proved again when a packet finds that rules have changed, when a sweep finds new
+	# hooks, and half a second and five seconds behind that
+	epochs=$(slb_shown epochs)
+	slb_wrk 50 2 "http://$1/4k" >/dev/null
+	slb_check 'the new rules are noticed' slb_wait 10 slb_shown_above epochs "$epochs"
+	sleep 6
 	hits=$(slb_stat dir hits)
 	eval "$(slb_wrk 200 2 "http://$1/4k")"
 	hits=$(($(slb_stat dir hits) - hits))

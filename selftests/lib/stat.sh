@@ -241,6 +241,12 @@ slb_counted() {
 	done < <(slb_in "$1" nft list chain "$2" slb "$3")
 }
 
+# shellcheck disable=SC2120
+# slb_show [NS]: /proc/net/shadowlb there. slb_shown NAME: a value of the director's.
+slb_show() { slb_in "${1:-dir}" cat /proc/net/shadowlb; }
+slb_shown() { slb_show | awk -v k="$1" '$1 == k { print $2; exit }'; }
+slb_shown_above() { [ "$(slb_shown "$1")" -gt "$2" ]; }
+
 # slb_counted_above NS FAMILY NAME N: for slb_wait.
 slb_counted_above() { [ "$(slb_counted "$1" "$2" "$3")" -gt "$4" ]; }
 

@@ -42,14 +42,22 @@ slb_rule() {
 
 slb_unrule() { slb_in dir nft delete table ip later; }
 
-# slb_within TEXT NS COUNTER MS: so long after the present the client goes on, and nothing more is
-# counted there
-slb_within() {
-	local start now
+# slb_settle: no epoch is to come for past changes; sets epochs
+slb_settle() {
+	local before start
 
-	slb_ms start
-	slb_wait 20 eval 'slb_ms now && [ $((now - start)) -gt '"$4"' ]'
-	slb_still "$1" "$2" "$3"
+	epochs=$(slb_shown epochs)
+	while before=$epochs; do
+		slb_ms start
+		slb_wait 20 slb_ms_since "$start" 6500
+		epochs=$(slb_shown epochs)
+		[ "$epochs" != "$before" ] || return 0
+	done
+}
+
+# slb_epochs_more N TEXT: so many begin
+slb_epochs_more() {
+	slb_must "$2: epochs: $1" slb_wait 30 slb_shown_above epochs $((epochs + $1 - 1))
 }
 
 modprobe shadowlb
@@ -76,16 +84,22 @@ slb_still 'a rule in FORWARD, at once' client answered
 slb_unrule
 slb_flows_serve 'after the rule in FORWARD'
 
-start=0
+slb_settle
+slb_rule input 0 'udp dport 9999'
+# at once, for the new hook, and later on
+slb_epochs_more 4 'a rule about others'
+slb_unrule
+slb_settle
+
 if modprobe -q iptable_filter; then
-	# the table and its hooks first, until sweeps have seen them
 	slb_must 'a table of iptables-legacy' slb_in dir iptables-legacy -nL
-	slb_ms start
-	slb_wait 20 slb_ms_since "$start" 3000
+	slb_epochs_more 1 'an empty table of iptables-legacy'
 	slb_flows_serve 'with an empty table of iptables-legacy'
+	slb_settle
 	slb_must 'a rule of iptables-legacy' \
 		slb_in dir iptables-legacy -I INPUT -p udp --dport 7 -j DROP
-	slb_within 'a rule of iptables-legacy, after a sweep' rs1 arrived 4000
+	slb_epochs_more 1 'a rule of iptables-legacy'
+	slb_still 'a rule of iptables-legacy, after a sweep' rs1 arrived
 	slb_must 'another rule in its place' \
 		slb_in dir iptables-legacy -R INPUT 1 -p udp --dport 7 -j ACCEPT
 	slb_flows_serve 'after the rule of iptables-legacy'

@@ -15,10 +15,6 @@ set -u
 . lib/net.sh
 trap slb_net_down EXIT
 
-# slb_show [NS]: /proc/net/shadowlb there.
-slb_show() { slb_in "${1:-dir}" cat /proc/net/shadowlb; }
-slb_shown() { slb_show | awk -v k="$1" '$1 == k { print $2; exit }'; }
-
 # Flows in use: as the file says, and as the counters do. Flows may end in between.
 slb_used() { slb_show | awk '$1 == "all" { print $3 + $5 }'; }
 slb_used_counted() {
@@ -107,11 +103,13 @@ slb_packets_agree() { [ "$(slb_ipvs_packets)" = $(($(slb_flow_packets) + $(slb_m
 # No flow has ended so far, and nothing but IPVS's packets came by. A flow ends that is idle for
 # 45 s, or for one where its place is wanted: a machine may be too slow for this.
 slb_see_packets() {
-	local sum hits
+	local sum hits ipvs all
 
 	sum=$(slb_flow_packets)
 	hits=$(slb_stat dir hits)
 	slb_wait 10 slb_packets_agree
+	ipvs=$(slb_ipvs_packets)
+	all=$(($(slb_flow_packets) + $(slb_missed)))
 	if [ $(($(slb_stat dir ended) + $(slb_stat dir evicted))) != 0 ]; then
 		slb_note 'flows have ended meanwhile: their packets are not compared'
 		return
@@ -121,8 +119,7 @@ slb_see_packets() {
 	sum=$(sed -n '/^    perl -lane/,/shadowlb$/p' "$SLB_SRC/README.md")
 	slb_same "README's sum of hits" "$(slb_in dir bash -c "$sum" | sed -n 's/^hits //p')" \
 		"$(slb_stat dir hits)"
-	slb_same "ipvsadm's packets are those of flows and the misses" \
-		"$(slb_ipvs_packets)" $(($(slb_flow_packets) + $(slb_missed)))
+	slb_same "ipvsadm's packets are those of flows and the misses" "$ipvs" "$all"
 }
 
 slb_see_flows() {

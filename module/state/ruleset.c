@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What tells that rules have changed, and so begins an epoch.
+ *
+ *  operation           | locking
+ * ---------------------+------------------------------------------------------
+ *  slb_ruleset_init    | process, nobody else knows the namespace
+ *  slb_ruleset_look    | process; RCU, @looking
+ *
+ * nftables counts its transactions. Each packet compares this number: slb_ruleset_check().
+ *
+ * iptables-legacy and other modules count nothing: each sweep compares their hooks, and the
+ * addresses of the rules. Rules that are replaced twice between two sweeps may have the old
+ * address again. The kernel's nat keeps its hooks, and so the table "nat", in a list of its own.
+ * For both a lease remains the bound.
+ */
+#include <linux/jiffies.h>
+#include <linux/net.h>
+#include <linux/netfilter/x_tables.h>
+#include <linux/siphash.h>
+#include <net/net_namespace.h>
+
+#include <compat/bridge.h>
+
+#include "state/epoch.h"
+#include "state/ruleset.h"
+
+/* Time between two looks, in jiffies. */
+#define SLB_RULESET_LOOK	(HZ / 2)
+
+/**
+ * struct slb_hook_lists - lists of hooks at a moment
+ * @ipv4: by place
+ * @ipv6: by place
+ * @bridge: by place
+ * @at: all of these
+ */
+struct slb_hook_lists {
+	union {
+		struct {
+			const struct nf_hook_entries *ipv4[NF_INET_NUMHOOKS];
+			const struct nf_hook_entries *ipv6[NF_INET_NUMHOOKS];
+			const struct nf_hook_entries *bridge[NF_INET_NUMHOOKS];
+		};
+		const struct nf_hook_entries *at[SLB_RULESET_LISTS];
+	};
+};
+
+static siphash_key_t slb_ruleset_key __read_mostly;
+
+/**
+ * slb_ruleset_init() - know the rules of a namespace
+ * @r: what is known of them
+ * @e: the epoch
+ * @net: the namespace
+ *
+ * Context: process.
+ */
+void slb_ruleset_init(struct slb_ruleset *r, struct slb_epoch *e, const struct net *net)
+{
+	net_get_random_once(&slb_ruleset_key, sizeof(slb_ruleset_key));
+	mutex_init(&r->looking);
+	r->looked = jiffies - SLB_RULESET_LOOK;
+	slb_epoch_init(e, slb_nft_generation(net));
+}
+
+/**
+ * slb_ruleset_hook_is() - true if the function of a hook has one of these names
+ * @ops: the hook
+ * @names: the names
+ * @n: number of names
+ *
+ * Nothing else tells rules of iptables-legacy, and programs of BPF.
+ *
+ * Context: any. False if the kernel knows no names.
+ */
+bool slb_ruleset_hook_is(const struct nf_hook_ops *ops, const char *const *names, unsigned int n)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%ps", ops->hook);
+	name[strcspn(name, " ")] = '\0';
+	while (n--)
+		if (!strcmp(name, names[n]))
+			return true;
+	return false;
+}
+
+static u64 slb_ruleset_hash_hooks(const struct slb_hook_lists *lists)
+{
+	const struct nf_hook_entries *e;
+	unsigned int i, k;
+	u64 hash = 0;
+
+	for (i = 0; i < SLB_RULESET_LISTS; i++) {
+		e = lists->at[i];
+		for (k = 0; e && k < e->num_hook_entries; k++)
+			hash = siphash_4u64(hash, i, (unsigned long)e->hooks[k].hook,
+					    (unsigned long)e->hooks[k].priv, &slb_ruleset_key);
+	}
+	return hash;
+}
+
+/* The kernel replaces all rules of a table, or none. */
+static u64 slb_ruleset_hash_tables(const struct slb_ruleset *r,
+				   const struct slb_hook_lists *lists)
+{
+	const struct nf_hook_entries *e;
+	const struct xt_table *table;
+	unsigned int i, k;
+	u64 hash = 0;
+
+	for (i = 0; i < SLB_RULESET_LISTS; i++) {
+		e = lists->at[i];
+		for (k = 0; e && k < min_t(u32, e->num_hook_entries, 64); k++) {
+			if (!(r->legacy[i] & BIT_ULL(k)))
+				continue;
+			table = e->hooks[k].priv;
+			hash = siphash_2u64(hash, (unsigned long)READ_ONCE(table->private),
+					    &slb_ruleset_key);
+		}
+	}
+	return hash;
+}
+
+/* Find the hooks that are tables of iptables-legacy. */
+static void slb_ruleset_find_tables(struct slb_ruleset *r, const struct slb_hook_lists *lists)
+{
+	static const char *const names[] = {
+		"ipt_do_table", "ip6t_do_table", "iptable_mangle_hook", "ip6table_mangle_hook",
+	};
+	const struct nf_hook_entries *e;
+	unsigned int i, k;
+
+	for (i = 0; i < SLB_RULESET_LISTS; i++) {
+		e = lists->at[i];
+		r->legacy[i] = 0;
+		for (k = 0; e && k < min_t(u32, e->num_hook_entries, 64); k++)
+			if (slb_ruleset_hook_is(nf_hook_entries_get_hook_ops(e)[k], names,
+						ARRAY_SIZE(names)))
+				r->legacy[i] |= BIT_ULL(k);
+	}
+}
+
+/* True if hooks, or rules of iptables-legacy, are others than at the last look. */
+static bool slb_ruleset_changed(struct slb_ruleset *r, const struct net *net)
+{
+	struct nf_hook_entries __rcu * const *bridge = slb_bridge_hooks(net);
+	struct slb_hook_lists lists = {};
+	unsigned int i;
+	bool changed;
+	u64 hash;
+
+	for (i = 0; i < NF_INET_NUMHOOKS; i++) {
+		lists.ipv4[i] = rcu_dereference(net->nf.hooks_ipv4[i]);
+		lists.ipv6[i] = rcu_dereference(net->nf.hooks_ipv6[i]);
+		if (bridge)
+			lists.bridge[i] = rcu_dereference(bridge[i]);
+	}
+	hash = slb_ruleset_hash_hooks(&lists);
+	changed = hash != r->hooks;
+	if (changed)
+		slb_ruleset_find_tables(r, &lists);
+	r->hooks = hash;
+	hash = slb_ruleset_hash_tables(r, &lists);
+	changed |= hash != r->tables;
+	r->tables = hash;
+	return changed;
+}
+
+/**
+ * slb_ruleset_look() - begin an epoch if rules have changed
+ * @r: what is known of the rules
+ * @e: the epoch
+ * @net: the namespace
+ *
+ * Context: process.
+ */
+void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, const struct net *net)
+{
+	bool changed;
+
+	slb_ruleset_check(e, net);
+	/* another CPU's sweep */
+	if (!mutex_trylock(&r->looking))
+		return;
+	if (time_after_eq(jiffies, r->looked + SLB_RULESET_LOOK)) {
+		r->looked = jiffies;
+		rcu_read_lock();
+		changed = slb_ruleset_changed(r, net);
+		rcu_read_unlock();
+		slb_epoch_tend(e, changed);
+	}
+	mutex_unlock(&r->looking);
+}

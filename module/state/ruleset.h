@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What tells that rules have changed, and so begins an epoch. */
+#ifndef _SLB_RULESET_H
+#define _SLB_RULESET_H
+
+#include <linux/mutex.h>
+#include <linux/netfilter.h>
+
+#include <compat/nf_tables.h>
+
+#include "state/epoch.h"
+
+/* Lists of hooks: IPv4, IPv6, and the bridge. */
+#define SLB_RULESET_LISTS	(3 * NF_INET_NUMHOOKS)
+
+/**
+ * struct slb_ruleset - what the sweep knows of the rules of a namespace
+ * @looking: of all members
+ * @looked: time of the last look, in jiffies
+ * @hooks: hash of the hooks
+ * @tables: hash of the rules of iptables-legacy
+ * @legacy: bit i: hook i of a list is a table of iptables-legacy
+ */
+struct slb_ruleset {
+	/* of what follows */
+	struct mutex	looking;
+	unsigned long	looked;
+	u64		hooks;
+	u64		tables;
+	u64		legacy[SLB_RULESET_LISTS];
+};
+
+/**
+ * slb_ruleset_check() - begin an epoch if nftables has committed a transaction
+ * @e: the epoch
+ * @net: the namespace
+ *
+ * Context: any.
+ */
+static __always_inline void slb_ruleset_check(struct slb_epoch *e, const struct net *net)
+{
+	u32 number = slb_nft_generation(net);
+
+	if (unlikely(slb_epoch_over(e, number)))
+		slb_epoch_begin(e, number);
+}
+
+bool slb_ruleset_hook_is(const struct nf_hook_ops *ops, const char *const *names, unsigned int n);
+void slb_ruleset_init(struct slb_ruleset *r, struct slb_epoch *e, const struct net *net);
+void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, const struct net *net);
+
+#endif /* _SLB_RULESET_H */
