@@ -4,7 +4,7 @@
  *
  *  operation                       | locking
  * ---------------------------------+------------------------------------------
- *  slb_conn_pin                    | RCU (netfilter hook)
+ *  slb_conn_pin, _pin_skb          | RCU (netfilter hook)
  *  slb_conn_unpin                  | BH off
  *  slb_conn_expire                 | RCU, BH off
  *
@@ -14,6 +14,9 @@
  * packets would have, and unpins before the timer expires (account.c, sweep.c).
  */
 #include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/skbuff.h>
 #include <linux/timer.h>
 #include <net/dst.h>
 
@@ -72,6 +75,45 @@ struct ip_vs_conn *slb_conn_pin(struct netns_ipvs *ipvs,
 	ip_vs_conn_fill_param(ipvs, af, pkt->proto, &from, sport, &to, dport,
 			      &p);
 	return ip_vs_conn_out_get(&p);
+}
+
+/**
+ * slb_conn_pin_skb() - find the connection of a packet at egress and hold it
+ * @ipvs: IPVS's part of the namespace
+ * @pkt: the packet at ingress
+ * @skb: the packet at egress
+ * @out: set if the packet goes from the real server to the client
+ *
+ * Context: RCU.
+ * Return: as slb_conn_pin().
+ */
+struct ip_vs_conn *slb_conn_pin_skb(struct netns_ipvs *ipvs, const struct slb_pkt *pkt,
+				    const struct sk_buff *skb, bool *out)
+{
+	struct {
+		struct ipv6hdr	ip;
+		__be16		ports[2];
+	} buf6, *head6;
+	struct {
+		struct iphdr	ip;
+		__be16		ports[2];
+	} buf4, *head4;
+	union slb_addr daddr = {};
+
+	if (pkt->v6 && ipv6_hdr(skb)->version == 6) {
+		head6 = skb_header_pointer(skb, 0, sizeof(buf6), &buf6);
+		if (head6) {
+			daddr.in6 = head6->ip.daddr;
+			return slb_conn_pin(ipvs, pkt, &daddr, head6->ports[1], out);
+		}
+	} else if (!pkt->v6 && ip_hdr(skb)->version == 4) {
+		head4 = skb_header_pointer(skb, 0, sizeof(buf4), &buf4);
+		if (head4) {
+			daddr.ip = head4->ip.daddr;
+			return slb_conn_pin(ipvs, pkt, &daddr, head4->ports[1], out);
+		}
+	}
+	return slb_conn_pin(ipvs, pkt, NULL, 0, out);
 }
 
 /**

@@ -17,6 +17,7 @@
 
 #include "flow/trace.h"
 #include "ipvs/conntrack.h"
+#include "learn/count.h"
 #include "learn/derive.h"
 #include "learn/learn.h"
 #include "learn/outdate.h"
@@ -268,77 +269,6 @@ static void slb_learn_renew(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 	}
 }
 
-static struct ip_vs_conn *slb_learn_pin(struct slb_ns *ns,
-					const struct slb_pkt *pkt,
-					const struct sk_buff *skb, bool *out)
-{
-	struct {
-		struct ipv6hdr	ip;
-		__be16		ports[2];
-	} buf6, *head6;
-	struct {
-		struct iphdr	ip;
-		__be16		ports[2];
-	} buf4, *head4;
-	struct netns_ipvs *ipvs = net_ipvs(ns->net);
-	union slb_addr daddr = {};
-
-	if (pkt->v6 && ipv6_hdr(skb)->version == 6) {
-		head6 = skb_header_pointer(skb, 0, sizeof(buf6), &buf6);
-		if (head6) {
-			daddr.in6 = head6->ip.daddr;
-			return slb_conn_pin(ipvs, pkt, &daddr, head6->ports[1],
-					    out);
-		}
-	} else if (!pkt->v6 && ip_hdr(skb)->version == 4) {
-		head4 = skb_header_pointer(skb, 0, sizeof(buf4), &buf4);
-		if (head4) {
-			daddr.ip = head4->ip.daddr;
-			return slb_conn_pin(ipvs, pkt, &daddr, head4->ports[1],
-					    out);
-		}
-	}
-	return slb_conn_pin(ipvs, pkt, NULL, 0, out);
-}
-
-/* Account a slow-path packet to its service. If the packet had a flow, the reason is why that
- * flow was not used; if not, why none was made, or SLB_LEARNED or SLB_RENEWED.
- */
-static void slb_learn_count(struct slb_cpu_state *cpu, const struct slb_record *rec,
-			    const struct ip_vs_conn *cp, enum slb_reason reason)
-{
-	slb_service_add(&cpu->services, cp,
-			rec->reason == SLB_MISS_NONE ? reason : rec->reason, 1);
-}
-
-/* Account a slow-path packet without a connection at hand. Finding the connection is a walk of
- * IPVS's table: only if no known service matches, and not for each packet of an unserved
- * connection.
- */
-static void slb_learn_count_unlearned(struct slb_ns *ns, struct slb_cpu_state *cpu,
-				      const struct slb_record *rec, struct sk_buff *skb,
-				      enum slb_reason reason)
-{
-	struct ip_vs_conn *cp = NULL;
-	bool out, walk;
-
-	if (rec->pkt.has_key &&
-	    slb_service_add_known(&cpu->services, rec, skb, reason, rec->packets))
-		return;
-	/* of single questions there are many; of TCP and SCTP few wait for another packet */
-	walk = (reason < SLB_SKIP_SCOPE && reason != SLB_MISS_NONE) ||
-	       ((reason == SLB_SKIP_UNSETTLED || reason == SLB_MISS_NONE) &&
-		rec->pkt.proto != IPPROTO_UDP);
-	if (rec->pkt.has_key && walk)
-		cp = slb_learn_pin(ns, &rec->pkt, skb, &out);
-	if (cp) {
-		slb_service_add(&cpu->services, cp, reason, rec->packets);
-		slb_conn_unpin(cp);
-	} else {
-		slb_service_add_other(&cpu->services, reason, rec->packets);
-	}
-}
-
 /* True if IPVS still finds the flow's connection for the packet. IPVS may have replaced the
  * connection without a packet on this CPU.
  */
@@ -349,7 +279,7 @@ static bool slb_learn_found(struct slb_ns *ns, const struct slb_pkt *pkt,
 	struct ip_vs_conn *cp;
 	bool out;
 
-	cp = slb_learn_pin(ns, pkt, skb, &out);
+	cp = slb_conn_pin_skb(net_ipvs(ns->net), pkt, skb, &out);
 	if (cp)
 		slb_conn_unpin(cp);
 	return cp == flow->conn;
@@ -370,7 +300,7 @@ static enum slb_reason slb_learn_conn(struct slb_ns *ns,
 		return slb_learn_found(ns, pkt, skb, flow) ? 0 :
 							     SLB_SKIP_CHANGED;
 	}
-	p->cp = slb_learn_pin(ns, pkt, skb, &out);
+	p->cp = slb_conn_pin_skb(net_ipvs(ns->net), pkt, skb, &out);
 	if (!p->cp)
 		return SLB_SKIP_KIND;
 	p->flags = out ? SLB_FLOW_OUT : 0;
@@ -447,7 +377,7 @@ static enum slb_reason slb_learn_fail(struct slb_ns *ns,
 			       jiffies - SLB_HINT_FAILED + SLB_HINT_TRIED, reason);
 	else
 		slb_hints_fail(&cpu->hints, p->rec->pkt.hash, jiffies, reason);
-	slb_learn_count(cpu, p->rec, p->cp, reason);
+	slb_count_packet(cpu, p->rec, p->cp, reason);
 	if (flow)
 		slb_cpu_end(ns, cpu, flow, reason);
 	else
@@ -472,7 +402,7 @@ static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *c
 
 	if ((!flow || rec->reason == SLB_MISS_TUNNEL) && slb_learn_ct_begins(skb)) {
 		slb_hints_forget(&cpu->hints, rec->pkt.hash);
-		slb_learn_count_unlearned(ns, cpu, rec, skb, SLB_SKIP_UNSETTLED);
+		slb_count_unlearned(ns, cpu, rec, skb, SLB_SKIP_UNSETTLED);
 		if (flow)
 			slb_cpu_end(ns, cpu, flow, SLB_SKIP_UNSETTLED);
 		return SLB_SKIP_UNSETTLED;
@@ -480,7 +410,7 @@ static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *c
 	reason = slb_learn_conn(ns, flow, &p, skb);
 	if (!p.cp) {
 		slb_hints_fail(&cpu->hints, rec->pkt.hash, now, reason);
-		slb_learn_count_unlearned(ns, cpu, rec, skb, reason);
+		slb_count_unlearned(ns, cpu, rec, skb, reason);
 		return reason;
 	}
 	if (!reason)
@@ -495,7 +425,7 @@ static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *c
 	slb_hints_forget(&cpu->hints, rec->pkt.hash);
 	slb_hints_set(&cpu->hints, rec->pkt.hash, 1);
 	reason = flow ? SLB_RENEWED : SLB_LEARNED;
-	slb_learn_count(cpu, rec, p.cp, reason);
+	slb_count_packet(cpu, rec, p.cp, reason);
 	return reason;
 }
 
@@ -555,12 +485,12 @@ static noinline void slb_learn_packet(struct slb_ns *ns, struct slb_ns_cpu *c,
 	if (rec->begins && cpu->clients.flows[slb_clients_place(&rec->pkt)])
 		slb_outdate(ns, cpu, skb, dev, slb_clients_virtual(&cpu->clients, &rec->pkt));
 	if (!rec->learnable) {
-		slb_learn_count_unlearned(ns, cpu, rec, skb, rec->reason);
+		slb_count_unlearned(ns, cpu, rec, skb, rec->reason);
 		return;
 	}
 	/* user space had the packet in between, and may treat the next packet differently */
 	if (rec->by != by) {
-		slb_learn_count_unlearned(ns, cpu, rec, skb, SLB_SKIP_CHANGED);
+		slb_count_unlearned(ns, cpu, rec, skb, SLB_SKIP_CHANGED);
 		slb_ns_count(ns, SLB_SKIP_CHANGED);
 		return;
 	}
