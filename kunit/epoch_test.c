@@ -25,8 +25,8 @@ static u64 slb_tick64(u64 jiff)
 	return jiff >> SLB_TICK_SHIFT;
 }
 
-/* A proof of any age up to the longest lease: does it hold? A doubt is right after a pause, when no
- * sweep has looked yet.
+/* A proof of any age up to the longest lease: does it hold? After a pause, before a sweep has looked,
+ * it need not.
  */
 static void slb_epoch_proofs(struct kunit *test, struct rnd_state *rnd,
 			     const struct slb_epoch *e, const struct slb_epoch_twin *twin,
@@ -39,7 +39,7 @@ static void slb_epoch_proofs(struct kunit *test, struct rnd_state *rnd,
 	u32 i;
 
 	for (i = 0; i < 8; i++) {
-		proved = twin->now - slb_rnd(rnd, slb_once_in(rnd, 2) ? HZ : 500 * HZ);
+		proved = twin->now - slb_rnd(rnd, slb_once_in(rnd, 2) ? HZ : 599 * HZ);
 		flow.proved = slb_flow_ticks(proved);
 		want = slb_tick64(proved) > slb_tick64(twin->doubt);
 		holds = slb_flow_holds(&flow, slb_flow_ticks(twin->now), lease, e->begun);
@@ -72,14 +72,15 @@ static void slb_epoch_step(struct kunit *test, struct rnd_state *rnd, struct slb
 	bool pause = slb_once_in(rnd, 20), changed = slb_once_in(rnd, 20);
 
 	twin->now += slb_rnd(rnd, pause ? 7200 * HZ : HZ);
+	slb_epoch_begin(e, e->number, twin->now);
 	if (slb_once_in(rnd, 4)) {
-		slb_epoch_begin_at(e, e->number + 1, twin->now);
+		slb_epoch_begin(e, e->number + 1, twin->now);
 		twin->doubt = twin->now;
 		twin->noticed = twin->now;
 		twin->due = 2;
 	}
-	slb_epoch_proofs(test, rnd, e, twin, false);
-	slb_epoch_tend_at(e, changed, twin->now);
+	slb_epoch_proofs(test, rnd, e, twin, !pause);
+	slb_epoch_tend(e, changed, twin->now);
 	slb_epoch_twin_look(twin, changed);
 	slb_epoch_proofs(test, rnd, e, twin, true);
 	KUNIT_ASSERT_EQ(test, !slb_epoch_lasts(e, slb_flow_ticks(twin->now)),

@@ -5,8 +5,8 @@
  *  operation         | locking
  * -------------------+--------------------------------------------------------
  *  slb_epoch_init    | process, nobody else knows the epoch
- *  slb_epoch_begin   | any; takes @lock
- *  slb_epoch_tend    | process; takes @lock
+ *  slb_epoch_begin,  | @lock of the epoch
+ *  _tend             |
  *
  * A transaction of nftables applies in parts, before and after its number changes, so that a flow
  * may be proved meanwhile by old rules. So other epochs begin later, too. If no sweep runs then,
@@ -52,32 +52,34 @@ static void slb_epoch_set(struct slb_epoch *e, u64 since)
 	WRITE_ONCE(e->count, e->count + 1);
 }
 
-static void slb_epoch_begin_at(struct slb_epoch *e, u32 number, u64 now)
+/**
+ * slb_epoch_begin() - begin an epoch, unless nftables has committed no transaction in this one
+ * @e: the epoch
+ * @number: slb_nft_generation(), read under @lock
+ * @now: get_jiffies_64(), read under @lock
+ *
+ * Context: @lock is held.
+ */
+void slb_epoch_begin(struct slb_epoch *e, u32 number, u64 now)
 {
-	if (!slb_epoch_over(e, number))
+	if (e->number == number)
 		return;
 	slb_epoch_set(e, now);
 	e->noticed = now;
 	e->confirmed = 0;
-	/* pairs with slb_epoch_over() */
+	/* pairs with slb_epoch_number() */
 	smp_store_release(&e->number, number);
 }
 
 /**
- * slb_epoch_begin() - begin an epoch, because slb_epoch_over()
+ * slb_epoch_tend() - begin the epochs that are due, and keep the present one young
  * @e: the epoch
- * @number: slb_nft_generation()
+ * @changed: rules have changed, and it was not nftables that told
+ * @now: get_jiffies_64(), read under @lock, so that another CPU's epoch is not to come
  *
- * Context: any.
+ * Context: @lock is held.
  */
-void slb_epoch_begin(struct slb_epoch *e, u32 number)
-{
-	spin_lock_bh(&e->lock);
-	slb_epoch_begin_at(e, number, get_jiffies_64());
-	spin_unlock_bh(&e->lock);
-}
-
-static void slb_epoch_tend_at(struct slb_epoch *e, bool changed, u64 now)
+void slb_epoch_tend(struct slb_epoch *e, bool changed, u64 now)
 {
 	u64 due;
 
@@ -94,19 +96,4 @@ static void slb_epoch_tend_at(struct slb_epoch *e, bool changed, u64 now)
 		e->since = now - SLB_EPOCH_OLD;
 		WRITE_ONCE(e->begun, slb_flow_ticks(e->since));
 	}
-}
-
-/**
- * slb_epoch_tend() - begin the epochs that are due, and keep the present one young
- * @e: the epoch
- * @changed: rules have changed, and it was not nftables that told
- *
- * Context: process.
- */
-void slb_epoch_tend(struct slb_epoch *e, bool changed)
-{
-	/* the time is read under the lock, so that another CPU's epoch is not to come */
-	spin_lock_bh(&e->lock);
-	slb_epoch_tend_at(e, changed, get_jiffies_64());
-	spin_unlock_bh(&e->lock);
 }

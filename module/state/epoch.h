@@ -31,16 +31,15 @@ struct slb_epoch {
 };
 
 /**
- * slb_epoch_over() - true if nftables has committed a transaction in this epoch
+ * slb_epoch_number() - number of nftables' last transaction that was noticed
  * @e: the epoch
- * @number: slb_nft_generation()
  *
  * Context: any.
  */
-static __always_inline bool slb_epoch_over(const struct slb_epoch *e, u32 number)
+static __always_inline u32 slb_epoch_number(const struct slb_epoch *e)
 {
-	/* pairs with slb_epoch_begin(): who sees the new @number sees the new @begun */
-	return smp_load_acquire(&e->number) != number;
+	/* pairs with slb_epoch_begin(): who sees the new number sees the new @begun */
+	return smp_load_acquire(&e->number);
 }
 
 /**
@@ -55,8 +54,8 @@ static __always_inline int slb_epoch_lasts(const struct slb_epoch *e, u16 tick)
 	return (s16)(tick - READ_ONCE(e->begun));
 }
 
-void slb_epoch_begin(struct slb_epoch *e, u32 number);
+void slb_epoch_begin(struct slb_epoch *e, u32 number, u64 now);
 void slb_epoch_init(struct slb_epoch *e, u32 number);
-void slb_epoch_tend(struct slb_epoch *e, bool changed);
+void slb_epoch_tend(struct slb_epoch *e, bool changed, u64 now);
 
 #endif /* _SLB_EPOCH_H */

@@ -5,7 +5,8 @@
  *  operation           | locking
  * ---------------------+------------------------------------------------------
  *  slb_ruleset_init    | process, nobody else knows the namespace
- *  slb_ruleset_look    | process; RCU, @looking
+ *  slb_ruleset_notice  | any; takes the epoch's @lock
+ *  slb_ruleset_look    | process; RCU, @looking, the epoch's @lock
  *
  * nftables counts its transactions. Each packet compares this number: slb_ruleset_check().
  *
@@ -60,8 +61,24 @@ void slb_ruleset_init(struct slb_ruleset *r, struct slb_epoch *e, const struct n
 {
 	net_get_random_once(&slb_ruleset_key, sizeof(slb_ruleset_key));
 	mutex_init(&r->looking);
-	r->looked = jiffies - SLB_RULESET_LOOK;
+	r->looked = get_jiffies_64() - SLB_RULESET_LOOK;
 	slb_epoch_init(e, slb_nft_generation(net));
+}
+
+/**
+ * slb_ruleset_notice() - begin an epoch, because nftables has committed a transaction
+ * @e: the epoch
+ * @net: the namespace
+ *
+ * The number is read under the lock, so that an older one never follows a newer one.
+ *
+ * Context: any.
+ */
+void slb_ruleset_notice(struct slb_epoch *e, const struct net *net)
+{
+	spin_lock_bh(&e->lock);
+	slb_epoch_begin(e, slb_nft_generation(net), get_jiffies_64());
+	spin_unlock_bh(&e->lock);
 }
 
 /**
@@ -179,17 +196,21 @@ static bool slb_ruleset_changed(struct slb_ruleset *r, const struct net *net)
 void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, const struct net *net)
 {
 	bool changed;
+	u64 now;
 
 	slb_ruleset_check(e, net);
 	/* another CPU's sweep */
 	if (!mutex_trylock(&r->looking))
 		return;
-	if (time_after_eq(jiffies, r->looked + SLB_RULESET_LOOK)) {
-		r->looked = jiffies;
+	now = get_jiffies_64();
+	if (now >= r->looked + SLB_RULESET_LOOK) {
+		r->looked = now;
 		rcu_read_lock();
 		changed = slb_ruleset_changed(r, net);
 		rcu_read_unlock();
-		slb_epoch_tend(e, changed);
+		spin_lock_bh(&e->lock);
+		slb_epoch_tend(e, changed, get_jiffies_64());
+		spin_unlock_bh(&e->lock);
 	}
 	mutex_unlock(&r->looking);
 }

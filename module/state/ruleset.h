@@ -24,11 +24,13 @@
 struct slb_ruleset {
 	/* of what follows */
 	struct mutex	looking;
-	unsigned long	looked;
+	u64		looked;
 	u64		hooks;
 	u64		tables;
 	u64		legacy[SLB_RULESET_LISTS];
 };
+
+void slb_ruleset_notice(struct slb_epoch *e, const struct net *net);
 
 /**
  * slb_ruleset_check() - begin an epoch if nftables has committed a transaction
@@ -39,10 +41,8 @@ struct slb_ruleset {
  */
 static __always_inline void slb_ruleset_check(struct slb_epoch *e, const struct net *net)
 {
-	u32 number = slb_nft_generation(net);
-
-	if (unlikely(slb_epoch_over(e, number)))
-		slb_epoch_begin(e, number);
+	if (unlikely(slb_epoch_number(e) != slb_nft_generation(net)))
+		slb_ruleset_notice(e, net);
 }
 
 bool slb_ruleset_hook_is(const struct nf_hook_ops *ops, const char *const *names, unsigned int n);

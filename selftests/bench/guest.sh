@@ -252,6 +252,7 @@ connection() {
 		;;
 	esac
 	sysctl -qw net.shadowlb.scope=$scope
+	[ -z "${SLB_BENCH_PROFILE:-}" ] || echo '# running'
 	for step in $steps; do
 		line=${step%:*}
 		# shellcheck disable=SC2086
@@ -468,9 +469,12 @@ for way in $ways; do
 	case $way in
 	scale_*) continue ;;
 	conn* | dns4)
+		turns='ipvs flow'
+		[ -z "${SLB_BENCH_PROFILE:-}" ] || turns=$whats
+		[ -z "${SLB_BENCH_PROFILE:-}" ] || rounds=1000
 		for ((round = 1; round <= rounds; round++)); do
-			for what in ipvs flow; do
-				connection "$way" "$what" 1000 "$round"
+			for what in $turns; do
+				connection "$way" "$what" "${SLB_BENCH_FLOWS:-1000}" "$round"
 			done
 		done
 		continue

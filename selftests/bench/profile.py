@@ -4,8 +4,8 @@
 
 SYMBOLS is /proc/kallsyms of the guest, TRACE what QEMU logs of it (-d exec, one
 instruction a block). Prints functions and their instructions for one packet, of the
-most frequent number of instructions, from netif_receive_skb() to its return; of XDP, from
-slb_xdp() to the return of the program.
+most frequent number of instructions, and for the mean of all packets, from
+netif_receive_skb() to its return; of XDP, from slb_xdp() to the return of the program.
 """
 import bisect
 import collections
@@ -40,9 +40,13 @@ def main(symbols, trace):
     length = collections.Counter(b - a for a, b in packets).most_common(1)[0][0]
     a, b = next(p for p in packets if p[1] - p[0] == length)
     count = collections.Counter(names[a:b])
-    print("%6d all" % length)
-    for name, n in count.most_common():
-        print("%6d %s" % (n, name))
+    total = collections.Counter()
+    for c, d in packets:
+        total.update(names[c:d])
+    print("%6d %8.1f all, the mean of %d packets" %
+          (length, sum(total.values()) / len(packets), len(packets)))
+    for name, n in total.most_common():
+        print("%6d %8.1f %s" % (count[name], n / len(packets), name))
 
 
 main(*sys.argv[1:])

@@ -55,9 +55,9 @@ slb_settle() {
 	done
 }
 
-# slb_epochs_more N TEXT: so many begin
+# slb_epochs_more N SECONDS TEXT: so many begin
 slb_epochs_more() {
-	slb_must "$2: epochs: $1" slb_wait 30 slb_shown_above epochs $((epochs + $1 - 1))
+	slb_must "$3: epochs: $1" slb_wait "$2" slb_shown_above epochs $((epochs + $1 - 1))
 }
 
 modprobe shadowlb
@@ -87,18 +87,18 @@ slb_flows_serve 'after the rule in FORWARD'
 slb_settle
 slb_rule input 0 'udp dport 9999'
 # at once, for the new hook, and later on
-slb_epochs_more 4 'a rule about others'
+slb_epochs_more 4 30 'a rule about others'
 slb_unrule
 slb_settle
 
 if modprobe -q iptable_filter; then
 	slb_must 'a table of iptables-legacy' slb_in dir iptables-legacy -nL
-	slb_epochs_more 1 'an empty table of iptables-legacy'
+	slb_epochs_more 1 10 'an empty table of iptables-legacy'
 	slb_flows_serve 'with an empty table of iptables-legacy'
 	slb_settle
 	slb_must 'a rule of iptables-legacy' \
 		slb_in dir iptables-legacy -I INPUT -p udp --dport 7 -j DROP
-	slb_epochs_more 1 'a rule of iptables-legacy'
+	slb_epochs_more 1 10 'a rule of iptables-legacy'
 	slb_still 'a rule of iptables-legacy, after a sweep' rs1 arrived
 	slb_must 'another rule in its place' \
 		slb_in dir iptables-legacy -R INPUT 1 -p udp --dport 7 -j ACCEPT
