@@ -25,8 +25,8 @@ static u64 slb_tick64(u64 jiff)
 	return jiff >> SLB_TICK_SHIFT;
 }
 
-/* A proof of any age up to the longest lease: does it hold? After a pause, before a sweep has looked,
- * it need not.
+/* A proof of any age up to the longest lease: does it hold? After a pause, before a sweep has
+ * looked, it need not.
  */
 static void slb_epoch_proofs(struct kunit *test, struct rnd_state *rnd,
 			     const struct slb_epoch *e, const struct slb_epoch_twin *twin,

@@ -132,13 +132,9 @@ scale() {
 
 # One packet, instruction by instruction: QEMU logs what the guest executes for a moment.
 profile() {
-	local pid flows=100
+	local pid
 
-	case ${WAY:-} in
-	# each packet once: enough packets for the moment
-	conn* | dns4) flows=20000 ;;
-	esac
-	SLB_GUEST_CPUS=1 SLB_BENCH_PROFILE=y SLB_BENCH_FLOWS=$flows SLB_BENCH_PACKETS=200000 \
+	SLB_GUEST_CPUS=1 SLB_BENCH_PROFILE=y SLB_BENCH_FLOWS=100 SLB_BENCH_PACKETS=200000 \
 		SLB_BENCH_WAYS=${WAY:-nat4} SLB_BENCH_WHATS=${WHAT:-flow} SLB_STOCK_LOG=$work/console \
 		SLB_QEMU="-icount shift=0,sleep=off -D $work/trace -monitor unix:$work/monitor,server=on,wait=off" \
 		slb_stock_run "$1" 600 bash selftests/bench/guest.sh >"$work/out" 2>/dev/null &
@@ -150,7 +146,7 @@ profile() {
 	(
 		# one instruction a block: QEMU 8.1 has renamed the command
 		printf 'singlestep on\none-insn-per-tb on\nlog exec,nochain\n'
-		sleep 2
+		sleep 6
 		printf 'log none\nquit\n'
 		sleep 1
 	) | socat - "UNIX-CONNECT:$work/monitor" >/dev/null

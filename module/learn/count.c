@@ -43,9 +43,10 @@ void slb_count_unlearned(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 	    slb_service_add_known(&cpu->services, rec, skb, reason, rec->packets))
 		return;
 	/* of single questions there are many; of TCP and SCTP few wait for another packet */
-	walk = (reason < SLB_SKIP_SCOPE && reason != SLB_MISS_NONE) ||
-	       ((reason == SLB_SKIP_UNSETTLED || reason == SLB_MISS_NONE) &&
-		rec->pkt.proto != IPPROTO_UDP);
+	if (reason == SLB_SKIP_UNSETTLED || reason == SLB_MISS_NONE || reason == SLB_MISS_PAUSED)
+		walk = rec->pkt.proto != IPPROTO_UDP;
+	else
+		walk = reason < SLB_SKIP_SCOPE;
 	if (rec->pkt.has_key && walk)
 		cp = slb_conn_pin_skb(net_ipvs(ns->net), &rec->pkt, skb, &out);
 	if (cp) {

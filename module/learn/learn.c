@@ -6,7 +6,8 @@
  *  operation          | locking
  * --------------------+-----------------------------------------------------
  *  slb_learn_enter    | RCU, BH off (PRE_ROUTING), this CPU
- *  slb_learn_leave    | RCU (POST_ROUTING); disables BHs itself
+ *  slb_learn_leave,   | RCU (POST_ROUTING); disables BHs itself
+ *  _leave_slow        |
  */
 #include <linux/ktime.h>
 #include <net/dst.h>
@@ -25,9 +26,6 @@
 #include "state/sweep.h"
 #include "state/valid.h"
 
-/* Of packets that nothing can be learned from, one in N is recorded, and counts for all. */
-#define SLB_LEARN_SAMPLE	8
-
 /* True if the packet's conntrack entry is new: conntrack confirms the entry after this hook.
  * Only the next packet can tell about a new entry.
  */
@@ -39,12 +37,16 @@ static bool slb_learn_ct_begins(const struct sk_buff *skb)
 	return ct && !nf_ct_is_template(ct) && !nf_ct_is_confirmed(ct);
 }
 
-/* True if a flow may be learned from this packet, which has a key and no flow. Counts it. */
+/* True if a flow may be learned from this packet, which has a key and no flow. Counts it. @brief:
+ * set if the packet is the first of its key.
+ */
 static bool slb_learn_due(struct slb_hints *h, const struct slb_pkt *pkt,
-			  enum slb_reason *reason)
+			  enum slb_reason *reason, bool *brief)
 {
 	u32 seen = slb_hints_count(h, pkt->hash);
 
+	if (pkt->proto == IPPROTO_UDP)
+		*brief = seen <= 1;
 	if (*reason != SLB_MISS_NONE ||
 	    (seen < SLB_HINT_LEARN &&
 	     !(!seen && slb_hints_draw(h, SLB_HINT_GUESS))) ||
@@ -79,10 +81,13 @@ static bool slb_learn_begins(const struct slb_ns *ns, const struct slb_flow *flo
  */
 static bool slb_learn_wants(const struct slb_ns *ns, struct slb_hints *h,
 			    const struct slb_flow *flow, const struct slb_pkt *pkt,
-			    enum slb_reason *reason)
+			    enum slb_reason *reason, bool *brief)
 {
+	*brief = pkt->ends;
 	if (pkt->ends)
 		slb_hints_set(h, pkt->hash, 0);
+	if (*reason == SLB_MISS_PAUSED)
+		return false;
 	/* below 0 ticks have wrapped without flows: the sweep of the next flow mends that */
 	if (!slb_epoch_lasts(&ns->epoch, slb_flow_ticks(jiffies)))
 		return false;
@@ -90,7 +95,7 @@ static bool slb_learn_wants(const struct slb_ns *ns, struct slb_hints *h,
 		return slb_reason_teaches(*reason) &&
 		       !slb_hints_failed(h, pkt->hash, jiffies, reason);
 	return (!pkt->ends || pkt->opens == SLB_OPENS_BACK) &&
-	       slb_learn_due(h, pkt, reason);
+	       slb_learn_due(h, pkt, reason, brief);
 }
 
 /**
@@ -104,7 +109,8 @@ static bool slb_learn_wants(const struct slb_ns *ns, struct slb_hints *h,
  * @reason: why no flow served the packet
  *
  * Records a packet that a flow may be learned or renewed from. Of the others, one in
- * SLB_LEARN_SAMPLE is recorded for accounting.
+ * SLB_LEARN_SAMPLE is recorded for accounting; of those that come here while learning pauses, and
+ * whose address has no flow, each.
  *
  * Context: BH off.
  */
@@ -115,16 +121,17 @@ void slb_learn_enter(struct slb_ns *ns, struct slb_cpu_state *cpu,
 {
 	/* after a packet was wrongly taken for unrelated, all may claim their addresses */
 	bool wary = (u32)jiffies - cpu->addrs.missed <= SLB_ADDRS_WARY;
-	bool learn = false, begins = false;
+	bool learn = false, begins = false, brief = false;
+	bool unseen = slb_addrs_skip(&cpu->addrs, pair);
 	struct slb_record *rec;
 
 	slb_addrs_port(&cpu->addrs, pair,
 		       slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
 	if (pkt->has_key) {
 		begins = slb_learn_begins(ns, flow, pkt, reason);
-		learn = slb_learn_wants(ns, &cpu->hints, flow, pkt, &reason);
+		learn = slb_learn_wants(ns, &cpu->hints, flow, pkt, &reason, &brief);
 	}
-	if (!learn && !wary && !slb_hints_draw(&cpu->hints, SLB_LEARN_SAMPLE)) {
+	if (!learn && !wary && !unseen && !slb_hints_draw(&cpu->hints, SLB_LEARN_SAMPLE)) {
 		if (begins)
 			slb_inflight_enter_first(&cpu->inflight, skb, &cpu->clients, pkt);
 		else
@@ -134,7 +141,9 @@ void slb_learn_enter(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	slb_addrs_count(&cpu->addrs, pair);
 	rec = slb_inflight_add(&cpu->inflight, ns->net, skb, pkt, pair, reason, learn);
 	rec->begins = begins;
-	rec->packets = learn || wary ? 1 : SLB_LEARN_SAMPLE;
+	rec->missed = pkt->has_key && !flow;
+	rec->brief = brief;
+	rec->packets = unseen ? SLB_LEARN_UNSEEN : learn || wary ? 1 : SLB_LEARN_SAMPLE;
 }
 
 /* Write a derived action into a flow of the right size. */
@@ -374,7 +383,7 @@ static enum slb_reason slb_learn_fail(struct slb_ns *ns,
 		slb_hints_forget(&cpu->hints, p->rec->pkt.hash);
 	else if (reason == SLB_SKIP_FULL)
 		slb_hints_fail(&cpu->hints, p->rec->pkt.hash,
-			       jiffies - SLB_HINT_FAILED + SLB_HINT_TRIED, reason);
+			       jiffies - SLB_HINT_FAILED + SLB_HINT_FULL, reason);
 	else
 		slb_hints_fail(&cpu->hints, p->rec->pkt.hash, jiffies, reason);
 	slb_count_packet(cpu, p->rec, p->cp, reason);
@@ -446,14 +455,19 @@ static bool slb_learn_source_changed(const struct slb_pkt *pkt,
 }
 
 /* IPVS has handled this packet. Claim the destination, or, if only the source changed, the
- * address of the real server.
+ * address of the real server. Learning pauses there if flows are not worth their cost.
  */
-static void slb_learn_claim(struct slb_addrs *ps, const struct slb_record *rec,
+static void slb_learn_claim(struct slb_cpu_state *cpu, const struct slb_record *rec,
 			    const struct sk_buff *skb)
 {
-	bool out = slb_learn_source_changed(&rec->pkt, skb);
+	u16 place = slb_learn_source_changed(&rec->pkt, skb) ? rec->pair.from : rec->pair.to;
+	struct slb_addr_use *use = &cpu->addrs.at[place];
+	u32 now = jiffies;
 
-	slb_addr_use_claim(&ps->at[out ? rec->pair.from : rec->pair.to]);
+	slb_addr_use_claim(use);
+	if (rec->missed && !slb_addr_use_paused(use, now) &&
+	    slb_worth_looked(&cpu->worths.at[place], rec->packets, rec->brief, now))
+		use->paused = now + SLB_ADDRS_PAUSE;
 }
 
 /* Learn from a packet that IPVS has handled; @by: slb_inflight_by() of the packet here. noinline:
@@ -481,7 +495,7 @@ static noinline void slb_learn_packet(struct slb_ns *ns, struct slb_ns_cpu *c,
 				      SLB_MISS_UNRELATED : SLB_MISS_NONE, 1);
 		return;
 	}
-	slb_learn_claim(&cpu->addrs, rec, skb);
+	slb_learn_claim(cpu, rec, skb);
 	if (rec->begins && cpu->clients.flows[slb_clients_place(&rec->pkt)])
 		slb_outdate(ns, cpu, skb, dev, slb_clients_virtual(&cpu->clients, &rec->pkt));
 	if (!rec->learnable) {
@@ -503,15 +517,15 @@ static noinline void slb_learn_packet(struct slb_ns *ns, struct slb_ns_cpu *c,
 }
 
 /**
- * slb_learn_leave() - handle a packet at the end of the slow path
+ * slb_learn_leave_slow() - handle a packet at the end of the slow path, for slb_learn_leave()
  * @ns: the namespace
  * @skb: the packet, which IPVS has handled
  * @dev: the egress device
  *
  * Context: RCU, the last hook of POST_ROUTING.
  */
-void slb_learn_leave(struct slb_ns *ns, struct sk_buff *skb,
-		     const struct net_device *dev)
+void slb_learn_leave_slow(struct slb_ns *ns, struct sk_buff *skb,
+			  const struct net_device *dev)
 {
 	const void *by = slb_inflight_by();
 	bool bh_on = !in_softirq();

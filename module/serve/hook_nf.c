@@ -140,6 +140,23 @@ static noinline unsigned int slb_nf_slow(struct slb_ns *ns, struct slb_cpu_state
 	return NF_ACCEPT;
 }
 
+/* Let a packet by without a look at it. One in SLB_LEARN_UNSEEN of a service's packets is looked
+ * at, to count packets of services.
+ */
+static bool slb_nf_skip(struct slb_ns *ns, struct slb_cpu_state *cpu, struct sk_buff *skb,
+			enum slb_reason reason)
+{
+	if (reason == SLB_MISS_PAUSED && slb_hints_draw(&cpu->hints, SLB_LEARN_UNSEEN))
+		return false;
+	if (reason == SLB_MISS_PAUSED)
+		slb_inflight_enter_unseen(&cpu->inflight, skb);
+	else
+		slb_inflight_enter_unrelated(&cpu->inflight, skb);
+	slb_ns_count(ns, reason);
+	trace_slb_miss(skb, reason);
+	return true;
+}
+
 static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 				       const struct nf_hook_state *state)
 {
@@ -151,7 +168,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	/* __uninitialized: clearing it costs each packet; has_key tells which members are valid
 	 */
 	struct slb_pkt pkt __uninitialized;
-	enum slb_reason reason;
+	enum slb_reason reason, skip = 0;
 
 	if (READ_ONCE(ns->scope) == SLB_SCOPE_OFF)
 		return NF_ACCEPT;
@@ -164,12 +181,10 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	}
 	/* pairs with slb_sweep_alloc() */
 	cpu = smp_load_acquire(&this_cpu_ptr(ns->cpu)->data);
-	if (cpu && slb_addrs_unrelated(&cpu->addrs, pair)) {
-		slb_inflight_enter_unrelated(&cpu->inflight, skb);
-		slb_ns_count(ns, SLB_MISS_UNRELATED);
-		trace_slb_miss(skb, SLB_MISS_UNRELATED);
+	if (cpu)
+		skip = slb_addrs_skip(&cpu->addrs, pair);
+	if (skip && slb_nf_skip(ns, cpu, skb, skip))
 		return NF_ACCEPT;
-	}
 	reason = slb_nf_check(skb, slb_nf_iif(skb, state->in), v6, &pkt);
 	if (cpu && pkt.has_key) {
 		slb_cpu_hash(cpu, &pkt);
@@ -183,7 +198,8 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		if (!reason)
 			return NF_STOLEN;
 	} else if (!reason) {
-		reason = SLB_MISS_NONE;
+		reason = cpu && slb_addrs_paused(&cpu->addrs, pair) ? SLB_MISS_PAUSED :
+								      SLB_MISS_NONE;
 	}
 
 	return slb_nf_slow(ns, cpu, flow, skb, &pkt, pair, reason);

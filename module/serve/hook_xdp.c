@@ -235,8 +235,9 @@ slb_xdp_packet(struct slb_ns *ns, struct slb_cpu_state *cpu,
 
 	if (unlikely(f->ip + slb_frame_iphlen(v6) > f->xdp->data_end))
 		return SLB_XDP_OTHER;
-	if (slb_addrs_unrelated(&cpu->addrs, slb_addr_pair(f->ip, v6)))
-		return SLB_XDP_UNRELATED;
+	reason = slb_addrs_skip(&cpu->addrs, slb_addr_pair(f->ip, v6));
+	if (reason)
+		return reason == SLB_MISS_UNRELATED ? SLB_XDP_UNRELATED : SLB_XDP_NONE;
 	/* ipv6_rcv() drops such packets */
 	if (v6 && unlikely(slb_gate_ipv6_off(f->dev)))
 		return SLB_XDP_OTHER;

@@ -14,9 +14,12 @@
  * is not looked up. If IPVS handles such a packet, because a service is new or seldom used, all
  * packets are looked up again for a second.
  *
- * An address with flows is never unrelated, because slow-path packets must suspend their flow.
- * All other errors cost time only: addresses with the same hash share a place, a quiet service
- * perhaps with a busy host.
+ * Where connections are so short that flows do not pay, learning pauses (worth.h), and packets are
+ * not looked up either.
+ *
+ * Packets of an address with flows are always looked up, because slow-path packets must suspend
+ * their flow. All other errors cost time only: addresses with the same hash share a place, a quiet
+ * service perhaps with a busy host.
  */
 #ifndef _SLB_ADDRS_H
 #define _SLB_ADDRS_H
@@ -27,6 +30,8 @@
 #include <linux/ipv6.h>
 #include <linux/jiffies.h>
 #include <linux/log2.h>
+
+#include "flow/reason.h"
 
 /* Places for addresses. */
 #define SLB_ADDRS	1024
@@ -40,10 +45,14 @@
 /* Time for which no address is unrelated, after IPVS handled a packet that was passed on. */
 #define SLB_ADDRS_WARY	HZ
 
+/* Time for which learning pauses, in jiffies. */
+#define SLB_ADDRS_PAUSE	((u32)(15 * HZ))
+
 /**
  * struct slb_addr_use - use of addresses with the same hash
  * @flows: number of flows to these addresses, or of the other direction from them
  * @claimed: time of the last claim, in jiffies
+ * @paused: learning pauses until this time, in jiffies; in the past or far away: it does not
  * @notes: packets since the last claim; stops at SLB_ADDRS_UNCLAIMED
  * @port: bridge port of the last slow-path packet from these addresses; 0 without a bridge
  *	or br_netfilter
@@ -51,6 +60,7 @@
 struct slb_addr_use {
 	u32	flows;
 	u32	claimed;
+	u32	paused;
 	u32	notes : 8;
 	u32	port : 24;
 };
@@ -120,25 +130,56 @@ static inline struct slb_addr_pair slb_addr_pair(const void *data, bool v6)
 
 static inline bool slb_addr_use_unrelated(const struct slb_addr_use *peer, u32 now)
 {
-	return peer->notes >= SLB_ADDRS_UNCLAIMED && !peer->flows &&
+	return peer->notes >= SLB_ADDRS_UNCLAIMED &&
 	       now - peer->claimed > SLB_ADDRS_CLAIMED;
 }
 
-/**
- * slb_addrs_unrelated() - true if a packet has no flow and need not be recorded
- * @ps: of this CPU
- * @pair: the packet's addresses
- *
- * Context: BH off.
- */
-static inline bool slb_addrs_unrelated(const struct slb_addrs *ps,
-				       struct slb_addr_pair pair)
+/* True if neither address belongs to a service. */
+static inline bool slb_addrs_unrelated(const struct slb_addrs *ps, struct slb_addr_pair pair,
+				       u32 now)
 {
-	u32 now = jiffies;
-
 	return slb_addr_use_unrelated(&ps->at[pair.to], now) &&
 	       slb_addr_use_unrelated(&ps->at[pair.from], now) &&
 	       now - ps->missed > SLB_ADDRS_WARY;
+}
+
+static inline bool slb_addr_use_paused(const struct slb_addr_use *peer, u32 now)
+{
+	/* a time long ago seems to be to come, when jiffies have wrapped */
+	return peer->paused - now - 1 < SLB_ADDRS_PAUSE;
+}
+
+/**
+ * slb_addrs_paused() - true if nothing is to be learned from packets
+ * @ps: of this CPU
+ * @pair: addresses of the packets
+ *
+ * Context: BH off.
+ */
+static inline bool slb_addrs_paused(const struct slb_addrs *ps, struct slb_addr_pair pair)
+{
+	u32 now = jiffies;
+
+	return slb_addr_use_paused(&ps->at[pair.to], now) ||
+	       slb_addr_use_paused(&ps->at[pair.from], now);
+}
+
+/**
+ * slb_addrs_skip() - is a packet not to be looked at?
+ * @ps: of this CPU
+ * @pair: addresses of the packet, which has no flow if the result is not 0
+ *
+ * Context: BH off.
+ * Return: why, or 0.
+ */
+static __always_inline enum slb_reason slb_addrs_skip(const struct slb_addrs *ps,
+						      struct slb_addr_pair pair)
+{
+	if (ps->at[pair.to].flows || ps->at[pair.from].flows)
+		return 0;
+	if (slb_addrs_unrelated(ps, pair, jiffies))
+		return SLB_MISS_UNRELATED;
+	return slb_addrs_paused(ps, pair) ? SLB_MISS_PAUSED : 0;
 }
 
 static inline void slb_addr_use_count(struct slb_addr_use *peer)

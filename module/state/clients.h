@@ -26,11 +26,11 @@
 /**
  * struct slb_clients - clients whose answers have a flow
  * @seed: seed of slb_clients_virtual(); does not change
- * @flows: number of these flows, by hash of address and port
+ * @flows: number of these flows, by hash of address and port; at SLB_CLIENTS, of all
  */
 struct slb_clients {
 	u32	seed;
-	u32	flows[SLB_CLIENTS];
+	u32	flows[SLB_CLIENTS + 1];
 };
 
 static inline u32 slb_clients_index(__be32 addr, __be16 port)

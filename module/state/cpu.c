@@ -63,11 +63,10 @@ void slb_cpu_free(struct slb_cpu_state *cpu)
 	slb_memory_free(cpu, sizeof(*cpu));
 }
 
-/* The address that IPVS knows the packets of a flow by: their destination, or in the
+/* The place of the address that IPVS knows the packets of a flow by: their destination, or in the
  * other direction the real server that sends them.
  */
-static struct slb_addr_use *slb_cpu_addr_use(struct slb_cpu_state *cpu,
-					     const struct slb_flow *flow)
+static u16 slb_cpu_addr(const struct slb_flow *flow)
 {
 	bool out = flow->flags & SLB_FLOW_OUT;
 	const struct slb_key4 *key4;
@@ -76,13 +75,13 @@ static struct slb_addr_use *slb_cpu_addr_use(struct slb_cpu_state *cpu,
 
 	if (!(flow->flags & SLB_FLOW_WIDE)) {
 		key4 = &slb_flow4(flow)->key;
-		return &cpu->addrs.at[slb_addrs_index4(out ? key4->saddr : key4->daddr)];
+		return slb_addrs_index4(out ? key4->saddr : key4->daddr);
 	}
 	key6 = &slb_flow6(flow)->key;
 	addr = out ? &key6->saddr : &key6->daddr;
 	if (key6->iif_proto & SLB_KEY_MAPPED)
-		return &cpu->addrs.at[slb_addrs_index4(addr->s6_addr32[3])];
-	return &cpu->addrs.at[slb_addrs_index6(addr)];
+		return slb_addrs_index4(addr->s6_addr32[3]);
+	return slb_addrs_index6(addr);
 }
 
 /**
@@ -94,9 +93,11 @@ static struct slb_addr_use *slb_cpu_addr_use(struct slb_cpu_state *cpu,
  */
 void slb_cpu_begin(struct slb_cpu_state *cpu, const struct slb_flow *flow)
 {
-	slb_cpu_addr_use(cpu, flow)->flows++;
-	if (flow->flags & SLB_FLOW_OUT)
-		++*slb_clients_at(&cpu->clients, flow->conn);
+	cpu->addrs.at[slb_cpu_addr(flow)].flows++;
+	if (!(flow->flags & SLB_FLOW_OUT))
+		return;
+	++cpu->clients.flows[SLB_CLIENTS];
+	++*slb_clients_at(&cpu->clients, flow->conn);
 }
 
 /**
@@ -114,6 +115,7 @@ void slb_cpu_account(struct slb_cpu_state *cpu, struct slb_flow *flow,
 								  &cpu->narrow;
 
 	if (flow->packets) {
+		slb_worth_served(&cpu->worths.at[slb_cpu_addr(flow)], flow->packets);
 		slb_table_stats(t, flow)->packets += flow->packets;
 		slb_service_add(&cpu->services, flow->conn, SLB_HIT,
 				flow->packets);
@@ -139,9 +141,11 @@ static struct ip_vs_conn *slb_cpu_drop(struct slb_ns *ns,
 	trace_slb_end(flow, reason);
 	slb_ns_count(ns, reason == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
 	slb_cpu_account(cpu, flow, jiffies);
-	slb_cpu_addr_use(cpu, flow)->flows--;
-	if (flow->flags & SLB_FLOW_OUT)
+	cpu->addrs.at[slb_cpu_addr(flow)].flows--;
+	if (flow->flags & SLB_FLOW_OUT) {
+		--cpu->clients.flows[SLB_CLIENTS];
 		--*slb_clients_at(&cpu->clients, cp);
+	}
 	dst_release(flow->dst);
 	if (ct)
 		slb_ct_hand_over(ct);

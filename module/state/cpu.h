@@ -16,6 +16,7 @@
 #include "state/keyless.h"
 #include "state/ns.h"
 #include "state/service.h"
+#include "state/worth.h"
 
 /**
  * struct slb_cpu_state - state of a CPU in a namespace that uses IPVS
@@ -29,6 +30,7 @@
  * @hints: keys without a flow
  * @inflight: packets on their way through the slow path
  * @addrs: addresses that belong to IPVS services
+ * @worths: are flows worth their cost, by address?
  * @clients: clients whose answers have a flow
  * @hold: keys whose packets may be between XDP and the hook
  * @verify_key: hash of the key whose next packet the hook must verify, with bit 32 set; or 0
@@ -46,6 +48,7 @@ struct slb_cpu_state {
 	struct slb_hints	hints;
 	struct slb_inflight	inflight;
 	struct slb_addrs	addrs;
+	struct slb_worths	worths;
 	struct slb_clients	clients;
 	struct slb_hold		hold;
 	u64			verify_key;

@@ -34,7 +34,10 @@
 #define SLB_HINT_FAILED		HZ
 
 /* Time in which IPVS should have had a packet that a flow is to be learned from, in jiffies. */
-#define SLB_HINT_TRIED		(HZ / 8)
+#define SLB_HINT_TRIED		BIT(SLB_TICK_SHIFT)
+
+/* Time for which a key that found no room is not tried again, in jiffies: the table may grow. */
+#define SLB_HINT_FULL		(HZ / 8)
 
 /* One packet in N of keys without a count, whose place another key has, is learned from. */
 #define SLB_HINT_GUESS		32

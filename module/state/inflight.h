@@ -55,9 +55,11 @@ enum slb_inflight_as {
  * @untracked: conntrack must not see the packet ("notrack" in raw)
  * @multipath: forwarded by an IPv6 route that may be one of several
  * @reason: why no flow served the packet, enum slb_reason
+ * @missed: the packet has no flow
+ * @brief: flows do not pay for connections with many such packets, see worth.h; if @missed
  * @begins: IPVS may begin a connection with the packet
  * @learnable: a flow may be learned or renewed from this packet; all members are valid.
- *	Otherwise only @pkt, @pair, @mark, @reason, @packets and @begins are.
+ *	Otherwise only @pkt, @pair, @mark, @reason, @packets, @begins, @missed and @brief are.
  * @head: headers of the packet
  */
 struct slb_record {
@@ -77,6 +79,8 @@ struct slb_record {
 	u8			reason;
 	u8			packets;
 	bool			begins;
+	bool			missed;
+	bool			brief;
 	bool			learnable;
 	u8			head[SLB_HEAD_LEN];
 };
@@ -86,7 +90,7 @@ struct slb_record {
  * @entered: by the address of the skb: that address, compared and never dereferenced, and in
  *	its low bits enum slb_inflight_as; or 0
  * @records: bit i: @entered[i] has a record
- * @client: slb_clients_place() of packets that entered as SLB_INFLIGHT_FIRST
+ * @client: slb_clients_place() of packets that entered as SLB_INFLIGHT_FIRST, or SLB_CLIENTS
  * @virt: slb_clients_virtual() of these, if the client had flows when they entered, otherwise 0
  * @fp: of the recorded packets, their addresses and ports in brief
  * @slot: records
@@ -146,6 +150,23 @@ static inline void slb_inflight_enter_first(struct slb_inflight *inf,
 	slb_inflight_enter(inf, skb, SLB_INFLIGHT_FIRST);
 	inf->client[i] = client;
 	inf->virt[i] = clients->flows[client] ? slb_clients_virtual(clients, pkt) : 0;
+}
+
+/**
+ * slb_inflight_enter_unseen() - remember that a packet goes by that may begin any connection
+ * @inf: of this CPU
+ * @skb: the packet
+ *
+ * Context: BH off.
+ */
+static inline void slb_inflight_enter_unseen(struct slb_inflight *inf,
+					     const struct sk_buff *skb)
+{
+	u32 i = slb_inflight_index(skb);
+
+	slb_inflight_enter(inf, skb, SLB_INFLIGHT_FIRST);
+	inf->client[i] = SLB_CLIENTS;
+	inf->virt[i] = 0;
 }
 
 /**

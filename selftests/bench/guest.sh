@@ -44,7 +44,7 @@ cd "$SLB_SRC/selftests" || exit 1
 . bench/xdp.sh
 slb_in() { shift; "$@"; }
 
-ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 nat4_ct nat4_nft nat4_churn reply4_churn nat6_churn reply6_churn conn8 conn16 conn32 dns4 trip_udp trip_tcp trip_bulk trip_mixed}
+ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 nat4_ct nat4_nft nat4_churn reply4_churn nat6_churn reply6_churn conn8 conn8_new conn16 conn32 dns4 dns4_new trip_udp trip_tcp trip_bulk trip_mixed}
 whats=${SLB_BENCH_WHATS:-ipvs flow drop forward ingress xdp xdp_swap xdp_plain}
 packets=${SLB_BENCH_PACKETS:-20000}
 rounds=${SLB_BENCH_ROUNDS:-1}
@@ -228,31 +228,65 @@ measure() {
 	printf '\n'
 }
 
-# connection WAY WHAT FLOWS ROUND: a connection from SYN to FIN for each flow, or a question of
-# UDP with its answer: what all its packets cost together. Step by step, all flows a step.
-connection() {
-	local step common sum=(0 0 0 0 0 0) scope=0 line i steps
+# steps WAY: the packets of a connection, in order, as LINE:FLAGS, in $steps; in $proto t or u
+steps() {
+	local i
 
-	common="len=${SLB_BENCH_LEN:-100} flows=$3 packets=$3 tsc=$tsc"
-	[ "$2" != flow ] || scope=2
-	case $1 in
+	case ${1%_new} in
 	dns4)
 		steps='request:0 reply:0'
-		proto=u choose reply4
+		proto=u
 		;;
 	*)
 		# a SYN, and its answer; the ACK; questions and answers; FINs; the last ACK
 		steps='request:2 reply:18 request:16'
-		for ((i = 8; i <= ${1#conn}; i += 2)); do
+		for ((i = 8; i <= ${1//[^0-9]/}; i += 2)); do
 			steps+=' request:24 reply:24'
 		done
 		steps+=' request:17 reply:17 request:16'
-		common+=' proto=6'
-		proto=t choose reply4
+		proto=t
 		;;
 	esac
+}
+
+# run: the packets in $steps
+run() {
+	local step line
+
+	choose reply4
+	for step in $steps; do
+		line=${step%:*}
+		# shellcheck disable=SC2086
+		job ${!line} $common flags=${step#*:}
+	done
+}
+
+# connection WAY WHAT FLOWS ROUND: a connection from SYN to FIN for each flow, or a question of
+# UDP with its answer: what all its packets cost together. Step by step, all flows a step. Before
+# the measurement such connections come for some seconds; with WAY_new, none for longer than
+# shadowlb remembers.
+connection() {
+	local step common sum=(0 0 0 0 0 0) scope=0 line i steps proto warm=12 before
+
+	common="len=${SLB_BENCH_LEN:-100} flows=$3 packets=$3 tsc=$tsc"
+	[ "$2" != flow ] || scope=2
+	steps "$1"
+	[ $proto = u ] || common+=' proto=6'
+	[ "${1%_new}" = "$1" ] || warm=0
+	# as many connections in IPVS's table each time: those of TCP stay for two minutes
+	ipvsadm --set 60 30 30
+	slb_pause 140
 	sysctl -qw net.shadowlb.scope=$scope
-	[ -z "${SLB_BENCH_PROFILE:-}" ] || echo '# running'
+	for ((i = 0; i < warm; i++)); do
+		run
+		slb_pause 0.7
+	done
+	while [ -n "${SLB_BENCH_PROFILE:-}" ]; do
+		echo '# running'
+		run
+	done
+	choose reply4
+	before=$(slb_stat_get dir)
 	for step in $steps; do
 		line=${step%:*}
 		# shellcheck disable=SC2086
@@ -266,6 +300,7 @@ connection() {
 			i=$((i + 1))
 		done
 	done
+	[ "$2" != flow ] || echo "# $1: $(slb_stat_diff "$before" "$(slb_stat_get dir)" | paste -sd' ')"
 	printf '# row\t%s\t%s\t%s\t%s\t%s\t0' "$1" "$2" "$3" "$4" $unit
 	printf '\t%s' "${sum[@]}"
 	printf '\n'
@@ -468,13 +503,12 @@ have_xdp=$(sed -n 's/^xdp    1/y/p' /proc/net/shadowlb)
 for way in $ways; do
 	case $way in
 	scale_*) continue ;;
-	conn* | dns4)
+	conn* | dns4*)
 		turns='ipvs flow'
 		[ -z "${SLB_BENCH_PROFILE:-}" ] || turns=$whats
-		[ -z "${SLB_BENCH_PROFILE:-}" ] || rounds=1000
 		for ((round = 1; round <= rounds; round++)); do
 			for what in $turns; do
-				connection "$way" "$what" "${SLB_BENCH_FLOWS:-1000}" "$round"
+				connection "$way" "$what" 1000 "$round"
 			done
 		done
 		continue

@@ -86,6 +86,8 @@ slb_traffic() {
 	local before vip
 
 	for vip in $SLB_VIP_NAT $SLB_VIP_DR; do
+		# until there is a table
+		slb_in client curl -sSo "$SLB_TMP/small" "http://$vip/?[1-60]"
 		before=$(slb_stat_get dir)
 		slb_in client curl -sS -o "$SLB_TMP/small" "http://$vip/?[1-600]"
 		slb_same "$1: 3 MB arrive as they are ($vip)" \

@@ -9,6 +9,8 @@ udp.py ping ADDR:PORT SOCKETS PACKETS [nocheck] [slow] [from=PORT]
                                   without a checksum, slow pauses for 5 ms after
                                   each; the sockets have ports from that one on;
                                   SIGINT ends it early
+udp.py once ADDR:PORT SECONDS     questions, each from a port of its own, answered before the
+                                  next; prints how many
 udp.py flood ADDR:PORT SOCKETS FILE
                                   until it is killed, without waiting for answers: some
                                   hundred a second; FILE says how many were sent and
@@ -115,11 +117,29 @@ def flood(dest, sockets, path):
         time.sleep(0.01)
 
 
+def once(dest, seconds):
+    end = time.monotonic() + seconds
+    good = 0
+    while time.monotonic() < end:
+        s = udp(dest)
+        s.connect(address(dest))
+        s.settimeout(5)
+        s.send(b"%d" % good)
+        if s.recv(4096) != b"%d" % good:
+            return 1
+        s.close()
+        good += 1
+    print(good)
+    return 0
+
+
 if sys.argv[1] == "serve":
     serve(sys.argv[2:])
 elif sys.argv[1] == "ping":
     sys.exit(ping(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), "nocheck" in sys.argv,
                   0.005 if "slow" in sys.argv else 0,
                   max([int(a[5:]) for a in sys.argv if a.startswith("from=")] + [0])))
+elif sys.argv[1] == "once":
+    sys.exit(once(sys.argv[2], float(sys.argv[3])))
 else:
     flood(sys.argv[2], int(sys.argv[3]), sys.argv[4])

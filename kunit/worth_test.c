@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/* shadowlb-worth: at which addresses learning pauses. Traffic of connections, by the second. */
+#include "rnd.h"
+#include "state/worth.h"
+#include "suite.h"
+
+/* One recorded packet stands for so many. */
+#define SLB_WORTH_SAMPLE	8
+
+/**
+ * struct slb_worth_traffic - connections of an address, one direction
+ * @begin: number of connections that begin in a second
+ * @packets: number of packets of each
+ * @after: the first packet that a flow serves; not the last packet of a connection
+ */
+struct slb_worth_traffic {
+	u32	begin;
+	u32	packets;
+	u32	after;
+};
+
+/* A second of traffic. Returns true if learning pauses meanwhile. */
+static bool slb_worth_second(struct slb_worth *w, struct rnd_state *rnd, u32 *now,
+			     const struct slb_worth_traffic *t)
+{
+	u32 i, k, slow = min(t->packets, t->after - 1);
+	bool pause = false;
+
+	for (i = 0; i < t->begin; i++) {
+		*now += t->begin > HZ ? !(i % (t->begin / HZ)) : HZ / t->begin;
+		for (k = 0; k < slow; k++)
+			if (slb_once_in(rnd, SLB_WORTH_SAMPLE))
+				pause |= slb_worth_looked(w, SLB_WORTH_SAMPLE,
+							  !k || k == t->packets - 1, *now);
+		if (t->packets > slow)
+			slb_worth_served(w, t->packets - slow - 1);
+	}
+	return pause;
+}
+
+/* After how many seconds learning pauses, or 0. */
+static u32 slb_worth_pause(struct rnd_state *rnd, u32 begin, u32 packets, struct slb_worth *w)
+{
+	struct slb_worth_traffic t = { .begin = begin, .packets = packets, .after = 5 };
+	u32 now = prandom_u32_state(rnd), s;
+
+	w->since = now;
+	for (s = 1; s < 30; s++)
+		if (slb_worth_second(w, rnd, &now, &t))
+			return s;
+	return 0;
+}
+
+static void slb_worth_kinds(struct kunit *test, struct rnd_state *rnd)
+{
+	static const struct {
+		u32	begin;
+		u32	packets;
+		bool	pauses;
+	} kinds[] = {
+		{ 5000, 1, true }, { 5000, 2, true }, { 2000, 4, true },
+		{ 1000, 12, false }, { 1000, 30, false }, { 100, 1000, false },
+		/* so few that it does not matter */
+		{ 50, 2, false },
+	};
+	struct slb_worth w;
+	u32 i, s;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		memset(&w, 0, sizeof(w));
+		s = slb_worth_pause(rnd, kinds[i].begin, kinds[i].packets, &w);
+		KUNIT_EXPECT_EQ_MSG(test, s > 0, kinds[i].pauses, "%u of %u packets: after %u s",
+				    kinds[i].begin, kinds[i].packets, s);
+		if (!s)
+			continue;
+		KUNIT_EXPECT_GE(test, s, SLB_WORTH_SPANS);
+		KUNIT_EXPECT_LE(test, s, 2 * SLB_WORTH_SPANS);
+		/* after the pause: at once */
+		s = slb_worth_pause(rnd, kinds[i].begin, kinds[i].packets, &w);
+		KUNIT_EXPECT_GE(test, s, 1);
+		KUNIT_EXPECT_LE(test, s, 3);
+	}
+}
+
+/* Many connections that begin at once, and last: none has served anything in the first second. */
+static void slb_worth_burst(struct kunit *test, struct rnd_state *rnd)
+{
+	struct slb_worth_traffic begin = { .begin = 100000, .packets = 3, .after = 5 };
+	struct slb_worth w = {};
+	u32 now = prandom_u32_state(rnd), s;
+
+	w.since = now;
+	KUNIT_EXPECT_FALSE(test, slb_worth_second(&w, rnd, &now, &begin));
+	for (s = 0; s < 10; s++) {
+		slb_worth_served(&w, 100000);
+		now += HZ;
+		KUNIT_EXPECT_FALSE(test, slb_worth_looked(&w, SLB_WORTH_SAMPLE, true, now));
+	}
+}
+
+static void slb_test_kinds(struct kunit *test)
+{
+	slb_run_seeds(test, slb_worth_kinds);
+}
+
+static void slb_test_burst(struct kunit *test)
+{
+	slb_run_seeds(test, slb_worth_burst);
+}
+
+static struct kunit_case slb_worth_cases[] = {
+	KUNIT_CASE(slb_test_kinds),
+	KUNIT_CASE(slb_test_burst),
+	{}
+};
+
+static struct kunit_suite slb_suite = {
+	.name = "shadowlb-worth",
+	.test_cases = slb_worth_cases,
+};
+
+MODULE_DESCRIPTION("KUnit suite of where shadowlb stops learning");

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Are flows worth their cost? A flow pays when it serves some packets. If nearly all connections of
+ * an address end before that (questions of DNS, requests without keep-alive), packets pay for
+ * parser and lookup in vain. Then learning pauses there. Once the address has no flow left, its
+ * packets are not looked at.
+ *
+ *  operation            | locking
+ * ----------------------+----------------------------------------------------
+ *  slb_worth_looked     | BH off, this CPU
+ *  slb_worth_served     | BH off, on the CPU that owns the flow (or see sweep.c)
+ *
+ * An address is the virtual address, or for answers the real server's. Packets without a flow are
+ * compared with packets that flows have served. After a pause learning goes on, if nothing has
+ * changed for one span only.
+ */
+#ifndef _SLB_WORTH_H
+#define _SLB_WORTH_H
+
+#include <linux/jiffies.h>
+
+#include "state/addrs.h"
+
+/* Time over which packets of an address are counted, in jiffies. */
+#define SLB_WORTH_SPAN		((u32)HZ)
+
+/* Number of packets of an address in a span, below which costs do not matter. */
+#define SLB_WORTH_PACKETS	512
+
+/* If one packet in so many, or more, is brief (see below), flows cost more than they save: two
+ * packets of a connection are, in each direction, and a flow begins with the third or fourth.
+ */
+#define SLB_WORTH_BRIEF		3
+
+/* Number of successive spans of brief packets after which learning pauses: flows of new
+ * connections have served little in the first.
+ */
+#define SLB_WORTH_SPANS		4
+
+/**
+ * struct slb_worth - packets of an address in a span of time
+ * @since: begin of the span, in jiffies
+ * @looked: number of packets without a flow
+ * @brief: of these, packets that begin or end a connection, or were the first of their key
+ * @served: number of packets that flows have served
+ * @spans: number of successive spans of brief packets
+ */
+struct slb_worth {
+	u32	since;
+	u32	looked;
+	u32	brief;
+	u32	served;
+	u32	spans;
+};
+
+/**
+ * struct slb_worths - the same for all addresses, as seen by a CPU
+ * @at: by hash of the address, as in struct slb_addrs
+ */
+struct slb_worths {
+	struct slb_worth	at[SLB_ADDRS];
+};
+
+/* True if learning should pause: a span is complete. */
+static inline bool slb_worth_judge(struct slb_worth *w)
+{
+	u32 all = w->looked + w->served;
+
+	if (all < SLB_WORTH_PACKETS || w->brief < all / SLB_WORTH_BRIEF) {
+		w->spans = 0;
+		return false;
+	}
+	if (w->spans < SLB_WORTH_SPANS)
+		w->spans++;
+	return w->spans == SLB_WORTH_SPANS;
+}
+
+/**
+ * slb_worth_looked() - count packets without a flow
+ * @w: their address
+ * @packets: how many
+ * @brief: they begin or end a connection, or are the first of their key
+ * @now: jiffies
+ *
+ * Return: true if learning should pause at this address.
+ */
+static inline bool slb_worth_looked(struct slb_worth *w, u32 packets, bool brief, u32 now)
+{
+	bool pause = false;
+
+	if (now - w->since >= SLB_WORTH_SPAN) {
+		/* a longer span has a pause in it, or packets so few that it tells nothing */
+		if (now - w->since < 2 * SLB_WORTH_SPAN)
+			pause = slb_worth_judge(w);
+		w->since = now;
+		w->looked = 0;
+		w->brief = 0;
+		w->served = 0;
+	}
+	w->looked += packets;
+	w->brief += brief ? packets : 0;
+	return pause;
+}
+
+/**
+ * slb_worth_served() - count packets that a flow has served
+ * @w: their address
+ * @packets: how many
+ */
+static inline void slb_worth_served(struct slb_worth *w, u32 packets)
+{
+	w->served += packets;
+}
+
+#endif /* _SLB_WORTH_H */
