@@ -165,7 +165,8 @@ static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	reason = drop ? SLB_SKIP_SCOPE : slb_conn_fit(cp, READ_ONCE(ns->scope));
 	if (!reason && slb_conn_doubtful(cp))
 		reason = SLB_MISS_STATE;
-	if (!reason && !slb_valid_dst(flow))
+	/* an expired route is looked up again by the next packet */
+	if (!reason && !slb_valid_dev(flow))
 		reason = SLB_MISS_ROUTE;
 	if (!reason && flow->flags & SLB_FLOW_WIDE &&
 	    slb_flow6(flow)->ct && !slb_ct_fit(slb_flow6(flow)->ct))

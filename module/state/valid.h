@@ -11,6 +11,19 @@
 #include "state/ns.h"
 
 /**
+ * slb_valid_dev() - does the egress device of a flow still exist?
+ * @flow: the flow
+ *
+ * When a device is unregistered, its routes lead to blackhole_netdev.
+ *
+ * Context: RCU, the flow is the caller's.
+ */
+static inline bool slb_valid_dev(const struct slb_flow *flow)
+{
+	return likely(READ_ONCE(flow->dst->dev) != blackhole_netdev);
+}
+
+/**
  * slb_valid_dst() - does the route of a flow still exist?
  * @flow: the flow
  *
@@ -24,7 +37,7 @@ static inline bool slb_valid_dst(const struct slb_flow *flow)
 	const struct rt6_info *rt;
 	u32 cookie = 0;
 
-	if (unlikely(READ_ONCE(flow->dst->dev) == blackhole_netdev))
+	if (!slb_valid_dev(flow))
 		return false;
 	if (flow->flags & SLB_FLOW_WIDE && flow->dst->ops->family == AF_INET6) {
 		rt = container_of(flow->dst, const struct rt6_info, dst);

@@ -15,6 +15,7 @@ set -u
 trap slb_net_down EXIT
 
 rounds=20
+rest=
 
 # ask_lines LINE...: all answered?
 ask_lines() {
@@ -38,6 +39,7 @@ churn_test() {
 	for ((i = 1; i <= rounds; i++)); do
 		# shellcheck disable=SC2046,SC2059
 		slb_in dir ip route add $(printf "$route" $i) || slb_fail "$text: no route $i"
+		[ -z "$rest" ] || slb_pause $rest
 		ask_lines "$@"
 	done
 	slb_is "$text: without an answer" $lost eq 0
@@ -72,6 +74,11 @@ churn_test 'IPv4, direct routing' '198.51.101.%d/32 via 10.1.0.2' $((rounds * 3 
 	"10.1.0.2:30003 $SLB_VIP_DR:7 1 x" "10.1.0.2:30004 $SLB_VIP_DR:7 1 x"
 churn_test 'IPv6, masquerading' '2001:db8::%d/128 via fd01::2' $((rounds * 5 / 2)) \
 	'[fd01::2]:30001 [fd01::100]:7 1 x' '[fd01::2]:30002 [fd01::100]:7 1 x'
+
+# sweeps come between the new route and the next packets
+rounds=6
+rest=1.3
+churn_test 'IPv4, few packets' '198.51.102.%d/32 via 10.1.0.2' $((rounds * 2)) "${two[@]}"
 
 # routes for them
 lost=0
