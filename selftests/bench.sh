@@ -12,6 +12,7 @@
 #                        at most (default 65536): more connections than that, used unevenly,
 #                        and a flood of UDP flows of two packets each
 #   BENCH=scale          one CPU and two at once, in time, on the first of BENCH_KERNELS
+#   BENCH=close          requests without keep-alive, in time, on the first of BENCH_KERNELS
 #   BENCH=profile        the functions that a packet runs through, with their instructions:
 #                        WAY=nat4 WHAT=flow on the first of BENCH_KERNELS (default 6.12)
 #   BENCH_OUT=file       the figures, tab-separated (default $SHADOWLB_CACHE/bench/DATE.tsv)
@@ -130,6 +131,13 @@ scale() {
 		SLB_STOCK_LOG=$work/console slb_stock_run "$1" 3000 bash selftests/bench/guest.sh | rows scale "$1"
 }
 
+# Requests without keep-alive. Keep the machine quiet meanwhile.
+close_each() {
+	slb_msg "requests without keep-alive, Linux $(slb_kernel_release "$1")"
+	SLB_GUEST_CPUS=2 SLB_STOCK_LOG=$work/console \
+		slb_stock_run "$1" 3000 bash selftests/bench/close.sh | rows close "$1"
+}
+
 # One packet, instruction by instruction: QEMU logs what the guest executes for a moment.
 profile() {
 	local pid
@@ -191,6 +199,12 @@ scale)
 	kernels=${kernels%% *}
 	build "$kernels"
 	scale "$kernels" || rc=1
+	;;
+close)
+	kernels=${BENCH_KERNELS:-6.12}
+	kernels=${kernels%% *}
+	build "$kernels"
+	close_each "$kernels" || rc=1
 	;;
 *)
 	for kernel in $kernels; do

@@ -44,7 +44,7 @@ cd "$SLB_SRC/selftests" || exit 1
 . bench/xdp.sh
 slb_in() { shift; "$@"; }
 
-ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 nat4_ct nat4_nft nat4_churn reply4_churn nat6_churn reply6_churn conn8 conn8_new conn16 conn32 dns4 dns4_new trip_udp trip_tcp trip_bulk trip_mixed}
+ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 nat4_ct nat4_nft nat4_churn reply4_churn nat6_churn reply6_churn conn8 conn8_new conn16 conn32 dns4 dns4_new routes4 trip_udp trip_tcp trip_bulk trip_mixed}
 whats=${SLB_BENCH_WHATS:-ipvs flow drop forward ingress xdp xdp_swap xdp_plain}
 packets=${SLB_BENCH_PACKETS:-20000}
 rounds=${SLB_BENCH_ROUNDS:-1}
@@ -302,8 +302,39 @@ connection() {
 	done
 	[ "$2" != flow ] || echo "# $1: $(slb_stat_diff "$before" "$(slb_stat_get dir)" | paste -sd' ')"
 	printf '# row\t%s\t%s\t%s\t%s\t%s\t0' "$1" "$2" "$3" "$4" $unit
-	printf '\t%s' "${sum[@]}"
+	printf '\t%s' "${total[@]}"
 	printf '\n'
+}
+
+# routed WHAT ROUND: 20 routes are inserted a second, none for the packets; 1,000 connections have
+# five packets a second each. What a packet costs, of ten seconds, learning and all.
+routed() {
+	local common="len=${SLB_BENCH_LEN:-100} flows=1000 packets=1000 tsc=$tsc" scope=0 i k total=0 hits
+	local line=''
+
+	[ "$1" != flow ] || scope=2
+	choose nat4
+	sysctl -qw net.shadowlb.scope=$scope
+	# shellcheck disable=SC2086
+	{
+		job $request $common warm=4
+		hits=$(slb_stat dir hits)
+		for ((i = 0; i < 50; i++)); do
+			for k in 1 2 3 4; do
+				ip route add 192.0.2.$((k + i * 4))/32 via 10.9.1.2
+				[ $k != 2 ] || job $request $common
+				slb_pause 0.05
+			done
+			total=$((total + mean))
+		done
+	}
+	ip route flush 192.0.2.0/24
+	ip route flush root 192.0.2.0/24
+	printf '# row\troutes4\t%s\t1000\t%s\t%s\t%s' "$1" "$2" $unit $((($(slb_stat dir hits) - hits) / 50))
+	for i in 1 2 3 4 5 6; do
+		line+=$'\t'$((total / 50))
+	done
+	printf '%s\n' "$line"
 }
 
 # Two more wires, whose far ends are client and real server: no VLAN tags but in frames.
@@ -509,6 +540,14 @@ for way in $ways; do
 		for ((round = 1; round <= rounds; round++)); do
 			for what in $turns; do
 				connection "$way" "$what" 1000 "$round"
+			done
+		done
+		continue
+		;;
+	routes4)
+		for ((round = 1; round <= rounds; round++)); do
+			for what in ipvs flow; do
+				routed "$what" "$round"
 			done
 		done
 		continue
