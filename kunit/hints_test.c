@@ -94,22 +94,40 @@ static void slb_test_counts(struct kunit *test)
 	slb_run_seeds(test, slb_counts);
 }
 
-static void slb_test_failures(struct kunit *test)
+/* At every phase of a tick: not tried again at once, and tried again in time. */
+static void slb_failures(struct kunit *test, struct rnd_state *rnd)
 {
 	struct slb_hints *h = kunit_kzalloc(test, sizeof(*h), GFP_KERNEL);
-	unsigned long now = INITIAL_JIFFIES;
-	enum slb_reason reason = SLB_MISS_NONE;
+	static const u8 rests[] = { SLB_HINT_TRIED, SLB_HINT_FULL, 0 };
+	unsigned long now, phase, tick = BIT(SLB_TICK_SHIFT), rest;
+	enum slb_reason reason;
+	u32 i;
 
 	KUNIT_ASSERT_NOT_NULL(test, h);
-	KUNIT_EXPECT_FALSE(test, slb_hints_failed(h, 1, now, &reason));
-	slb_hints_fail(h, 1, now, SLB_SKIP_METHOD);
-	KUNIT_EXPECT_FALSE(test, slb_hints_failed(h, 2, now, &reason));
-	KUNIT_EXPECT_EQ(test, (int)reason, (int)SLB_MISS_NONE);
-	KUNIT_EXPECT_TRUE(test, slb_hints_failed(h, 1, now + SLB_HINT_FAILED / 2, &reason));
-	KUNIT_EXPECT_EQ(test, (int)reason, (int)SLB_SKIP_METHOD);
-	KUNIT_EXPECT_FALSE(test, slb_hints_failed(h, 1, now + 2 * SLB_HINT_FAILED, &reason));
-	slb_hints_forget(h, 1);
-	KUNIT_EXPECT_FALSE(test, slb_hints_failed(h, 1, now, &reason));
+	for (i = 0; i < ARRAY_SIZE(rests); i++) {
+		rest = rests[i] ?: SLB_HINT_FAILED;
+		for (phase = 0; phase < tick; phase++) {
+			now = INITIAL_JIFFIES + phase;
+			reason = SLB_MISS_NONE;
+			KUNIT_EXPECT_FALSE(test, slb_hints_failed(h, 1, now, &reason));
+			slb_hints_fail(h, 1, now, SLB_SKIP_METHOD, rest);
+			KUNIT_EXPECT_FALSE(test, slb_hints_failed(h, 2, now, &reason));
+			KUNIT_EXPECT_EQ(test, (int)reason, (int)SLB_MISS_NONE);
+			now += (rest - 1) * tick;
+			KUNIT_EXPECT_TRUE(test, slb_hints_failed(h, 1, now, &reason));
+			KUNIT_EXPECT_EQ(test, (int)reason, (int)SLB_SKIP_METHOD);
+			now += tick;
+			KUNIT_EXPECT_FALSE(test, slb_hints_failed(h, 1, now, &reason));
+			slb_hints_fail(h, 1, now, SLB_SKIP_METHOD, rest);
+			slb_hints_forget(h, 1);
+			KUNIT_EXPECT_FALSE(test, slb_hints_failed(h, 1, now, &reason));
+		}
+	}
+}
+
+static void slb_test_failures(struct kunit *test)
+{
+	slb_run_seeds(test, slb_failures);
 }
 
 static struct kunit_case slb_hints_cases[] = {

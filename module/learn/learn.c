@@ -37,24 +37,21 @@ static bool slb_learn_ct_begins(const struct sk_buff *skb)
 	return ct && !nf_ct_is_template(ct) && !nf_ct_is_confirmed(ct);
 }
 
-/* True if a flow may be learned from this packet, which has a key and no flow. Counts it. @brief:
- * set if the packet is the first of its key.
+/* True if a flow may be learned from this packet, which has a key and no flow. Counts it. @guess: a
+ * key whose place another key has may be learned, too, by chance.
  */
-static bool slb_learn_due(struct slb_hints *h, const struct slb_pkt *pkt,
-			  enum slb_reason *reason, bool *brief)
+static bool slb_learn_due(struct slb_hints *h, const struct slb_pkt *pkt, bool guess,
+			  enum slb_reason *reason)
 {
 	u32 seen = slb_hints_count(h, pkt->hash);
 
-	if (pkt->proto == IPPROTO_UDP)
-		*brief = seen <= 1;
 	if (*reason != SLB_MISS_NONE ||
 	    (seen < SLB_HINT_LEARN &&
-	     !(!seen && slb_hints_draw(h, SLB_HINT_GUESS))) ||
+	     !(!seen && guess && slb_hints_draw(h, SLB_HINT_GUESS))) ||
 	    slb_hints_failed(h, pkt->hash, jiffies, reason))
 		return false;
 	/* for a moment, or until IPVS has had the packet: most failures are that IPVS never has */
-	slb_hints_fail(h, pkt->hash, jiffies - SLB_HINT_FAILED + SLB_HINT_TRIED,
-		       SLB_MISS_NONE);
+	slb_hints_fail(h, pkt->hash, jiffies, SLB_MISS_NONE, SLB_HINT_TRIED);
 	return true;
 }
 
@@ -77,25 +74,28 @@ static bool slb_learn_begins(const struct slb_ns *ns, const struct slb_flow *flo
 }
 
 /* True if a flow may be learned or renewed from this packet, which has a key. In the tick in which
- * an epoch begins, no proof counts.
+ * an epoch begins, no proof counts. Where flows may not be worth their cost, none is learned by
+ * guess.
  */
-static bool slb_learn_wants(const struct slb_ns *ns, struct slb_hints *h,
+static bool slb_learn_wants(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 			    const struct slb_flow *flow, const struct slb_pkt *pkt,
-			    enum slb_reason *reason, bool *brief)
+			    struct slb_addr_pair pair, enum slb_reason *reason)
 {
-	*brief = pkt->ends;
+	struct slb_hints *h = &cpu->hints;
+	bool guess;
+
 	if (pkt->ends)
 		slb_hints_set(h, pkt->hash, 0);
-	if (*reason == SLB_MISS_PAUSED)
-		return false;
 	/* below 0 ticks have wrapped without flows: the sweep of the next flow mends that */
 	if (!slb_epoch_lasts(&ns->epoch, slb_flow_ticks(jiffies)))
 		return false;
 	if (flow)
 		return slb_reason_teaches(*reason) &&
 		       !slb_hints_failed(h, pkt->hash, jiffies, reason);
-	return (!pkt->ends || pkt->opens == SLB_OPENS_BACK) &&
-	       slb_learn_due(h, pkt, reason, brief);
+	if ((pkt->ends && pkt->opens != SLB_OPENS_BACK) || slb_addrs_paused(&cpu->addrs, pair))
+		return false;
+	guess = !cpu->worths.at[pair.to].spans && !cpu->worths.at[pair.from].spans;
+	return slb_learn_due(h, pkt, guess, reason);
 }
 
 /**
@@ -121,15 +121,14 @@ void slb_learn_enter(struct slb_ns *ns, struct slb_cpu_state *cpu,
 {
 	/* after a packet was wrongly taken for unrelated, all may claim their addresses */
 	bool wary = (u32)jiffies - cpu->addrs.missed <= SLB_ADDRS_WARY;
-	bool learn = false, begins = false, brief = false;
-	bool unseen = slb_addrs_skip(&cpu->addrs, pair);
+	bool learn = false, begins = false, unseen = reason == SLB_MISS_PAUSED;
 	struct slb_record *rec;
 
 	slb_addrs_port(&cpu->addrs, pair,
 		       slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
 	if (pkt->has_key) {
 		begins = slb_learn_begins(ns, flow, pkt, reason);
-		learn = slb_learn_wants(ns, &cpu->hints, flow, pkt, &reason, &brief);
+		learn = !unseen && slb_learn_wants(ns, cpu, flow, pkt, pair, &reason);
 	}
 	if (!learn && !wary && !unseen && !slb_hints_draw(&cpu->hints, SLB_LEARN_SAMPLE)) {
 		if (begins)
@@ -142,7 +141,6 @@ void slb_learn_enter(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	rec = slb_inflight_add(&cpu->inflight, ns->net, skb, pkt, pair, reason, learn);
 	rec->begins = begins;
 	rec->missed = pkt->has_key && !flow;
-	rec->brief = brief;
 	rec->packets = unseen ? SLB_LEARN_UNSEEN : learn || wary ? 1 : SLB_LEARN_SAMPLE;
 }
 
@@ -382,10 +380,9 @@ static enum slb_reason slb_learn_fail(struct slb_ns *ns,
 	if (reason == SLB_SKIP_UNSETTLED || reason == SLB_SKIP_TABLE)
 		slb_hints_forget(&cpu->hints, p->rec->pkt.hash);
 	else if (reason == SLB_SKIP_FULL)
-		slb_hints_fail(&cpu->hints, p->rec->pkt.hash,
-			       jiffies - SLB_HINT_FAILED + SLB_HINT_FULL, reason);
+		slb_hints_fail(&cpu->hints, p->rec->pkt.hash, jiffies, reason, SLB_HINT_FULL);
 	else
-		slb_hints_fail(&cpu->hints, p->rec->pkt.hash, jiffies, reason);
+		slb_hints_fail(&cpu->hints, p->rec->pkt.hash, jiffies, reason, SLB_HINT_FAILED);
 	slb_count_packet(cpu, p->rec, p->cp, reason);
 	if (flow)
 		slb_cpu_end(ns, cpu, flow, reason);
@@ -418,7 +415,7 @@ static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *c
 	}
 	reason = slb_learn_conn(ns, flow, &p, skb);
 	if (!p.cp) {
-		slb_hints_fail(&cpu->hints, rec->pkt.hash, now, reason);
+		slb_hints_fail(&cpu->hints, rec->pkt.hash, now, reason, SLB_HINT_FAILED);
 		slb_count_unlearned(ns, cpu, rec, skb, reason);
 		return reason;
 	}
@@ -438,36 +435,69 @@ static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *c
 	return reason;
 }
 
-/* True if only the source address changed. False without a key, because the answer is unknown.
+/* Which addresses of a packet, not in a tunnel, changed on the slow path. None without a key,
+ * because the answer is unknown.
  */
-static bool slb_learn_source_changed(const struct slb_pkt *pkt,
-				     const struct sk_buff *skb)
+static void slb_learn_changed(const struct slb_pkt *pkt, const struct sk_buff *skb, bool *from,
+			      bool *to)
 {
 	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
 	const struct iphdr *iph = ip_hdr(skb);
 
-	if (!pkt->has_key || (iph->version == 6) != pkt->v6)
+	*from = false;
+	*to = false;
+	if (!pkt->has_key || (iph->version == 6) != pkt->v6 || skb_inner_network_offset(skb) > 0)
+		return;
+	if (pkt->v6) {
+		*from = !ipv6_addr_equal(&ip6h->saddr, &pkt->key6.saddr);
+		*to = !ipv6_addr_equal(&ip6h->daddr, &pkt->key6.daddr);
+	} else {
+		*from = iph->saddr != pkt->key4.saddr;
+		*to = iph->daddr != pkt->key4.daddr;
+	}
+}
+
+/* True if flows do not pay for connections with many packets like this one, see worth.h. IPVS
+ * counts packets of a connection from the client; it has none for a service of single packets.
+ */
+static bool slb_learn_brief(const struct slb_ns *ns, const struct slb_record *rec,
+			    const struct sk_buff *skb)
+{
+	struct ip_vs_conn *cp;
+	bool brief, out;
+
+	if (rec->pkt.proto != IPPROTO_UDP)
+		return rec->pkt.ends;
+	if (rec->learnable)
 		return false;
-	if (pkt->v6)
-		return ipv6_addr_equal(&ip6h->daddr, &pkt->key6.daddr) &&
-		       !ipv6_addr_equal(&ip6h->saddr, &pkt->key6.saddr);
-	return iph->daddr == pkt->key4.daddr && iph->saddr != pkt->key4.saddr;
+	cp = slb_conn_pin_skb(net_ipvs(ns->net), &rec->pkt, skb, &out);
+	if (!cp)
+		return true;
+	brief = atomic_read(&cp->in_pkts) <= SLB_WORTH_UDP;
+	slb_conn_unpin(cp);
+	return brief;
 }
 
 /* IPVS has handled this packet. Claim the destination, or, if only the source changed, the
- * address of the real server. Learning pauses there if flows are not worth their cost.
+ * address of the real server. Learning pauses there if flows are not worth their cost. With source
+ * NAT on top of masquerading, questions and answers look alike, and do not count.
  */
-static void slb_learn_claim(struct slb_cpu_state *cpu, const struct slb_record *rec,
-			    const struct sk_buff *skb)
+static void slb_learn_claim(const struct slb_ns *ns, struct slb_cpu_state *cpu,
+			    const struct slb_record *rec, const struct sk_buff *skb)
 {
-	u16 place = slb_learn_source_changed(&rec->pkt, skb) ? rec->pair.from : rec->pair.to;
-	struct slb_addr_use *use = &cpu->addrs.at[place];
+	struct slb_addr_use *use;
 	u32 now = jiffies;
+	bool from, to;
+	u16 place;
 
+	slb_learn_changed(&rec->pkt, skb, &from, &to);
+	place = from && !to ? rec->pair.from : rec->pair.to;
+	use = &cpu->addrs.at[place];
 	slb_addr_use_claim(use);
-	if (rec->missed && !slb_addr_use_paused(use, now) &&
-	    slb_worth_looked(&cpu->worths.at[place], rec->packets, rec->brief, now))
-		use->paused = now + SLB_ADDRS_PAUSE;
+	if (rec->missed && !(from && to) && !slb_addr_use_paused(use, now) &&
+	    slb_worth_looked(&cpu->worths.at[place], rec->packets,
+			     slb_learn_brief(ns, rec, skb), now))
+		slb_addr_use_pause(use, now);
 }
 
 /* Learn from a packet that IPVS has handled; @by: slb_inflight_by() of the packet here. noinline:
@@ -481,8 +511,9 @@ static noinline void slb_learn_packet(struct slb_ns *ns, struct slb_ns_cpu *c,
 	enum slb_inflight_as as;
 	struct slb_record *rec = slb_inflight_take(&cpu->inflight, skb, &as);
 
-	if (as == SLB_INFLIGHT_FIRST)
-		slb_outdate(ns, cpu, skb, dev, virt);
+	/* also if the packet was not looked at, or its place is another packet's now */
+	if (as != SLB_INFLIGHT_SEEN && as != SLB_INFLIGHT_RECORD)
+		slb_outdate(ns, cpu, skb, dev, as == SLB_INFLIGHT_FIRST ? virt : 0);
 	/* in a tunnel: a copy of a packet that needs nothing more, or an accident */
 	if (as == SLB_INFLIGHT_FIRST || as == SLB_INFLIGHT_SEEN ||
 	    (as == SLB_INFLIGHT_UNKNOWN && skb_inner_network_offset(skb) > 0))
@@ -495,7 +526,7 @@ static noinline void slb_learn_packet(struct slb_ns *ns, struct slb_ns_cpu *c,
 				      SLB_MISS_UNRELATED : SLB_MISS_NONE, 1);
 		return;
 	}
-	slb_learn_claim(cpu, rec, skb);
+	slb_learn_claim(ns, cpu, rec, skb);
 	if (rec->begins && cpu->clients.flows[slb_clients_place(&rec->pkt)])
 		slb_outdate(ns, cpu, skb, dev, slb_clients_virtual(&cpu->clients, &rec->pkt));
 	if (!rec->learnable) {

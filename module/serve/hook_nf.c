@@ -198,9 +198,11 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		if (!reason)
 			return NF_STOLEN;
 	} else if (!reason) {
-		reason = cpu && slb_addrs_paused(&cpu->addrs, pair) ? SLB_MISS_PAUSED :
-								      SLB_MISS_NONE;
+		reason = SLB_MISS_NONE;
 	}
+	/* no flow, and counted for others that were not looked at */
+	if (skip)
+		reason = skip;
 
 	return slb_nf_slow(ns, cpu, flow, skb, &pkt, pair, reason);
 }

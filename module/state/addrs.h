@@ -52,7 +52,7 @@
  * struct slb_addr_use - use of addresses with the same hash
  * @flows: number of flows to these addresses, or of the other direction from them
  * @claimed: time of the last claim, in jiffies
- * @paused: learning pauses until this time, in jiffies; in the past or far away: it does not
+ * @paused: learning pauses until this time, in jiffies; 0 or in the past: it does not
  * @notes: packets since the last claim; stops at SLB_ADDRS_UNCLAIMED
  * @port: bridge port of the last slow-path packet from these addresses; 0 without a bridge
  *	or br_netfilter
@@ -145,8 +145,20 @@ static inline bool slb_addrs_unrelated(const struct slb_addrs *ps, struct slb_ad
 
 static inline bool slb_addr_use_paused(const struct slb_addr_use *peer, u32 now)
 {
-	/* a time long ago seems to be to come, when jiffies have wrapped */
-	return peer->paused - now - 1 < SLB_ADDRS_PAUSE;
+	/* jiffies wrap: slb_addr_use_claim() clears what is over */
+	return peer->paused && peer->paused - now - 1 < SLB_ADDRS_PAUSE;
+}
+
+/**
+ * slb_addr_use_pause() - let learning pause at an address
+ * @peer: the address
+ * @now: jiffies
+ *
+ * Context: BH off.
+ */
+static inline void slb_addr_use_pause(struct slb_addr_use *peer, u32 now)
+{
+	peer->paused = (now + SLB_ADDRS_PAUSE) ?: 1;
 }
 
 /**
@@ -223,8 +235,12 @@ static inline void slb_addrs_count(struct slb_addrs *ps, struct slb_addr_pair pa
  */
 static inline void slb_addr_use_claim(struct slb_addr_use *peer)
 {
-	peer->claimed = jiffies;
+	u32 now = jiffies;
+
+	peer->claimed = now;
 	peer->notes = 0;
+	if (!slb_addr_use_paused(peer, now))
+		peer->paused = 0;
 }
 
 #endif /* _SLB_ADDRS_H */

@@ -30,14 +30,16 @@
  */
 #define SLB_HINT_LEARN		3
 
-/* Time for which a key that could not be learned is not tried again, in jiffies. */
-#define SLB_HINT_FAILED		HZ
+/* Time for which a key that could not be learned is not tried again, in slb_flow_ticks(). */
+#define SLB_HINT_FAILED		slb_flow_ticks(HZ)
 
-/* Time in which IPVS should have had a packet that a flow is to be learned from, in jiffies. */
-#define SLB_HINT_TRIED		BIT(SLB_TICK_SHIFT)
+/* Time in which IPVS should have had a packet that a flow is to be learned from, in
+ * slb_flow_ticks(): one tick, and the rest of the present one.
+ */
+#define SLB_HINT_TRIED		2
 
-/* Time for which a key that found no room is not tried again, in jiffies: the table may grow. */
-#define SLB_HINT_FULL		(HZ / 8)
+/* Time for which a key that found no room is not tried again, in ticks: the table may grow. */
+#define SLB_HINT_FULL		4
 
 /* One packet in N of keys without a count, whose place another key has, is learned from. */
 #define SLB_HINT_GUESS		32
@@ -50,11 +52,13 @@
  * @fp: fingerprint, or 0
  * @when: time of the failure, in slb_flow_ticks()
  * @reason: reason of the failure, enum slb_reason
+ * @rest: time for which the key is not tried again, in ticks
  */
 struct slb_hint_failure {
 	u16	fp;
 	u16	when;
 	u8	reason;
+	u8	rest;
 };
 
 /**
@@ -160,8 +164,7 @@ static inline bool slb_hints_failed(struct slb_hints *h, u32 hash,
 	u16 fp;
 	const struct slb_hint_failure *f = slb_hint_failure(h, hash, &fp);
 
-	if (f->fp != fp ||
-	    (u16)(slb_flow_ticks(now) - f->when) >= slb_flow_ticks(SLB_HINT_FAILED))
+	if (f->fp != fp || (u16)(slb_flow_ticks(now) - f->when) >= f->rest)
 		return false;
 	*reason = f->reason;
 	return true;
@@ -173,11 +176,12 @@ static inline bool slb_hints_failed(struct slb_hints *h, u32 hash,
  * @hash: hash of the key
  * @now: jiffies
  * @reason: why not
+ * @rest: time for which the key is not tried again, in slb_flow_ticks()
  *
  * Context: BH off, this CPU.
  */
-static inline void slb_hints_fail(struct slb_hints *h, u32 hash,
-				  unsigned long now, enum slb_reason reason)
+static inline void slb_hints_fail(struct slb_hints *h, u32 hash, unsigned long now,
+				  enum slb_reason reason, u8 rest)
 {
 	u16 fp;
 	struct slb_hint_failure *f = slb_hint_failure(h, hash, &fp);
@@ -185,6 +189,7 @@ static inline void slb_hints_fail(struct slb_hints *h, u32 hash,
 	f->fp = fp;
 	f->when = slb_flow_ticks(now);
 	f->reason = reason;
+	f->rest = rest;
 }
 
 /**

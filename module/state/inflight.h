@@ -56,10 +56,9 @@ enum slb_inflight_as {
  * @multipath: forwarded by an IPv6 route that may be one of several
  * @reason: why no flow served the packet, enum slb_reason
  * @missed: the packet has no flow
- * @brief: flows do not pay for connections with many such packets, see worth.h; if @missed
  * @begins: IPVS may begin a connection with the packet
  * @learnable: a flow may be learned or renewed from this packet; all members are valid.
- *	Otherwise only @pkt, @pair, @mark, @reason, @packets, @begins, @missed and @brief are.
+ *	Otherwise only @pkt, @pair, @mark, @reason, @packets, @begins and @missed are.
  * @head: headers of the packet
  */
 struct slb_record {
@@ -80,7 +79,6 @@ struct slb_record {
 	u8			packets;
 	bool			begins;
 	bool			missed;
-	bool			brief;
 	bool			learnable;
 	u8			head[SLB_HEAD_LEN];
 };

@@ -12,7 +12,7 @@
  *
  * An address is the virtual address, or for answers the real server's. Packets without a flow are
  * compared with packets that flows have served. After a pause learning goes on, if nothing has
- * changed for one span only.
+ * changed for two spans only.
  */
 #ifndef _SLB_WORTH_H
 #define _SLB_WORTH_H
@@ -37,11 +37,17 @@
  */
 #define SLB_WORTH_SPANS		4
 
+/* The same after a pause. Served packets are counted by the sweep, which may come after one. */
+#define SLB_WORTH_AGAIN		2
+
+/* A connection of UDP with so many packets from the client, or fewer, is brief. */
+#define SLB_WORTH_UDP		2
+
 /**
  * struct slb_worth - packets of an address in a span of time
  * @since: begin of the span, in jiffies
  * @looked: number of packets without a flow
- * @brief: of these, packets that begin or end a connection, or were the first of their key
+ * @brief: of these, packets that begin or end a connection, or are of a short one of UDP
  * @served: number of packets that flows have served
  * @spans: number of successive spans of brief packets
  */
@@ -70,16 +76,17 @@ static inline bool slb_worth_judge(struct slb_worth *w)
 		w->spans = 0;
 		return false;
 	}
-	if (w->spans < SLB_WORTH_SPANS)
-		w->spans++;
-	return w->spans == SLB_WORTH_SPANS;
+	if (++w->spans < SLB_WORTH_SPANS)
+		return false;
+	w->spans = SLB_WORTH_SPANS - SLB_WORTH_AGAIN;
+	return true;
 }
 
 /**
  * slb_worth_looked() - count packets without a flow
  * @w: their address
  * @packets: how many
- * @brief: they begin or end a connection, or are the first of their key
+ * @brief: they begin or end a connection, or are of a short one of UDP
  * @now: jiffies
  *
  * Return: true if learning should pause at this address.
@@ -89,9 +96,11 @@ static inline bool slb_worth_looked(struct slb_worth *w, u32 packets, bool brief
 	bool pause = false;
 
 	if (now - w->since >= SLB_WORTH_SPAN) {
-		/* a longer span has a pause in it, or packets so few that it tells nothing */
+		/* a longer span has a pause in it, or so few packets that it tells nothing */
 		if (now - w->since < 2 * SLB_WORTH_SPAN)
 			pause = slb_worth_judge(w);
+		else if (now - w->since > SLB_ADDRS_PAUSE + 2 * SLB_WORTH_SPAN)
+			w->spans = 0;
 		w->since = now;
 		w->looked = 0;
 		w->brief = 0;

@@ -15,49 +15,75 @@ trap slb_net_down EXIT
 
 second=10.1.0.101
 # number of questions in a second that a pause takes: an address that has less is not in a hurry
-rate=1200
+rate=700
 
 slb_once() { slb_in client /usr/bin/python3 traffic/udp.py once "$1" "$2"; }
+
+# pauses: until learning pauses at the first service, and its packets are not looked at
+pauses() {
+	local before i
+
+	before=$(slb_stat_get dir)
+	for i in 1 2 3 4 5 6 7 8; do
+		slb_once $SLB_VIP_NAT:7 2 >/dev/null || return 1
+		[ "$(slb_stat_grew dir miss_paused "$before")" = 0 ] || return 0
+	done
+	return 1
+}
+
+# rested: no pause lasts longer
+rested() {
+	local start
+
+	slb_ms start
+	slb_wait 60 slb_ms_since "$start" 16000
+}
+
+# asked LINE: what ask.py says, in $got
+asked() {
+	echo "$1" >&"${asker[1]}"
+	read -r got <&"${asker[0]}"
+}
 
 # shared: a client asks two services from one port, which have one real server; the first service
 # while nobody looks at its packets
 shared() {
-	local scope want='' got asks from
+	local scope want='' all from
 
 	for scope in 0 2; do
 		slb_scope $scope
+		[ $scope = 0 ] || rested
 		# another port than that of IPVS's older connections
 		from=10.1.0.2:$((30000 + scope))
-		slb_in client /usr/bin/python3 traffic/ask.py >"$SLB_TMP/answers" <<-EOF &
-			$from $second:7 40 second
-			wait 10000
-			$from $SLB_VIP_NAT:7 3 first
-			$from $second:7 3 second
-		EOF
-		asks=$!
-		if [ $scope = 2 ]; then pauses; fi
-		wait $asks
-		got=$(<"$SLB_TMP/answers")
-		[ $scope != 0 ] || want=$got
+		asked "$from $second:7 40 second"
+		all=$got
+		if [ $scope = 2 ]; then
+			pauses &
+			while kill -0 $! 2>/dev/null; do
+				asked "$from $second:7 1 second"
+				slb_pause 0.3
+			done
+			wait $!
+			slb_is 'learning pauses at one of two services: exit code' $? eq 0
+		fi
+		before=$(slb_stat_get dir)
+		asked "$from $SLB_VIP_NAT:7 3 first"
+		all+=" $got"
+		asked "$from $second:7 3 second"
+		all+=" $got"
+		[ $scope != 0 ] || want=$all
 	done
-	slb_same 'one port, two services' "$got" "$want"
-	slb_note "$(paste -sd, <<<"$want")"
-}
-
-# pauses: until learning pauses at the first service
-pauses() {
-	local before
-
-	before=$(slb_stat_get dir)
-	slb_once $SLB_VIP_NAT:7 8 >"$SLB_TMP/once" || slb_fail 'questions without an answer'
-	slb_check 'learning pauses' test "$(slb_stat_grew dir miss_paused "$before")" -gt 0
+	slb_is 'it has been asked, not looked at: packets' "$(slb_stat_grew dir miss_paused "$before")" ge 3
+	slb_is 'the other had flows: ended' "$(slb_stat_grew dir ended "$before")" ge 1
+	slb_same 'one port, two services' "$all" "$want"
+	slb_note "$want"
 }
 
 modprobe shadowlb
 slb_net_up
 slb_one_cpu
 slb_udp_up
-slb_in dir sysctl -qw net.shadowlb.lease=600
+slb_in dir sysctl -qw net.shadowlb.lease=2
 slb_in dir ip address add $second/32 dev dc
 slb_in client ip neighbour add $second lladdr "$(slb_mac 10.1.0.1)" dev c0 nud permanent
 slb_in dir ipvsadm -R <<-EOF
@@ -70,16 +96,16 @@ if [ "$(slb_once $SLB_VIP_NAT:7 2)" -lt $((2 * rate)) ]; then
 	slb_ok "# SKIP this machine asks fewer than $rate questions in a second"
 	slb_done
 fi
-pauses
+slb_check 'learning pauses' pauses
 before=$(slb_stat_get dir)
 n=$(slb_once $SLB_VIP_NAT:7 1)
 slb_is "of $n questions and answers, not looked at" "$(slb_stat_grew dir miss_paused "$before")" gt $((n * 3 / 2))
 slb_is 'and flows learned' "$(slb_stat_grew dir learned "$before")" eq 0
 
+coproc asker { slb_in client /usr/bin/python3 -u traffic/ask.py; }
 shared
 
-slb_ms start
-slb_wait 60 slb_ms_since "$start" 16000
+rested
 before=$(slb_stat_get dir)
 slb_ping "$SLB_VIP_NAT:7" 4 60
 slb_is 'after the pause, hits' "$(slb_stat_grew dir hits "$before")" gt 400
@@ -88,9 +114,10 @@ slb_is 'after the pause, hits' "$(slb_stat_grew dir hits "$before")" gt 400
 slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:7 2 "$SLB_TMP/flood"
 flood=$!
 slb_check 'flows serve' slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200))
-pauses
+slb_once $SLB_VIP_NAT:7 8 >/dev/null || slb_fail 'questions without an answer'
 before=$(slb_stat_get dir)
-slb_once $SLB_VIP_NAT:7 1 >/dev/null
-slb_is 'what has flows is served meanwhile: hits' "$(slb_stat_grew dir hits "$before")" gt 50
+slb_ping "$SLB_VIP_NAT:7" 4 20
+slb_is 'learning pauses again: flows learned' "$(slb_stat_grew dir learned "$before")" eq 0
+slb_check 'what has flows is served meanwhile' slb_wait 10 slb_stat_above dir hits $(($(slb_stat dir hits) + 50))
 slb_stop $flood
 slb_done
