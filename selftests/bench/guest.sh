@@ -302,7 +302,7 @@ connection() {
 	done
 	[ "$2" != flow ] || echo "# $1: $(slb_stat_diff "$before" "$(slb_stat_get dir)" | paste -sd' ')"
 	printf '# row\t%s\t%s\t%s\t%s\t%s\t0' "$1" "$2" "$3" "$4" $unit
-	printf '\t%s' "${total[@]}"
+	printf '\t%s' "${sum[@]}"
 	printf '\n'
 }
 
