@@ -17,6 +17,15 @@ slb_served() {
 	fi
 }
 
+# slb_rules_settle: packets have noticed a change of rules, and no further epoch is to come for it
+slb_rules_settle() {
+	local start
+
+	slb_ping "$SLB_VIP_NAT:7" 2 10
+	slb_ms start
+	slb_wait 30 slb_ms_since "$start" 6000
+}
+
 # slb_since BEFORE: what grew at the director since that slb_stat_get.
 slb_since() { slb_stat_diff "$1" "$(slb_stat_get dir)"; }
 

@@ -207,6 +207,7 @@ slb_mark_case() {
 	IP
 	slb_count_at client c0 old "ip saddr $SLB_VIP_NAT"
 	slb_count_at client x0 new "ip saddr $SLB_VIP_NAT"
+	slb_rules_settle
 	slb_pass_load mark 'replies routed by mark' m
 	read -r old new < <(slb_old_and_new)
 	slb_is 'replies routed by mark: packets by the old way' $old eq 0
@@ -232,6 +233,7 @@ slb_fwmark_case() {
 			echo "-a -f 8 -r 10.2.$i.2:0 -m"
 		done
 	} | slb_in dir ipvsadm -R
+	slb_rules_settle
 	slb_pass_load "fwmark-$1" "service by a mark of $1" m
 	slb_in dir nft delete table ip marks
 }
