@@ -22,7 +22,7 @@
  * @legacy: bit i: hook i of a list is a table of iptables-legacy
  */
 struct slb_ruleset {
-	/* of what follows */
+	/* of the members below */
 	struct mutex	looking;
 	u64		looked;
 	u64		hooks;

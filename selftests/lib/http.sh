@@ -36,7 +36,7 @@ slb_http_load() {
 # tell: INPUT sees what comes in, FORWARD what goes back through masquerading. Not where
 # flows are only compared.
 slb_http_hooks() {
-	local hook hits epochs requests=0
+	local hook hits epochs start requests=0
 	local -A met
 
 	[ -z "${SLB_VERIFY:-}" ] || return 0
@@ -47,7 +47,8 @@ slb_http_hooks() {
 	# hooks, and half a second and five seconds behind that
 	slb_wrk 50 2 "http://$1/4k" >/dev/null
 	slb_check 'the new rules are noticed' slb_wait 10 slb_shown_above epochs "$epochs"
-	sleep 6
+	slb_ms start
+	slb_wait 30 slb_ms_since "$start" 6000
 	for hook in input forward; do
 		met[$hook]=$(slb_counted dir ip $hook)
 	done

@@ -39,7 +39,7 @@ rested() {
 	slb_wait 60 slb_ms_since "$start" 16000
 }
 
-# asked LINE: what ask.py says, in $got
+# asked LINE: of ask.py; its result in $got
 asked() {
 	echo "$1" >&"${asker[1]}"
 	read -r got <&"${asker[0]}"
