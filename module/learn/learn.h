@@ -13,10 +13,10 @@
 /* Of packets that are not looked at while learning pauses, one in N is looked at, and recorded. */
 #define SLB_LEARN_UNSEEN	64
 
-void slb_learn_enter(struct slb_ns *ns, struct slb_cpu_state *cpu,
-		     const struct slb_flow *flow, struct sk_buff *skb,
-		     const struct slb_pkt *pkt, struct slb_addr_pair pair,
-		     enum slb_reason reason);
+void slb_enter_slow(struct slb_ns *ns, struct slb_cpu_state *cpu,
+		    const struct slb_flow *flow, struct sk_buff *skb,
+		    const struct slb_pkt *pkt, struct slb_addr_pair pair,
+		    enum slb_reason reason);
 void slb_learn_leave_slow(struct slb_ns *ns, struct sk_buff *skb,
 			  const struct net_device *dev);
 

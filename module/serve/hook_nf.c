@@ -132,7 +132,7 @@ static noinline unsigned int slb_nf_slow(struct slb_ns *ns, struct slb_cpu_state
 	if (!cpu)
 		return NF_ACCEPT;
 	/* before the flow may be gone */
-	slb_learn_enter(ns, cpu, flow, skb, pkt, pair, reason);
+	slb_enter_slow(ns, cpu, flow, skb, pkt, pair, reason);
 	if (flow)
 		slb_nf_suspend(ns, cpu, flow, pkt, reason);
 	else if (slb_pkt_keyless(pkt, reason))
