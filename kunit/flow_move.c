@@ -25,6 +25,7 @@
  * @grown: number of times that the table grew
  * @shrunk: number of times that the table shrank
  * @lost: flows that found no room when the table shrank
+ * @crowded: number of flows before which the table should have grown, or was moving
  */
 struct slb_mover {
 	struct slb_table	*t;
@@ -36,6 +37,7 @@ struct slb_mover {
 	u32			grown;
 	u32			shrunk;
 	u32			lost;
+	u32			crowded[2];
 };
 
 /* Of wide flows every third is of IPv4 packets. */
@@ -79,7 +81,8 @@ static void slb_move_free(struct kunit *test, struct slb_mover *m,
 static void slb_move_place(struct kunit *test, struct slb_mover *m, u32 i,
 			   u32 now)
 {
-	struct slb_flow *flow = slb_table_place(m->t, m->keys[i].hash, now);
+	struct slb_flow *flow = slb_place_any(test, m->t, m->keys[i].hash, now,
+					      &m->crowded[!!m->t->old]);
 
 	if (!flow)
 		return;
@@ -228,12 +231,13 @@ void slb_moves(struct kunit *test, bool wide, struct rnd_state *rnd)
 			slb_move_step(test, &m, rnd);
 	}
 	slb_move_check_all(test, &m);
-	kunit_info(test, "grown=%u shrunk=%u lost=%u", m.grown, m.shrunk,
-		   m.lost);
+	kunit_info(test, "grown=%u shrunk=%u lost=%u crowded=%u,%u", m.grown, m.shrunk,
+		   m.lost, m.crowded[0], m.crowded[1]);
 	/* a run without each of these would test nothing */
 	KUNIT_ASSERT_GT(test, m.grown, 4);
 	KUNIT_ASSERT_GT(test, m.shrunk, 4);
 	KUNIT_ASSERT_GT(test, m.lost, 4);
+	KUNIT_ASSERT_GT(test, m.crowded[true], 4);
 }
 
 /* Walk through a table during a resize: each flow that stays is visited. */
@@ -313,6 +317,12 @@ void slb_test_want(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, slb_table_want(t, max), 32 * SLB_FLOWS_START);
 	t->used = 100 * SLB_FLOWS_START;
 	KUNIT_EXPECT_EQ(test, slb_table_want(t, max), max);
+	/* packets without room count, but not without limit */
+	t->used = SLB_FLOWS_START / 2;
+	for (flows = 0; flows < 10 * SLB_FLOWS_START; flows++)
+		slb_table_refuse(t);
+	KUNIT_EXPECT_EQ(test, slb_table_want(t, max), 8 * SLB_FLOWS_START);
+	t->refused = 0;
 	t->used = 0;
 
 	t = slb_table(test, false, SLB_FLOWS_MIN);

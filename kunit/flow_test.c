@@ -92,6 +92,7 @@ static void slb_twin_run(struct kunit *test, bool wide, u32 flows,
 	KUNIT_ASSERT_GT(test, twin->refused, flows / 16);
 	KUNIT_ASSERT_GT(test, twin->evicted, flows / 16);
 	KUNIT_ASSERT_GT(test, twin->freed, flows / 16);
+	KUNIT_ASSERT_GT(test, twin->crowded, flows / 16);
 	slb_twin_exit(twin);
 }
 

@@ -162,6 +162,20 @@ u32 slb_hash(const struct slb_any_key *key, bool wide, const struct slb_seed *se
 		      slb_key4_hash(&key->key4, seed);
 }
 
+/* Place a flow. If the set is full, a table that should grow tells so before; counts that. */
+struct slb_flow *slb_place_any(struct kunit *test, struct slb_table *t, u32 hash,
+			       unsigned long now, u32 *crowded)
+{
+	bool grows = t->old || t->used > slb_table_size(t) / 100 * 37;
+	bool told = slb_table_crowded(t, hash);
+	struct slb_flow *flow;
+
+	flow = slb_table_place(t, hash, now);
+	KUNIT_EXPECT_EQ(test, told, grows && (!flow || flow->dst));
+	*crowded += told;
+	return flow;
+}
+
 /* Place a key in a table that has room. */
 struct slb_flow *slb_place(struct kunit *test, struct slb_table *t,
 			   const struct slb_any_key *key, unsigned long now)
@@ -355,8 +369,8 @@ void slb_check_place(struct kunit *test, struct slb_twin *twin, u32 key)
 	struct slb_flow *flow;
 	u32 slot;
 
-	flow = slb_table_place(&twin->table, twin->keys[key].hash,
-			       (unsigned long)twin->now);
+	flow = slb_place_any(test, &twin->table, twin->keys[key].hash,
+			     (unsigned long)twin->now, &twin->crowded);
 	if (!flow) {
 		slb_check_refused(test, twin, key);
 		twin->refused++;

@@ -55,6 +55,7 @@ struct slb_twin_slot {
  * @evicted: number of evictions
  * @refused: number of refused placements
  * @freed: number of freed flows
+ * @crowded: number of placements before which the table should have grown
  */
 struct slb_twin {
 	struct slb_table	table;
@@ -71,6 +72,7 @@ struct slb_twin {
 	u32			evicted;
 	u32			refused;
 	u32			freed;
+	u32			crowded;
 };
 
 /* Bytes of a flow, of a key. */
@@ -98,6 +100,8 @@ static inline u8 slb_tag_at(const u64 *tags, u32 slot)
 	return tags[slot / SLB_WAYS] >> slot % SLB_WAYS * 8;
 }
 
+struct slb_flow *slb_place_any(struct kunit *test, struct slb_table *t, u32 hash,
+			       unsigned long now, u32 *crowded);
 struct slb_flow *slb_place(struct kunit *test, struct slb_table *t,
 			   const struct slb_any_key *key, unsigned long now);
 

@@ -5,8 +5,8 @@
  *  operation                          | locking
  * ------------------------------------+-------------------------------------
  *  slb_table_lookup4, _lookup6,       | BH off, on the CPU that owns the
- *  _place, _free, _resize, _move,     | table; after that CPU is dead, or
- *  _moved                             | when no hook can run: anywhere
+ *  _crowded, _place, _free, _resize,  | table; after that CPU is dead, or
+ *  _move, _moved                      | when no hook can run: anywhere
  *  slb_table_slots_alloc,             | process context
  *  slb_table_slots_free               |
  *  slb_table_init                     | process context, one at a time
@@ -328,11 +328,30 @@ struct slb_flow *slb_table_place(struct slb_table *t, u32 hash,
 			oldest = flow;
 	}
 	if (slb_flow_idle(oldest, now) <= SLB_ACTIVE) {
-		t->refused++;
+		slb_table_refuse(t);
 		return NULL;
 	}
 	t->used++;
 	return oldest;
+}
+
+/**
+ * slb_table_crowded() - true if a new flow has to wait until the table has grown
+ * @t: the table, which is ready, and may grow
+ * @hash: hash of the new flow's key
+ *
+ * Touches no flow.
+ *
+ * Context: BH off, on the CPU that owns the table.
+ */
+bool slb_table_crowded(const struct slb_table *t, u32 hash)
+{
+	u64 *tags;
+
+	if (!t->old && t->used <= t->grow_at)
+		return false;
+	slb_table_set(t, hash, t->size, &tags);
+	return (*tags & SLB_TABLE_TAKEN) == SLB_TABLE_TAKEN;
 }
 
 static void slb_table_write_tag(struct slb_table *t, const struct slb_flow *flow, u8 tag)

@@ -28,7 +28,7 @@ struct mem_cgroup;
  * @old_mask: number of sets in @old, less 1
  * @moved: sets of @old that have moved, from the first on
  * @used: flows in use
- * @refused: flows that found no room since the size was last looked at
+ * @refused: packets of keys that found no room since the size was last looked at; stops at the size
  * @grow_at: grow the table when @used exceeds this
  * @size: size of a flow, in bytes; does not change
  *
@@ -108,6 +108,20 @@ static inline u32 slb_table_size(const struct slb_table *t)
 static inline u32 slb_table_old_size(const struct slb_table *t)
 {
 	return (t->old_mask + 1) * SLB_WAYS;
+}
+
+/**
+ * slb_table_refuse() - count a packet whose flow has no room, for the next size
+ * @t: the table
+ *
+ * Keys are not told apart, so the size limits the count.
+ *
+ * Context: BH off, on the CPU that owns the table.
+ */
+static inline void slb_table_refuse(struct slb_table *t)
+{
+	if (t->refused < slb_table_size(t))
+		t->refused++;
 }
 
 /**
@@ -216,6 +230,9 @@ static inline u32 slb_table_way(u32 hash)
 	return hash >> (32 - ilog2(SLB_WAYS));
 }
 
+/* The bits that the tags of a full set have in common. */
+#define SLB_TABLE_TAKEN	0x0101010101010101ULL
+
 /* A byte of the hash that a key's flow has as its tag, of bits that select neither set nor way.
  * 0 is a free slot.
  */
@@ -227,7 +244,7 @@ static __always_inline u8 slb_table_tag_of(u32 hash)
 /* The ways of a set whose flows have the tag of this hash: the high bit of each byte. */
 static __always_inline u64 slb_table_tagged(const u64 *tags, u32 hash)
 {
-	const u64 ones = 0x0101010101010101ULL;
+	const u64 ones = SLB_TABLE_TAKEN;
 	u64 differ = *tags ^ slb_table_tag_of(hash) * ones;
 
 	/* no carry leaves its byte: exact for each way */
@@ -337,6 +354,7 @@ u32 slb_table_want(const struct slb_table *t, u32 max);
 void slb_table_resize(struct slb_table *t, void *slot, u32 flows);
 struct slb_flow *slb_table_move(struct slb_table *t, const struct slb_seed *seed);
 void *slb_table_moved(struct slb_table *t);
+bool slb_table_crowded(const struct slb_table *t, u32 hash);
 struct slb_flow *slb_table_place(struct slb_table *t, u32 hash,
 				 unsigned long now);
 void slb_table_tag(struct slb_table *t, const struct slb_flow *flow, u32 hash);

@@ -10,13 +10,32 @@
 #include <compat/bridge.h>
 
 #include "learn/learn.h"
+#include "state/sweep.h"
+
+/* True if the table of a new flow is about to grow, and has no room until then. Only the end of the
+ * slow path knows for sure which table.
+ */
+static bool slb_enter_crowded(struct slb_ns *ns, struct slb_cpu_state *cpu,
+			      const struct slb_pkt *pkt)
+{
+	struct slb_table *t = pkt->v6 || cpu->tracked[false] ? &cpu->wide : &cpu->narrow;
+	struct slb_ns_cpu *c = this_cpu_ptr(ns->cpu);
+
+	if (!t->used || (!t->old && slb_table_size(t) >= slb_flows_max) ||
+	    time_before64(get_jiffies_64(), c->resize) || !slb_table_crowded(t, pkt->hash))
+		return false;
+	slb_table_refuse(t);
+	slb_sweep_grow(c);
+	return true;
+}
 
 /* True if a flow may be learned from this packet, which has a key and no flow. Counts it. @guess: a
  * key whose place another key has may be learned, too, by chance.
  */
-static bool slb_enter_due(struct slb_hints *h, const struct slb_pkt *pkt, bool guess,
-			  enum slb_reason *reason)
+static bool slb_enter_due(struct slb_ns *ns, struct slb_cpu_state *cpu,
+			  const struct slb_pkt *pkt, bool guess, enum slb_reason *reason)
 {
+	struct slb_hints *h = &cpu->hints;
 	u32 seen = slb_hints_count(h, pkt->hash);
 
 	if (*reason != SLB_MISS_NONE ||
@@ -24,6 +43,10 @@ static bool slb_enter_due(struct slb_hints *h, const struct slb_pkt *pkt, bool g
 	     !(!seen && guess && slb_hints_draw(h, SLB_HINT_GUESS))) ||
 	    slb_hints_failed(h, pkt->hash, jiffies, reason))
 		return false;
+	if (slb_enter_crowded(ns, cpu, pkt)) {
+		*reason = SLB_SKIP_FULL;
+		return false;
+	}
 	/* for a moment, or until IPVS has had the packet: most failures are that IPVS never has */
 	slb_hints_fail(h, pkt->hash, jiffies, SLB_MISS_NONE, SLB_HINT_TRIED);
 	return true;
@@ -51,7 +74,7 @@ static bool slb_enter_begins(const struct slb_ns *ns, const struct slb_flow *flo
  * an epoch begins, no proof counts. Where flows may not be worth their cost, none is learned by
  * guess.
  */
-static bool slb_enter_wants(const struct slb_ns *ns, struct slb_cpu_state *cpu,
+static bool slb_enter_wants(struct slb_ns *ns, struct slb_cpu_state *cpu,
 			    const struct slb_flow *flow, const struct slb_pkt *pkt,
 			    struct slb_addr_pair pair, enum slb_reason *reason)
 {
@@ -69,7 +92,7 @@ static bool slb_enter_wants(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 	if ((pkt->ends && pkt->opens != SLB_OPENS_BACK) || slb_addrs_paused(&cpu->addrs, pair))
 		return false;
 	guess = !cpu->worths.at[pair.to].spans && !cpu->worths.at[pair.from].spans;
-	return slb_enter_due(h, pkt, guess, reason);
+	return slb_enter_due(ns, cpu, pkt, guess, reason);
 }
 
 /**

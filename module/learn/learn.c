@@ -256,8 +256,8 @@ static enum slb_reason slb_learn_make(struct slb_ns *ns,
 
 /* No flow was made or renewed. Drops the conntrack entries of @p, and the pin if there is no
  * present flow, which otherwise ends: the slow path acts differently. Unless the next packet may
- * do better (UNSETTLED, TABLE), the key is not tried again for SLB_HINT_FAILED; in a table that may
- * grow (FULL), for a moment.
+ * do better (UNSETTLED, TABLE), the key is not tried again for SLB_HINT_FAILED; without room
+ * (FULL), for a moment.
  */
 static enum slb_reason slb_learn_fail(struct slb_ns *ns,
 				      struct slb_cpu_state *cpu,

@@ -38,7 +38,7 @@
  */
 #define SLB_HINT_TRIED		2
 
-/* Time for which a key that found no room is not tried again, in ticks: the table may grow. */
+/* Time for which a key without room, in a table that cannot grow, is not tried again, in ticks. */
 #define SLB_HINT_FULL		4
 
 /* One packet in N of keys without a count, whose place another key has, is learned from. */

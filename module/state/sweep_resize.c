@@ -63,12 +63,13 @@ bool slb_sweep_resize_begin(struct slb_ns_cpu *c, struct slb_table *t)
 		return here;
 	}
 	slots = slb_table_slots_alloc(c->ns->payer, t->size, flows);
+	here = slb_sweep_enter(c, false, &since);
 	if (!slots) {
 		c->resize = get_jiffies_64() + SLB_RETRY;
-		return true;
-	}
-	here = slb_sweep_enter(c, false, &since);
-	if (here && (flows > slb_table_size(t) ||
+		/* next time for the flows that there are */
+		if (here)
+			t->refused = 0;
+	} else if (here && (flows > slb_table_size(t) ||
 		     flows == slb_table_want(t, slb_flows_max))) {
 		/* the new size may soon be too small, too */
 		if (flows > slb_table_size(t))
