@@ -69,6 +69,8 @@ static void slb_worth_kinds(struct kunit *test, struct rnd_state *rnd)
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		memset(&w, 0, sizeof(w));
 		s = slb_worth_pause(rnd, kinds[i].begin, kinds[i].packets, &w);
+		/* most packets without a flow are the first of a connection, also of a long one */
+		KUNIT_EXPECT_FALSE(test, slb_worth_steady(&w));
 		KUNIT_EXPECT_EQ_MSG(test, s > 0, kinds[i].pauses, "%u of %u packets: after %u s",
 				    kinds[i].begin, kinds[i].packets, s);
 		if (!s)
@@ -91,10 +93,72 @@ static void slb_worth_burst(struct kunit *test, struct rnd_state *rnd)
 
 	w.since = now;
 	KUNIT_EXPECT_FALSE(test, slb_worth_second(&w, rnd, &now, &begin));
+	KUNIT_EXPECT_FALSE(test, slb_worth_steady(&w));
+	w.steady = 0;
+	for (s = 0; s < SLB_WORTH_STEADY; s += SLB_WORTH_SAMPLE) {
+		KUNIT_EXPECT_FALSE(test, slb_worth_steady(&w));
+		slb_worth_looked(&w, SLB_WORTH_SAMPLE, false, now);
+	}
+	KUNIT_EXPECT_TRUE(test, slb_worth_steady(&w));
 	for (s = 0; s < 10; s++) {
 		slb_worth_served(&w, 100000);
 		now += HZ;
 		KUNIT_EXPECT_FALSE(test, slb_worth_looked(&w, SLB_WORTH_SAMPLE, true, now));
+	}
+}
+
+/* A second in which packets without a flow come at a steady address, and flows serve others. */
+static void slb_worth_go_by(struct slb_worth *w, u32 *now, u32 packets, u32 proved, u32 served)
+{
+	u32 i;
+
+	for (i = 0; i < packets; i += SLB_WORTH_SAMPLE)
+		slb_worth_looked(w, SLB_WORTH_SAMPLE, false, *now);
+	for (i = 0; i < proved; i++)
+		slb_worth_proved(w);
+	slb_worth_served(w, served);
+	*now += HZ;
+	slb_worth_looked(w, 1, false, *now);
+}
+
+/* Packets that are so far apart that flows serve none, and then some that are not. */
+static void slb_test_sparse(struct kunit *test)
+{
+	struct slb_worth w = {};
+	u32 now = -5 * HZ, s;
+
+	w.since = now;
+	for (s = 0; s < SLB_WORTH_VAIN; s++) {
+		KUNIT_EXPECT_TRUE(test, slb_worth_eager(&w));
+		slb_worth_go_by(&w, &now, 50000, 50000, 0);
+	}
+	for (s = 0; s < 100; s++) {
+		KUNIT_ASSERT_FALSE(test, slb_worth_eager(&w));
+		KUNIT_ASSERT_FALSE(test, slb_worth_steady(&w));
+		slb_worth_go_by(&w, &now, 50000, 0, s * 10);
+	}
+	slb_worth_go_by(&w, &now, 50000, 1000, 20000);
+	KUNIT_EXPECT_TRUE(test, slb_worth_eager(&w));
+	KUNIT_EXPECT_TRUE(test, slb_worth_steady(&w));
+	/* tries that IPVS never has */
+	for (s = 0; s < SLB_WORTH_STEADY; s++) {
+		KUNIT_ASSERT_TRUE(test, slb_worth_steady(&w));
+		slb_worth_try(&w);
+		if (s % 2)
+			slb_worth_looked(&w, 1, false, now);
+	}
+	for (; slb_worth_steady(&w); s++)
+		slb_worth_try(&w);
+	KUNIT_EXPECT_EQ(test, s, 3 * SLB_WORTH_STEADY / 2 + 1);
+	slb_worth_go_by(&w, &now, 50000, 1000, 20000);
+	KUNIT_EXPECT_TRUE(test, slb_worth_steady(&w));
+	slb_worth_failed(&w);
+	KUNIT_EXPECT_FALSE(test, slb_worth_steady(&w));
+	/* few packets: never */
+	for (s = 0; s < 100; s++) {
+		slb_worth_go_by(&w, &now, SLB_WORTH_STEADY / 2, 0, 0);
+		KUNIT_ASSERT_FALSE(test, slb_worth_steady(&w));
+		now += 2 * HZ;
 	}
 }
 
@@ -129,6 +193,7 @@ static struct kunit_case slb_worth_cases[] = {
 	KUNIT_CASE(slb_test_wrap),
 	KUNIT_CASE(slb_test_kinds),
 	KUNIT_CASE(slb_test_burst),
+	KUNIT_CASE(slb_test_sparse),
 	{}
 };
 

@@ -29,19 +29,42 @@ static bool slb_enter_crowded(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	return true;
 }
 
-/* True if a flow may be learned from this packet, which has a key and no flow. Counts it. @guess: a
- * key whose place another key has may be learned, too, by chance.
+/* True if the key of this packet, which has no flow, has had packets enough for a flow. Counts it.
+ * @steady: a steady address of the packet, or NULL; @guess: a key whose place another key has may
+ * be learned, too, by chance.
  */
-static bool slb_enter_due(struct slb_ns *ns, struct slb_cpu_state *cpu,
-			  const struct slb_pkt *pkt, bool guess, enum slb_reason *reason)
+static bool slb_enter_counts(struct slb_hints *h, const struct slb_pkt *pkt,
+			     struct slb_worth *steady, bool guess)
 {
-	struct slb_hints *h = &cpu->hints;
 	u32 seen = slb_hints_count(h, pkt->hash);
 
-	if (*reason != SLB_MISS_NONE ||
-	    (seen < SLB_HINT_LEARN &&
-	     !(!seen && guess && slb_hints_draw(h, SLB_HINT_GUESS))) ||
-	    slb_hints_failed(h, pkt->hash, jiffies, reason))
+	if (seen >= SLB_HINT_LEARN)
+		return true;
+	if (steady && seen != 1) {
+		slb_worth_try(steady);
+		return true;
+	}
+	return !seen && guess && slb_hints_draw(h, SLB_HINT_GUESS);
+}
+
+/* True if a flow may be learned from this packet, which has a key and no flow. Where flows may not
+ * be worth their cost, none is learned by guess.
+ */
+static bool slb_enter_due(struct slb_ns *ns, struct slb_cpu_state *cpu,
+			  const struct slb_pkt *pkt, struct slb_addr_pair pair,
+			  enum slb_reason *reason)
+{
+	struct slb_worth *to = &cpu->worths.at[pair.to], *from = &cpu->worths.at[pair.from];
+	bool eager_to = slb_worth_eager(to), eager_from = slb_worth_eager(from);
+	struct slb_worth *steady = NULL;
+	struct slb_hints *h = &cpu->hints;
+
+	if (slb_worth_steady(to) && eager_from)
+		steady = to;
+	else if (slb_worth_steady(from) && eager_to)
+		steady = from;
+	if (!slb_enter_counts(h, pkt, steady, eager_to && eager_from) ||
+	    *reason != SLB_MISS_NONE || slb_hints_failed(h, pkt->hash, jiffies, reason))
 		return false;
 	if (slb_enter_crowded(ns, cpu, pkt)) {
 		*reason = SLB_SKIP_FULL;
@@ -71,15 +94,13 @@ static bool slb_enter_begins(const struct slb_ns *ns, const struct slb_flow *flo
 }
 
 /* True if a flow may be learned or renewed from this packet, which has a key. In the tick in which
- * an epoch begins, no proof counts. Where flows may not be worth their cost, none is learned by
- * guess.
+ * an epoch begins, no proof counts.
  */
 static bool slb_enter_wants(struct slb_ns *ns, struct slb_cpu_state *cpu,
 			    const struct slb_flow *flow, const struct slb_pkt *pkt,
 			    struct slb_addr_pair pair, enum slb_reason *reason)
 {
 	struct slb_hints *h = &cpu->hints;
-	bool guess;
 
 	if (pkt->ends)
 		slb_hints_set(h, pkt->hash, 0);
@@ -91,8 +112,7 @@ static bool slb_enter_wants(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		       !slb_hints_failed(h, pkt->hash, jiffies, reason);
 	if ((pkt->ends && pkt->opens != SLB_OPENS_BACK) || slb_addrs_paused(&cpu->addrs, pair))
 		return false;
-	guess = !cpu->worths.at[pair.to].spans && !cpu->worths.at[pair.from].spans;
-	return slb_enter_due(ns, cpu, pkt, guess, reason);
+	return slb_enter_due(ns, cpu, pkt, pair, reason);
 }
 
 /**

@@ -349,31 +349,33 @@ static void slb_learn_changed(const struct slb_pkt *pkt, const struct sk_buff *s
 
 /* True if flows do not pay for connections with many packets like this one, see worth.h. IPVS
  * counts packets of a connection from the client; it has none for a service of single packets.
+ * With sloppy_tcp any packet may begin a connection.
  */
 static bool slb_learn_brief(const struct slb_ns *ns, const struct slb_record *rec,
 			    const struct sk_buff *skb)
 {
+	bool udp = rec->pkt.proto == IPPROTO_UDP;
 	struct ip_vs_conn *cp;
 	bool brief, out;
 
-	if (rec->pkt.proto != IPPROTO_UDP)
+	if (!udp && (rec->pkt.ends || !rec->begins))
 		return rec->pkt.ends;
-	if (rec->learnable)
-		return false;
 	cp = slb_conn_pin_skb(net_ipvs(ns->net), &rec->pkt, skb, &out);
 	if (!cp)
 		return true;
-	brief = atomic_read(&cp->in_pkts) <= SLB_WORTH_UDP;
+	brief = atomic_read(&cp->in_pkts) <= (udp ? SLB_WORTH_UDP : 1);
 	slb_conn_unpin(cp);
 	return brief;
 }
 
 /* IPVS has handled this packet. Claim the destination, or, if only the source changed, the
  * address of the real server. Learning pauses there if flows are not worth their cost. With source
- * NAT on top of masquerading, questions and answers look alike, and do not count.
+ * NAT on top of masquerading, questions and answers look alike, and do not count. Returns what is
+ * known of the address.
  */
-static void slb_learn_claim(const struct slb_ns *ns, struct slb_cpu_state *cpu,
-			    const struct slb_record *rec, const struct sk_buff *skb)
+static struct slb_worth *slb_learn_claim(const struct slb_ns *ns, struct slb_cpu_state *cpu,
+					 const struct slb_record *rec,
+					 const struct sk_buff *skb)
 {
 	struct slb_addr_use *use;
 	u32 now = jiffies;
@@ -388,6 +390,14 @@ static void slb_learn_claim(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 	    slb_worth_looked(&cpu->worths.at[place], rec->packets,
 			     slb_learn_brief(ns, rec, skb), now))
 		slb_addr_use_pause(use, now);
+	return &cpu->worths.at[place];
+}
+
+/* True if a proof failed for a reason that many packets of a service may have in common. */
+static bool slb_learn_never(enum slb_reason reason)
+{
+	return reason != SLB_LEARNED && reason != SLB_RENEWED && reason != SLB_SKIP_UNSETTLED &&
+	       reason != SLB_SKIP_FULL;
 }
 
 /* Learn from a packet that IPVS has handled; @by: slb_inflight_by() of the packet here. noinline:
@@ -399,6 +409,8 @@ static noinline void slb_learn_packet(struct slb_ns *ns, struct slb_ns_cpu *c,
 {
 	u32 virt = cpu->inflight.virt[slb_inflight_index(skb)];
 	enum slb_inflight_as as;
+	enum slb_reason reason;
+	struct slb_worth *worth;
 	struct slb_record *rec = slb_inflight_take(&cpu->inflight, skb, &as);
 
 	/* also if the packet was not looked at, or its place is another packet's now */
@@ -416,7 +428,7 @@ static noinline void slb_learn_packet(struct slb_ns *ns, struct slb_ns_cpu *c,
 				      SLB_MISS_UNRELATED : SLB_MISS_NONE, 1);
 		return;
 	}
-	slb_learn_claim(ns, cpu, rec, skb);
+	worth = slb_learn_claim(ns, cpu, rec, skb);
 	if (rec->begins && cpu->clients.flows[slb_clients_place(&rec->pkt)])
 		slb_outdate(ns, cpu, skb, dev, slb_clients_virtual(&cpu->clients, &rec->pkt));
 	if (!rec->learnable) {
@@ -432,7 +444,10 @@ static noinline void slb_learn_packet(struct slb_ns *ns, struct slb_ns_cpu *c,
 	/* IPVS marks packets that bypass conntrack as untracked */
 	if (skb_get_nfct(skb))
 		WRITE_ONCE(cpu->tracked[rec->pkt.v6], true);
-	slb_ns_count(ns, slb_learn_flow(ns, cpu, rec, skb, dev));
+	reason = slb_learn_flow(ns, cpu, rec, skb, dev);
+	slb_ns_count(ns, reason);
+	if (slb_learn_never(reason))
+		slb_worth_failed(worth);
 	if (cpu->narrow.used || cpu->wide.used)
 		slb_sweep_arm(c);
 }

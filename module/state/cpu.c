@@ -85,7 +85,7 @@ static u16 slb_cpu_addr(const struct slb_flow *flow)
 }
 
 /**
- * slb_cpu_begin() - have the packets of a flow looked at
+ * slb_cpu_begin() - count a flow, so that its packets are looked at
  * @cpu: state of this CPU
  * @flow: a flow that has just been written, and is not yet used
  *
@@ -93,7 +93,10 @@ static u16 slb_cpu_addr(const struct slb_flow *flow)
  */
 void slb_cpu_begin(struct slb_cpu_state *cpu, const struct slb_flow *flow)
 {
-	cpu->addrs.at[slb_cpu_addr(flow)].flows++;
+	u16 addr = slb_cpu_addr(flow);
+
+	cpu->addrs.at[addr].flows++;
+	slb_worth_proved(&cpu->worths.at[addr]);
 	if (!(flow->flags & SLB_FLOW_OUT))
 		return;
 	++cpu->clients.flows[SLB_CLIENTS];

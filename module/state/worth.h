@@ -7,17 +7,23 @@
  *
  *  operation            | locking
  * ----------------------+----------------------------------------------------
- *  slb_worth_looked     | BH off, this CPU
  *  slb_worth_served     | BH off, on the CPU that owns the flow (or see sweep.c)
+ *  others               | BH off, this CPU
  *
  * An address is the virtual address, or for answers the real server's. Packets without a flow are
  * compared with packets that flows have served. After a pause learning goes on, if nothing has
  * changed for two spans only.
+ *
+ * If on the contrary many packets of an address come that have no flow, and none begins or ends a
+ * connection, then more connections began at once than hints can count packets of. Waiting for the
+ * third packet of each is a waste there, unless flows learned lately served nothing: packets of
+ * such connections are far apart.
  */
 #ifndef _SLB_WORTH_H
 #define _SLB_WORTH_H
 
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 
 #include "state/addrs.h"
 
@@ -43,20 +49,44 @@
 /* A connection of UDP with so many packets from the client, or fewer, is brief. */
 #define SLB_WORTH_UDP		2
 
+/* If one packet in so many, or more, is learned from, and not twice as many are served, flows are
+ * learned in vain; if one in so many is served, they are not.
+ */
+#define SLB_WORTH_PROVED	16
+#define SLB_WORTH_SERVED	8
+
+/* Number of spans after which flows are learned with caution. */
+#define SLB_WORTH_VAIN		2
+
+/* After so many successive packets of an address without a flow, none of which is brief, keys need
+ * not be counted.
+ */
+#define SLB_WORTH_STEADY	2048u
+
+/* The count goes on to this, so that packets on their way do not matter. */
+#define SLB_WORTH_STEADY_MAX	(2 * SLB_WORTH_STEADY)
+
 /**
  * struct slb_worth - packets of an address in a span of time
  * @since: begin of the span, in jiffies
  * @looked: number of packets without a flow
  * @brief: of these, packets that begin or end a connection, or are of a short one of UDP
  * @served: number of packets that flows have served
+ * @proved: number of flows learned
+ * @steady: number of successive packets without a flow that are not brief, in all spans; stops at
+ *	SLB_WORTH_STEADY_MAX
  * @spans: number of successive spans of brief packets
+ * @vain: number of spans with flows learned in vain; stops at SLB_WORTH_VAIN
  */
 struct slb_worth {
 	u32	since;
 	u32	looked;
 	u32	brief;
 	u32	served;
-	u32	spans;
+	u32	proved;
+	u16	steady;
+	u8	spans;
+	u8	vain;
 };
 
 /**
@@ -72,6 +102,10 @@ static inline bool slb_worth_judge(struct slb_worth *w)
 {
 	u32 all = w->looked + w->served;
 
+	if (w->proved > all / SLB_WORTH_PROVED && w->served < 2 * w->proved)
+		w->vain = min(w->vain + 1, SLB_WORTH_VAIN);
+	else if (w->served >= all / SLB_WORTH_SERVED)
+		w->vain = 0;
 	if (all < SLB_WORTH_PACKETS || w->brief < all / SLB_WORTH_BRIEF) {
 		w->spans = 0;
 		return false;
@@ -99,16 +133,68 @@ static inline bool slb_worth_looked(struct slb_worth *w, u32 packets, bool brief
 		/* a longer span has a pause in it, or so few packets that it tells nothing */
 		if (now - w->since < 2 * SLB_WORTH_SPAN)
 			pause = slb_worth_judge(w);
-		else if (now - w->since > SLB_ADDRS_PAUSE + 2 * SLB_WORTH_SPAN)
+		else
+			w->steady = 0;
+		if (now - w->since > SLB_ADDRS_PAUSE + 2 * SLB_WORTH_SPAN)
 			w->spans = 0;
 		w->since = now;
 		w->looked = 0;
 		w->brief = 0;
 		w->served = 0;
+		w->proved = 0;
 	}
 	w->looked += packets;
 	w->brief += brief ? packets : 0;
+	w->steady = brief ? 0 : min(w->steady + packets, SLB_WORTH_STEADY_MAX);
 	return pause;
+}
+
+/**
+ * slb_worth_eager() - true if nothing is known that speaks against flows
+ * @w: the address
+ */
+static inline bool slb_worth_eager(const struct slb_worth *w)
+{
+	return !w->spans && w->vain < SLB_WORTH_VAIN;
+}
+
+/**
+ * slb_worth_steady() - true if connections of an address last, and many have no flow
+ * @w: the address
+ */
+static inline bool slb_worth_steady(const struct slb_worth *w)
+{
+	return w->steady >= SLB_WORTH_STEADY && w->vain < SLB_WORTH_VAIN;
+}
+
+/**
+ * slb_worth_try() - count a packet that teaches only because its address is steady
+ * @w: the address
+ *
+ * slb_worth_looked() undoes that, once IPVS has had the packet.
+ */
+static inline void slb_worth_try(struct slb_worth *w)
+{
+	if (w->steady)
+		w->steady--;
+}
+
+/**
+ * slb_worth_failed() - no flow could be made of a packet: flows may not serve such connections
+ * @w: the address
+ */
+static inline void slb_worth_failed(struct slb_worth *w)
+{
+	w->steady = 0;
+}
+
+/**
+ * slb_worth_proved() - count a flow that was learned
+ * @w: the address
+ */
+static inline void slb_worth_proved(struct slb_worth *w)
+{
+	w->proved++;
 }
 
 /**
