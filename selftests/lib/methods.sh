@@ -17,13 +17,27 @@ slb_served() {
 	fi
 }
 
-# slb_rules_settle: packets have noticed a change of rules, and no further epoch is to come for it
-slb_rules_settle() {
+# slb_serving DEST: for slb_wait: do flows serve datagrams to DEST? The first allocate tables.
+slb_serving() {
+	local before
+
+	before=$(slb_stat dir hits)
+	slb_ping "$1" 4 10
+	[ "$(slb_stat dir hits)" -gt "$before" ]
+}
+
+# slb_epochs_over: no further epoch is to come for a change of rules that a packet has noticed
+slb_epochs_over() {
 	local start
 
-	slb_ping "$SLB_VIP_NAT:7" 2 10
 	slb_ms start
 	slb_wait 30 slb_ms_since "$start" 6000
+}
+
+# slb_rules_settle: packets have noticed a change of rules, and no further epoch is to come for it
+slb_rules_settle() {
+	slb_ping "$SLB_VIP_NAT:7" 2 10
+	slb_epochs_over
 }
 
 # slb_since BEFORE: what grew at the director since that slb_stat_get.

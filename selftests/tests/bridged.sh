@@ -248,6 +248,7 @@ slb_xdp_up
 slb_bridges_up
 slb_in dir sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.shadowlb.lease=600
 slb_scope 2
+slb_check 'a flow serves' slb_wait 30 slb_serving $SLB_VIP_NAT:7
 slb_load_test
 slb_seen_test
 slb_unseen_test

@@ -324,6 +324,7 @@ slb_spawn rs1 /usr/bin/python3 traffic/udp.py serve 10.12.1.2:7777 10.20.0.1:777
 slb_scope 2
 
 slb_services_to 10.2.1.2 10.2.2.2 10.2.3.2
+slb_check 'a flow serves' slb_wait 30 slb_serving $SLB_VIP_NAT:7
 for kind in veth vlan bond bridge bridge-nf macvlan vrf; do
 	slb_in_case $kind
 done

@@ -12,6 +12,7 @@
 set -u
 . lib/stat.sh
 . lib/net.sh
+. lib/methods.sh
 trap slb_net_down EXIT
 
 # same_payload TEXT: the answers to a new socket's datagrams are those that it has without flows.
@@ -40,6 +41,8 @@ slb_in dir ipvsadm -R <<-EOF
 	-A -t $SLB_VIP_NAT:80 -s rr
 	-a -t $SLB_VIP_NAT:80 -r 10.2.1.2:8080 -m
 EOF
+slb_scope 2
+slb_check 'a flow serves' slb_wait 30 slb_serving $SLB_VIP_NAT:7
 before=$(slb_stat dir hits)
 same_payload 'without a rule'
 slb_is 'packets that flows served' $(($(slb_stat dir hits) - before)) gt 10

@@ -165,8 +165,10 @@ EOF
 slb_in dir nft flush table inet m
 slb_is 'a rule writes DSCP and ECN: as it says' "$(ecn whole)" eq 60
 slb_in dir nft delete table ip e
-hits=$(slb_stat dir hits)
 slb_in dir nft add rule inet m x ip dscp set af21
+send "$SLB_VIP_NAT" 8 10:x
+slb_epochs_over
+hits=$(slb_stat dir hits)
 slb_is 'a rule writes DSCP: with ECN as it came' "$(ecn kept)" eq 30
 slb_is 'a rule writes DSCP: of 60, served by flows' $(($(slb_stat dir hits) - hits)) ge 50
 slb_in dir nft add rule inet m r iifname dc meta mark set 0x10
