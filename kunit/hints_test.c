@@ -130,9 +130,24 @@ static void slb_test_failures(struct kunit *test)
 	slb_run_seeds(test, slb_failures);
 }
 
+/* Packets of a key that are too far apart are not counted together, while jiffies wrap. */
+static void slb_test_age(struct kunit *test)
+{
+	struct slb_hints *h = kunit_kzalloc(test, sizeof(*h), GFP_KERNEL);
+	u32 now = -15 * HZ, span = 10 * HZ, i;
+
+	KUNIT_ASSERT_NOT_NULL(test, h);
+	h->since = now;
+	for (i = 0; i < 9; i++, now += 5 * HZ) {
+		slb_hints_age(h, now, span);
+		KUNIT_EXPECT_EQ(test, slb_hints_count(h, 123456789), 1 + i % 3);
+	}
+}
+
 static struct kunit_case slb_hints_cases[] = {
 	KUNIT_CASE(slb_test_counts),
 	KUNIT_CASE(slb_test_failures),
+	KUNIT_CASE(slb_test_age),
 	{}
 };
 

@@ -63,6 +63,7 @@ static bool slb_enter_due(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		steady = to;
 	else if (slb_worth_steady(from) && eager_to)
 		steady = from;
+	slb_hints_age(h, jiffies, 2 * READ_ONCE(ns->lease) * HZ);
 	if (!slb_enter_counts(h, pkt, steady, eager_to && eager_from) ||
 	    *reason != SLB_MISS_NONE || slb_hints_failed(h, pkt->hash, jiffies, reason))
 		return false;

@@ -17,6 +17,7 @@
 #include <linux/hash.h>
 #include <linux/jiffies.h>
 #include <linux/log2.h>
+#include <linux/string.h>
 
 #include "flow/flow.h"
 #include "flow/reason.h"
@@ -64,11 +65,13 @@ struct slb_hint_failure {
 /**
  * struct slb_hints - hints of a CPU
  * @rnd: state of a linear congruential generator
+ * @since: time at which counts were last forgotten, in jiffies
  * @seen: by hash of the key: fingerprint, and packets seen in SLB_HINT_COUNT
  * @failed: by hash of the key
  */
 struct slb_hints {
 	u32			rnd;
+	u32			since;
 	u16			seen[SLB_HINTS];
 	struct slb_hint_failure	failed[SLB_HINTS_FAILED];
 };
@@ -91,6 +94,24 @@ static inline u16 *slb_hints_at(struct slb_hints *h, u32 hash, u16 *fp)
 {
 	*fp = hash & ~SLB_HINT_COUNT;
 	return &h->seen[hash_32(hash, ilog2(SLB_HINTS))];
+}
+
+/**
+ * slb_hints_age() - forget counts from time to time
+ * @h: of this CPU
+ * @now: jiffies
+ * @span: time for which packets are counted, in jiffies
+ *
+ * A key whose packets are further apart is not learned for their number: its flow would serve none.
+ *
+ * Context: BH off, this CPU.
+ */
+static inline void slb_hints_age(struct slb_hints *h, u32 now, u32 span)
+{
+	if (now - h->since <= span)
+		return;
+	h->since = now;
+	memset(h->seen, 0, sizeof(h->seen));
 }
 
 /**

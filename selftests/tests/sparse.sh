@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: none
+# slb-also: uml smp here
+# slb-rows: stock
+# slb-timeout: 240
+#
+# Packets that are more than a lease apart make no flow, however many come: their flow would serve
+# none of them. Packets that come twice in a lease do.
+
+set -u
+. lib/stat.sh
+. lib/net.sh
+. lib/methods.sh
+trap slb_net_down EXIT
+
+# asked_apart PORT MS: eight questions, so far apart
+asked_apart() {
+	local i
+
+	for i in {1..8}; do
+		printf '10.1.0.2:%s %s:7 1 x\nwait %s\n' "$1" $SLB_VIP_NAT "$2"
+	done | slb_in client /usr/bin/python3 traffic/ask.py | awk '{ n += $1; sub(/.*=/, "", $2); a += $2 }
+		END { print n - a }'
+}
+
+modprobe shadowlb
+slb_one_cpu
+slb_net_up
+slb_udp_up
+slb_scope 2
+slb_service u m 7 rr 7777
+slb_check 'a flow serves' slb_wait 30 slb_serving $SLB_VIP_NAT:7
+slb_in dir sysctl -qw net.shadowlb.lease=5
+before=$(slb_stat_get dir)
+slb_is 'far apart: questions without an answer' "$(asked_apart 30001 7000)" eq 0
+slb_is 'far apart: flows learned' "$(slb_stat_grew dir learned "$before")" eq 0
+slb_is 'far apart: packets without a flow' "$(slb_stat_grew dir miss_none "$before")" ge 16
+before=$(slb_stat_get dir)
+slb_is 'close: questions without an answer' "$(asked_apart 30002 1000)" eq 0
+slb_is 'close: packets that flows served' "$(slb_stat_grew dir hits "$before")" ge 4
+slb_done
