@@ -66,6 +66,7 @@ help:
 	@echo '  BENCH=quick         in three minutes: three ways on one kernel'
 	@echo '  BENCH=native        in cycles of this CPU, by the number of connections'
 	@echo '  BENCH=hits          what flows serve of too many connections'
+	@echo '  BENCH=curves        by the time between packets, and the length of connections'
 	@echo '  BENCH=close         requests a second without keep-alive'
 	@echo '  BENCH=profile       where its instructions go: WAY=nat4 WHAT=flow'
 	@echo 'make clean          remove what the build left here'

@@ -13,6 +13,8 @@
 #                        and a flood of UDP flows of two packets each
 #   BENCH=scale          one CPU and two at once, in time, on the first of BENCH_KERNELS
 #   BENCH=close          requests without keep-alive, in time, on the first of BENCH_KERNELS
+#   BENCH=curves         cost and share by the time between packets, and by the length of a
+#                        connection, on the first of BENCH_KERNELS (default 6.12)
 #   BENCH=profile        the functions that a packet runs through, with their instructions:
 #                        WAY=nat4 WHAT=flow on the first of BENCH_KERNELS (default 6.12)
 #   BENCH_OUT=file       the figures, tab-separated (default $SHADOWLB_CACHE/bench/DATE.tsv)
@@ -45,6 +47,13 @@ kernels=${BENCH_KERNELS:-6.1 6.12 newest}
 if [ "${BENCH:-}" = quick ]; then
 	kernels=${BENCH_KERNELS:-6.12}
 	export SLB_BENCH_WAYS=${SLB_BENCH_WAYS:-nat4 dr4 other4} SLB_BENCH_PACKETS=${SLB_BENCH_PACKETS:-5000}
+fi
+if [ "${BENCH:-}" = curves ]; then
+	kernels=${BENCH_KERNELS:-6.12}
+	kernels=${kernels%% *}
+	ways=$(echo gap_{0.1,0.3,1,2,3,4,5,8,20,60,600} udp{2,4,6,8,12,16,32,64,256,1000} \
+		conn{8,10,12,16,24,32,64,256,1000})
+	export SLB_BENCH_BITS=20 SLB_BENCH_WAYS=${SLB_BENCH_WAYS:-$ways}
 fi
 for kernel in $kernels; do
 	[[ " $SLB_STOCK_KERNELS " == *" $kernel "* ]] || slb_die "BENCH_KERNELS are of: $SLB_STOCK_KERNELS"

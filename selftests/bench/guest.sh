@@ -28,6 +28,11 @@
 # route was added that is not for it. scale_N: nat4 on N CPUs at once; what a packet takes of
 # the time that all take.
 #
+# Whole connections, the mean of each step: connN of N packets of TCP, udpN of N packets of UDP,
+# questions and answers by turns; dns4 is one question. burst4: many connections begin at once.
+# gap_S: a packet of each connection in S seconds, with the default lease. routes4: routes are
+# inserted meanwhile.
+#
 # The ways trip_KIND are round trips (trip.c) through veth devices to a real server and back,
 # by masquerading: IPVS alone, flows by the hook, and flows by XDP (native). What a trip takes
 # when they come as fast as they can (trip_KIND_max, the mean in every column), and at 50, 80
@@ -44,7 +49,7 @@ cd "$SLB_SRC/selftests" || exit 1
 . bench/xdp.sh
 slb_in() { shift; "$@"; }
 
-ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 nat4_ct nat4_nft nat4_churn reply4_churn nat6_churn reply6_churn conn8 conn8_new conn16 conn32 dns4 dns4_new routes4 trip_udp trip_tcp trip_bulk trip_mixed}
+ways=${SLB_BENCH_WAYS:-nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6 nat4_ct nat4_nft nat4_churn reply4_churn nat6_churn reply6_churn conn8 conn8_new conn16 conn32 dns4 dns4_new routes4 burst4 trip_udp trip_tcp trip_bulk trip_mixed}
 whats=${SLB_BENCH_WHATS:-ipvs flow drop forward ingress xdp xdp_swap xdp_plain}
 packets=${SLB_BENCH_PACKETS:-20000}
 rounds=${SLB_BENCH_ROUNDS:-1}
@@ -237,6 +242,13 @@ steps() {
 		steps='request:0 reply:0'
 		proto=u
 		;;
+	udp*)
+		steps=
+		for ((i = 2; i <= ${1//[^0-9]/}; i += 2)); do
+			steps+=' request:0 reply:0'
+		done
+		proto=u
+		;;
 	*)
 		# a SYN, and its answer; the ACK; questions and answers; FINs; the last ACK
 		steps='request:2 reply:18 request:16'
@@ -266,13 +278,18 @@ run() {
 # the measurement such connections come for some seconds; with WAY_new, none for longer than
 # shadowlb remembers.
 connection() {
-	local step common sum=(0 0 0 0 0 0) scope=0 line i steps proto warm=12 before
+	local step common sum=(0 0 0 0 0 0) scope=0 line i steps proto warm=12 before share
 
+	steps "$1"
+	[ "${1%_new}" = "$1" ] || warm=0
+	# learning does not pause for long ones
+	if [ ${#steps} -gt 500 ]; then
+		set -- "$1" "$2" 200 "$4"
+		warm=1
+	fi
 	common="len=${SLB_BENCH_LEN:-100} flows=$3 packets=$3 tsc=$tsc"
 	[ "$2" != flow ] || scope=2
-	steps "$1"
 	[ $proto = u ] || common+=' proto=6'
-	[ "${1%_new}" = "$1" ] || warm=0
 	# as many connections in IPVS's table each time: those of TCP stay for two minutes
 	ipvsadm --set 60 30 30
 	slb_pause 140
@@ -301,7 +318,9 @@ connection() {
 		done
 	done
 	[ "$2" != flow ] || echo "# $1: $(slb_stat_diff "$before" "$(slb_stat_get dir)" | paste -sd' ')"
-	printf '# row\t%s\t%s\t%s\t%s\t%s\t0' "$1" "$2" "$3" "$4" $unit
+	share=$(slb_stat_grew dir hits "$before")
+	line=$(wc -w <<<"$steps")
+	printf '# row\t%s\t%s\t%s\t%s\t%s\t%s' "$1" "$2" "$3" "$4" $unit $((share * 1000 / ($3 * line)))
 	printf '\t%s' "${sum[@]}"
 	printf '\n'
 }
@@ -335,6 +354,78 @@ routed() {
 		line+=$'\t'$((total / 50))
 	done
 	printf '%s\n' "$line"
+}
+
+# sparse WAY WHAT ROUND: 1,000 connections of TCP have a packet each in GAP seconds, WAY is gap_GAP.
+# Default lease. What a packet costs of the ninth to sixteenth of each.
+sparse() {
+	local common i scope=0 gap=${1#gap_} before total=0 share
+
+	common="len=${SLB_BENCH_LEN:-100} flows=1000 packets=1000 tsc=$tsc proto=6"
+	[ "$2" != flow ] || scope=2
+	slb_pause 75
+	sysctl -qw net.shadowlb.scope=$scope net.shadowlb.lease=10
+	proto=t choose nat4
+	# shellcheck disable=SC2086
+	{
+		job $request $common packets=2000 what=empty
+		empty=$p50
+		for ((i = 1; i <= 16; i++)); do
+			[ $i != 9 ] || before=$(slb_stat_get dir)
+			job $request $common
+			[ $i -le 8 ] || total=$((total + mean - empty))
+			slb_pause "$gap"
+		done
+	}
+	[ "$2" != flow ] || echo "# $1: $(slb_stat_diff "$before" "$(slb_stat_get dir)" | paste -sd' ')"
+	share=$(slb_stat_grew dir hits "$before")
+	sysctl -qw net.shadowlb.lease=600
+	printf '# row\t%s\t%s\t1000\t%s\t%s\t%s' "$1" "$2" "$3" $unit $((share / 8))
+	for i in 1 2 3 4 5 6; do
+		printf '\t%s' $((total / 8))
+	done
+	printf '\n'
+}
+
+# burst WHAT FLOWS ROUND: so many connections of TCP begin at once, from SYN to the first answer, all
+# flows a step; then ten questions and ten answers of each. What a packet costs of all, and the share
+# that flows serve of those behind the first answer.
+burst() {
+	local common scope=0 step line i n=0 all=0 hits steps proto before shares
+
+	common="len=${SLB_BENCH_LEN:-100} flows=$2 packets=$2 tsc=$tsc proto=6"
+	[ "$1" != flow ] || scope=2
+	ipvsadm --set 60 30 30
+	slb_pause 140
+	sysctl -qw net.shadowlb.scope=$scope
+	steps conn28
+	proto=t choose reply4
+	# a director that has some connections already: its tables are there, as small as they get
+	# shellcheck disable=SC2086
+	{
+		job ${request/$client/10.8.200.1} $common flows=100 packets=1000
+		slb_pause 2
+		job ${request/$client/10.8.200.1} $common flows=100 packets=1000
+		job $request $common packets=2000 what=empty
+	}
+	empty=$p50
+	for step in ${steps% request:17*}; do
+		[ $((n++)) != 5 ] || before=$(slb_stat_get dir)
+		hits=$(slb_stat dir hits)
+		line=${step%:*}
+		# shellcheck disable=SC2086
+		job ${!line} $common flags=${step#*:}
+		all=$((all + mean - empty))
+		shares+=" $((($(slb_stat dir hits) - hits) * 100 / $2))"
+	done
+	hits=$(slb_stat_grew dir hits "$before")
+	[ "$1" != flow ] || echo "# burst of $2: per cent served of each step:$shares"
+	[ "$1" != flow ] || echo "# behind the first answer: $(slb_stat_diff "$before" "$(slb_stat_get dir)" | paste -sd' ')"
+	printf '# row\tburst4\t%s\t%s\t%s\t%s\t%s' "$1" "$2" "$3" $unit $((hits * 50 / $2))
+	for i in 1 2 3 4 5 6; do
+		printf '\t%s' $((all / n))
+	done
+	printf '\n'
 }
 
 # Two more wires, whose far ends are client and real server: no VLAN tags but in frames.
@@ -534,7 +625,7 @@ have_xdp=$(sed -n 's/^xdp    1/y/p' /proc/net/shadowlb)
 for way in $ways; do
 	case $way in
 	scale_*) continue ;;
-	conn* | dns4*)
+	conn* | dns4* | udp*)
 		turns='ipvs flow'
 		[ -z "${SLB_BENCH_PROFILE:-}" ] || turns=$whats
 		for ((round = 1; round <= rounds; round++)); do
@@ -548,6 +639,20 @@ for way in $ways; do
 		for ((round = 1; round <= rounds; round++)); do
 			for what in ipvs flow; do
 				routed "$what" "$round"
+			done
+		done
+		continue
+		;;
+	gap_*)
+		for what in ipvs flow; do
+			sparse "$way" "$what" 1
+		done
+		continue
+		;;
+	burst4)
+		for flows in ${SLB_BENCH_FLOWS:-10000 100000}; do
+			for what in ipvs flow; do
+				burst "$what" "$flows" 1
 			done
 		done
 		continue
