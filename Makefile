@@ -49,6 +49,7 @@ help:
 	@echo 'make dkms-install   have dkms build it, now and for each new kernel'
 	@echo '  ANY_KERNEL=1        for kernels that shadowlb was not tested on, too'
 	@echo 'make dkms-remove    undo that, leaving nothing behind'
+	@echo 'make deb            packages for this Debian, in deb/'
 	@echo 'make demo           see it work: load with shadowlb off and on, in a guest'
 	@echo 'make test           what every change must pass, in guests of every supported kernel'
 	@echo 'make test-all       all tests'
@@ -136,6 +137,18 @@ dkms-remove: need-dkms
 		rm $(DKMS_ETC); \
 	fi
 
+# Packages for the Debian that this runs on, from a copy: in deb/
+deb:
+	@command -v dh_dkms >/dev/null && command -v $(CLANG) >/dev/null || { echo 'error:' \
+		'no dh-dkms or clang: apt-get install build-essential dh-dkms clang libbpf-dev' >&2; exit 1; }
+	rm -rf deb
+	mkdir -p deb/shadowlb-$(VERSION)
+	cp -r $(DKMS_FILES) bpf debian docs README.md deb/shadowlb-$(VERSION)
+	+$(MAKE) -C deb/shadowlb-$(VERSION) clean
+	cd deb/shadowlb-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc -b
+	rm -r deb/shadowlb-$(VERSION)
+	@ls deb/*.deb
+
 test:
 	@$(if $(SEED),SLB_SEED='$(SEED)') $(if $(VERIFY),SLB_VERIFY='$(VERIFY)') \
 		TESTS='$(TESTS)' KERNELS='$(KERNELS)' ALL='$(ALL)' FRESH='$(FRESH)' V='$(V)' JOBS='$(JOBS)' \
@@ -174,8 +187,8 @@ clean:
 
 clean-cache:
 	@cd "$${SHADOWLB_CACHE:-$$HOME/.cache/shadowlb}" 2>/dev/null || exit 0; \
-	flock -n .use.lock rm -rf --one-file-system roots kernels uml-* debs dkms ccache logs bench || \
+	flock -n .use.lock rm -rf --one-file-system roots kernels uml-* debs dkms deb ccache logs bench || \
 		{ echo 'error: a run uses the cache: wait for its end' >&2; exit 1; }
 
 .PHONY: all bpf bpf-install help check-kdir install modules_install uninstall need-dkms dkms-install \
-	dkms-remove test test-all test-fresh kernels soak coherence bench demo clean clean-cache
+	dkms-remove deb test test-all test-fresh kernels soak coherence bench demo clean clean-cache

@@ -51,3 +51,36 @@ slb_dkms_root_locked() (
 slb_dkms_root() {
 	slb_dkms_root_ready "$1" || slb_locked "dkms-$1" slb_dkms_root_locked "$1"
 }
+
+slb_deb_root_dir() { printf '%s\n' "$SLB_CACHE/deb/$1"; }
+slb_deb_root_ready() { [ -x "$(slb_deb_root_dir "$1")/usr/bin/lintian" ]; }
+
+slb_deb_root_locked() (
+	set -e
+	release=$1
+	out=$(slb_deb_root_dir "$release")
+	! slb_deb_root_ready "$release" || exit 0
+	slb_msg "building a root of $release that makes packages"
+	mkdir -p "$SLB_CACHE/deb"
+	rm -rf --one-file-system "$SLB_CACHE/deb/$release".new.* "$out"
+	new=$(mktemp -d "$SLB_CACHE/deb/$release.new.XXXXXX")
+	trap 'rm -rf --one-file-system "$new" "$new.list"' EXIT
+	chmod 755 "$new"
+	slb_sources "$release" >"$new.list"
+	proxies=()
+	while IFS= read -r line; do
+		proxies+=("--aptopt=$line")
+	done < <(slb_apt_proxies)
+	mmdebstrap --quiet --mode=root --variant=minbase "${proxies[@]}" \
+		--include=ca-certificates,build-essential,debhelper,dh-dkms,clang,libbpf-dev,lintian \
+		"$release" "$new" "$new.list" >"$SLB_CACHE/deb/$release.log" 2>&1 || {
+		tail -n 30 "$SLB_CACHE/deb/$release.log" >&2
+		slb_die "cannot build a root of $release"
+	}
+	mv "$new" "$out"
+)
+
+# slb_deb_root RELEASE: builds a root in which packages are made, unless it is there.
+slb_deb_root() {
+	slb_deb_root_ready "$1" || slb_locked "deb-$1" slb_deb_root_locked "$1"
+}
