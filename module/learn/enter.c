@@ -5,7 +5,7 @@
  *
  *  operation          | locking
  * --------------------+-----------------------------------------------------
- *  slb_enter_slow    | RCU, BH off (PRE_ROUTING), this CPU
+ *  slb_enter_slow     | RCU, BH off (PRE_ROUTING), this CPU
  */
 #include <compat/bridge.h>
 

@@ -70,7 +70,7 @@ bool slb_sweep_resize_begin(struct slb_ns_cpu *c, struct slb_table *t)
 		if (here)
 			t->refused = 0;
 	} else if (here && (flows > slb_table_size(t) ||
-		     flows == slb_table_want(t, slb_flows_max))) {
+			    flows == slb_table_want(t, slb_flows_max))) {
 		/* the new size may soon be too small, too */
 		if (flows > slb_table_size(t))
 			c->grow = 0;
