@@ -144,7 +144,8 @@ slb_charged 'a few flows are charged to the creator of the namespace' a "$base"
 for i in 0 500 1000; do
 	slb_ping_paid 500 10 $((20000 + i))
 done
-slb_is 'flows in use' "$(slb_cpu all 3)" ge 2500
+# on a slow machine the first are idle for too long, and end, before the last begin
+slb_is 'flows learned' "$(slb_stat dir learned)" ge 2500
 slb_charged 'so are thousands' a "$base"
 slb_in dir sysctl -qw net.shadowlb.lease=1
 slb_check 'a minute after the last flow they are not' slb_wait 150 slb_kernel_within a 0 \

@@ -16,7 +16,7 @@ trap slb_programs_down EXIT
 
 # sockets, and datagrams of each
 sockets=10
-each=60
+each=120
 
 slb_programs_down() {
 	[ -z "${director:-}" ] || slb_stop "$director"
