@@ -195,7 +195,7 @@ slb_uml_build() {
 	pid=$!
 	while kill -0 $pid 2>/dev/null; do
 		if (((SECONDS - start) % 30 == 29)); then
-			count=$(find "$dir/obj" -name '*.o' | wc -l)
+			count=$(find "$dir/obj" -name '*.o' 2>/dev/null | wc -l) || :
 			slb_msg "$flavour kernel: $count objects of about 1200"
 		fi
 		sleep 1
