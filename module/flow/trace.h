@@ -25,6 +25,36 @@ static inline void slb_trace_addr(struct in6_addr *to,
 }
 #endif
 
+/* The names of reasons, in the format of each event: perf and bpftrace know the event's format
+ * alone. Enumerators become numbers there.
+ */
+#undef SLB_EVENT
+#undef SLB_MISS
+#undef SLB_SKIP
+#undef SLB_XDP
+#define SLB_EVENT(NAME, name, text)	TRACE_DEFINE_ENUM(SLB_##NAME);
+#define SLB_MISS(NAME, name, text)	TRACE_DEFINE_ENUM(SLB_MISS_##NAME);
+#define SLB_SKIP(NAME, name, text)	TRACE_DEFINE_ENUM(SLB_SKIP_##NAME);
+#define SLB_XDP(NAME, name, text)	TRACE_DEFINE_ENUM(SLB_XDP_##NAME);
+
+SLB_REASONS(SLB_EVENT, SLB_MISS, SLB_MISS, SLB_SKIP)
+SLB_XDP_REASONS(SLB_EVENT, SLB_XDP)
+
+#undef SLB_EVENT
+#undef SLB_MISS
+#undef SLB_SKIP
+#undef SLB_XDP
+#define SLB_EVENT(NAME, name, text)	{ SLB_##NAME, #name },
+#define SLB_MISS(NAME, name, text)	{ SLB_MISS_##NAME, "miss_" #name },
+#define SLB_SKIP(NAME, name, text)	{ SLB_SKIP_##NAME, "skip_" #name },
+#define SLB_XDP(NAME, name, text)	{ SLB_XDP_##NAME, "xdp_" #name },
+
+#define SLB_REASON_PRINT(reason)					\
+	__print_symbolic(reason, { 0, "none" },				\
+			 SLB_REASONS(SLB_EVENT, SLB_MISS, SLB_MISS, SLB_SKIP) \
+			 SLB_XDP_REASONS(SLB_EVENT, SLB_XDP)		\
+			 { SLB_REASON_MAX, "?" })
+
 /* IPv4 addresses are mapped, and printed as they are known */
 #define SLB_KEY_FIELDS			\
 	__field_struct(struct slb_key6, key)
@@ -120,7 +150,7 @@ TRACE_EVENT(slb_differ,
 	TP_printk(SLB_KEY_FORMAT " flow: " SLB_ACTION_FORMAT
 		  " slow path: " SLB_ACTION_FORMAT " reason=%s",
 		  SLB_KEY_ARGS, SLB_ACTION_ARGS(flow), SLB_ACTION_ARGS(slow),
-		  __entry->reason ? slb_reason_names[__entry->reason] : "none")
+		  SLB_REASON_PRINT(__entry->reason))
 );
 
 TRACE_EVENT(slb_hit,
@@ -149,7 +179,7 @@ TRACE_EVENT(slb_miss,
 		__entry->reason = reason;
 	),
 	TP_printk("skbaddr=%p reason=%s", __entry->skbaddr,
-		  slb_reason_names[__entry->reason])
+		  SLB_REASON_PRINT(__entry->reason))
 );
 
 TRACE_EVENT(slb_end,
@@ -164,7 +194,7 @@ TRACE_EVENT(slb_end,
 		__entry->reason = reason;
 	),
 	TP_printk(SLB_KEY_FORMAT " reason=%s", SLB_KEY_ARGS,
-		  slb_reason_names[__entry->reason])
+		  SLB_REASON_PRINT(__entry->reason))
 );
 
 #endif /* _SLB_TRACE_H */
