@@ -22,6 +22,10 @@ kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)
 BPFDIR ?= /usr/lib/bpf
 CLANG ?= clang
 BPF_OBJ := bpf/shadowlb_xdp.o
+TOOLDIR ?= /usr/share/shadowlb
+SBINDIR ?= /usr/sbin
+MANDIR ?= /usr/share/man
+BASHDIR ?= /usr/share/bash-completion/completions
 
 all: check-kdir
 	+$(kbuild) modules
@@ -38,6 +42,25 @@ bpf: $(BPF_OBJ)
 bpf-install: $(BPF_OBJ)
 	install -D -m 644 $(BPF_OBJ) $(DESTDIR)$(BPFDIR)/shadowlb_xdp.o
 
+# Python finds slbctl/ beside the script that the link leads to.
+tool-install:
+	install -d $(DESTDIR)$(TOOLDIR)/slbctl $(DESTDIR)$(SBINDIR)
+	install -m 755 tool/shadowlbctl $(DESTDIR)$(TOOLDIR)
+	install -m 644 tool/slbctl/*.py $(DESTDIR)$(TOOLDIR)/slbctl
+	sed -i 's/^VERSION = .*/VERSION = "$(VERSION)"/' $(DESTDIR)$(TOOLDIR)/slbctl/__init__.py
+	ln -sf $(TOOLDIR)/shadowlbctl $(DESTDIR)$(SBINDIR)/shadowlbctl
+	install -D -m 644 tool/shadowlbctl.bash-completion $(DESTDIR)$(BASHDIR)/shadowlbctl
+
+tool-uninstall:
+	rm -f "$(DESTDIR)$(TOOLDIR)/shadowlbctl" "$(DESTDIR)$(BASHDIR)/shadowlbctl"
+	rm -f "$(DESTDIR)$(SBINDIR)/shadowlbctl"
+	rm -rf "$(DESTDIR)$(TOOLDIR)/slbctl"
+	rmdir "$(DESTDIR)$(TOOLDIR)" 2>/dev/null || :
+
+man-install:
+	install -D -m 644 docs/shadowlb.7 $(DESTDIR)$(MANDIR)/man7/shadowlb.7
+	install -D -m 644 docs/shadowlbctl.8 $(DESTDIR)$(MANDIR)/man8/shadowlbctl.8
+
 help:
 	@echo 'make                build shadowlb.ko and ip_vs_shadow.ko for the running kernel'
 	@echo '  KDIR=<dir>          or for the kernel whose build directory this is'
@@ -45,6 +68,7 @@ help:
 	@echo '  W=1                 with more warnings'
 	@echo 'make install        install them for that kernel, and run depmod'
 	@echo 'make bpf-install    install the program for XDP: docs/xdp.md'
+	@echo 'make tool-install   install shadowlbctl (tool-uninstall undoes that); man-install: the man pages'
 	@echo 'make uninstall      undo that'
 	@echo 'make dkms-install   have dkms build it, now and for each new kernel'
 	@echo '  ANY_KERNEL=1        for kernels that shadowlb was not tested on, too'
@@ -106,9 +130,10 @@ modules_install: check-kdir
 	+$(kbuild) INSTALL_MOD_DIR=updates modules_install
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(KVER)
 
-uninstall: check-kdir
+uninstall: check-kdir tool-uninstall
 	rm -f $(addprefix $(INSTALL_MOD_PATH)/lib/modules/$(KVER)/updates/,shadowlb.ko* ip_vs_shadow.ko*)
 	rm -f $(DESTDIR)$(BPFDIR)/shadowlb_xdp.o
+	rm -f $(DESTDIR)$(MANDIR)/man7/shadowlb.7 $(DESTDIR)$(MANDIR)/man8/shadowlbctl.8
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(KVER)
 
 need-dkms:
@@ -140,10 +165,10 @@ dkms-remove: need-dkms
 # Packages for the Debian that this runs on, from a copy: in deb/
 deb:
 	@command -v dh_dkms >/dev/null && command -v $(CLANG) >/dev/null || { echo 'error:' \
-		'no dh-dkms or clang: apt-get install build-essential dh-dkms clang libbpf-dev' >&2; exit 1; }
+		'no dh-dkms or clang: apt-get install build-essential dh-dkms dh-python clang libbpf-dev' >&2; exit 1; }
 	rm -rf deb
 	mkdir -p deb/shadowlb-$(VERSION)
-	cp -r $(DKMS_FILES) bpf debian docs README.md deb/shadowlb-$(VERSION)
+	cp -r $(DKMS_FILES) bpf debian docs tool README.md deb/shadowlb-$(VERSION)
 	+$(MAKE) -C deb/shadowlb-$(VERSION) clean
 	cd deb/shadowlb-$(VERSION) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc -b
 	rm -r deb/shadowlb-$(VERSION)
@@ -187,8 +212,8 @@ clean:
 
 clean-cache:
 	@cd "$${SHADOWLB_CACHE:-$$HOME/.cache/shadowlb}" 2>/dev/null || exit 0; \
-	flock -n .use.lock rm -rf --one-file-system roots kernels uml-* debs dkms deb ccache logs bench || \
+	flock -n .use.lock rm -rf --one-file-system roots kernels uml-* debs dkms deb boot ccache logs bench || \
 		{ echo 'error: a run uses the cache: wait for its end' >&2; exit 1; }
 
-.PHONY: all bpf bpf-install help check-kdir install modules_install uninstall need-dkms dkms-install \
+.PHONY: all bpf bpf-install tool-install tool-uninstall man-install help check-kdir install modules_install uninstall need-dkms dkms-install \
 	dkms-remove deb test test-all test-fresh kernels soak coherence bench demo clean clean-cache

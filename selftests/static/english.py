@@ -52,7 +52,7 @@ def man(text):
     yield from re.split(r"\n\s*\n", re.sub(r"\\f.|\\", "", "\n".join(lines)))
 
 
-PROSE = {".c": comments, ".h": comments, ".md": markdown, ".7": man}
+PROSE = {".c": comments, ".h": comments, ".md": markdown, ".7": man, ".8": man}
 
 
 def sentences(prose):

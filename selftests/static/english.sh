@@ -8,5 +8,5 @@ set -euo pipefail
 cd "$SLB_SRC"
 
 mapfile -t files < <(slb_static_files 'module/*.[ch]' 'include/*.[ch]' 'kunit/*.[ch]' \
-	README.md CONTRIBUTING.md CHANGELOG.md 'docs/*.md' docs/shadowlb.7)
+	README.md CONTRIBUTING.md CHANGELOG.md 'docs/*.md' docs/shadowlb.7 docs/shadowlbctl.8)
 /usr/bin/python3 -B selftests/static/english.py "${files[@]}"

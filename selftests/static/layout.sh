@@ -16,7 +16,7 @@ complain() {
 
 # The top level.
 allowed=' .ci .editorconfig .gitignore Kbuild Makefile README.md COPYING CHANGELOG.md MAINTAINERS CONTRIBUTING.md'
-allowed+=' module include bpf kunit selftests dkms.conf debian docs '
+allowed+=' module include bpf kunit selftests dkms.conf debian docs tool '
 while read -r entry; do
 	[[ $allowed == *" $entry "* ]] || complain "$entry: not a name for the top level"
 done < <(slb_static_files '*' | cut -d/ -f1 | sort -u)

@@ -12,7 +12,7 @@
 set -u
 . lib/stat.sh
 . lib/xdp.sh
-trap 'ip link delete eth0; nft delete table ip slb-commands; rm -f /etc/modprobe.d/shadowlb*' EXIT
+trap 'ip link delete eth0; nft delete table ip slb-commands; rm -f /etc/modprobe.d/shadowlb*; make -s -C "$SLB_SRC" tool-uninstall' EXIT
 
 # slb_code FILE: the commands of indented blocks, a line each, without comments.
 slb_code() {
@@ -23,15 +23,17 @@ slb_code() {
 		printf "%s ", line; n++; code = 1; last = $0; next
 	}
 	{ code = 0; last = $0 } END { printf "\n" }' "$SLB_SRC/$1" |
-		sed -n '/^modprobe\|^sysctl\|^ip \|^ipvsadm\|^cat\|^grep\|^perl\|^echo\|^rmmod/p'
+		sed -n '/^modprobe\|^shadowlbctl\|^sysctl\|^ip \|^ipvsadm\|^cat\|^grep\|^perl\|^echo\|^rmmod/p'
 }
 
-# slb_run_code FILE: runs each.
+# slb_run_code FILE: runs each. shadowlbctl answers no by 3.
 slb_run_code() {
-	local line
+	local line rc
 
 	while IFS= read -r line; do
-		if bash -c "$line" >"$SLB_TMP/said" 2>&1 </dev/null; then
+		rc=0
+		bash -c "$line" >"$SLB_TMP/said" 2>&1 </dev/null || rc=$?
+		if [ $rc = 0 ] || [[ $rc = 3 && $line = shadowlbctl* ]]; then
 			slb_ok "$1: $line"
 		else
 			slb_fail "$1: $line"
@@ -43,6 +45,7 @@ slb_run_code() {
 slb_xdp_need
 rmmod shadowlb ip_vs_shadow 2>/dev/null
 install -D -m 644 "$SLB_XDP_OBJ" /usr/lib/bpf/shadowlb_xdp.o
+make -s -C "$SLB_SRC" tool-install
 mkdir -p /etc/modules-load.d /etc/modprobe.d /etc/sysctl.d
 ip link add eth0 type veth peer name eth1
 ip link set eth0 up

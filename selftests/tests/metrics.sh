@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# slb-kernels: none
+# slb-also: 6.12
+# slb-timeout: 900
+#
+# Metrics of shadowlbctl pass promtool, come through the node exporter, and are in Prometheus what
+# they are in the kernel. The rules of alerts load, and none fires under load.
+
+set -u
+. lib/stat.sh
+. lib/net.sh
+. lib/methods.sh
+trap slb_net_down EXIT
+
+metrics_dir=$SLB_TMP/text
+mkdir -p "$metrics_dir"
+
+slb_metrics_write() { slb_in dir /usr/bin/python3 -B "$SLB_SRC/tool/shadowlbctl" metrics --output "$metrics_dir/shadowlb.prom"; }
+slb_metrics_ready() { slb_in dir curl -sf -o /dev/null http://127.0.0.1:9090/-/ready; }
+
+# slb_metrics_query EXPRESSION: values in Prometheus, one a line.
+slb_metrics_query() {
+	slb_in dir curl -sfG http://127.0.0.1:9090/api/v1/query --data-urlencode "query=$1" |
+		/usr/bin/python3 -c 'import json, sys
+for result in json.load(sys.stdin)["data"]["result"]: print(result["value"][1])'
+}
+slb_metrics_is() { [ "$(slb_metrics_query "$1")" = "$2" ]; }
+slb_metrics_above() { awk -v a="$(slb_metrics_query "$1")" -v b="$2" 'BEGIN { exit !(a > b) }'; }
+
+# slb_metrics_sum PATTERN: sum of these lines of the file
+slb_metrics_sum() { awk -v p="^$1" '$0 ~ p { n += $NF } END { printf "%d", n }' "$metrics_dir/shadowlb.prom"; }
+
+slb_metrics_up() {
+	cp "$SLB_SRC/tool/prometheus/shadowlb.rules.yml" "$SLB_TMP/"
+	cat >"$SLB_TMP/prometheus.yml" <<-YAML
+		global: { scrape_interval: 1s, evaluation_interval: 1s }
+		rule_files: [ shadowlb.rules.yml ]
+		scrape_configs:
+		  - job_name: node
+		    static_configs: [ { targets: [ "127.0.0.1:9100" ] } ]
+	YAML
+	slb_in dir ip link set lo up
+	slb_spawn dir prometheus-node-exporter --collector.disable-defaults --collector.textfile \
+		--collector.textfile.directory="$metrics_dir" --web.listen-address=127.0.0.1:9100 \
+		>"$SLB_TMP/exporter.log" 2>&1
+	slb_spawn dir prometheus --config.file="$SLB_TMP/prometheus.yml" \
+		--storage.tsdb.path="$SLB_TMP/tsdb" --web.listen-address=127.0.0.1:9090 \
+		>"$SLB_TMP/prometheus.log" 2>&1
+	slb_must 'Prometheus is ready' slb_wait 120 slb_metrics_ready
+}
+
+modprobe shadowlb || slb_bail 'shadowlb cannot be loaded'
+slb_net_up
+slb_udp_up
+slb_service u m 7 shadow 7777
+slb_wait 60 slb_serving "$SLB_VIP_NAT:7" || slb_bail 'flows do not serve'
+slb_must 'the metrics are written' slb_metrics_write
+slb_same 'slow packets in the file are those of the kernel' \
+	"$(slb_metrics_sum shadowlb_missed_packets_total)" \
+	"$(slb_stat_get dir | awk '/^miss_/ { n += $2 } END { print n }')"
+slb_check 'promtool finds nothing' promtool check metrics <"$metrics_dir/shadowlb.prom"
+slb_metrics_up
+
+slb_spawn client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 4 1000000 slow >/dev/null
+traffic=$!
+slb_check 'Prometheus has a first value' slb_wait 60 slb_metrics_above shadowlb_scope 0
+slb_ms start
+until slb_ms_since "$start" 8000; do
+	slb_metrics_write
+	slb_pause 0.5
+done
+slb_stop $traffic
+slb_metrics_write
+
+# What Prometheus has is what the file has, to which its own packets here are added later.
+slb_check 'served packets are those of the kernel' slb_wait 60 \
+	slb_metrics_is 'sum(shadowlb_served_packets_total)' "$(slb_stat dir hits)"
+slb_check 'slow packets are those of the file' slb_wait 60 \
+	slb_metrics_is 'sum(shadowlb_missed_packets_total)' "$(slb_metrics_sum shadowlb_missed_packets_total)"
+slb_check 'served packets of the service' slb_wait 60 \
+	slb_metrics_is "shadowlb_service_served_packets_total{service=\"$SLB_VIP_NAT:7\"}" \
+	"$(slb_metrics_sum shadowlb_service_served_packets_total.*:7)"
+slb_check 'the rules see that most packets are served' slb_wait 60 \
+	slb_metrics_above shadowlb:served:ratio5m 0.8
+slb_check 'no alert is pending' slb_metrics_is 'count(ALERTS) or vector(0)' 0
+slb_check 'rmmod' slb_wait 20 eval 'rmmod shadowlb 2>/dev/null'
+slb_check 'without the module: an error' eval '! slb_metrics_write 2>/dev/null'
+slb_check 'without the module: no file' eval '! ls "$metrics_dir"/* 2>/dev/null'
+slb_done
