@@ -5,7 +5,7 @@
 # DKMS of Debian 12 and 13, each in a root of its release, without booting: installation, new
 # kernels by apt, a new version of the module, kernels that BUILD_EXCLUSIVE excludes, removal.
 #
-#   root = overlay of $SLB_CACHE/dkms/RELEASE (read-only) and a tmpfs, in namespaces of its own;
+#   root = overlay of $SLB_CACHE/dkms/RELEASE-HASH (read-only) and a tmpfs, in namespaces of its own;
 #   what compilers made is kept in $SLB_CACHE/dkms/RELEASE.ccache
 #
 # apt and dpkg run the hooks of the real header packages. Excluded kernels come as packages of
@@ -13,87 +13,24 @@
 
 set -u
 . "$(dirname "$0")/../host/static.sh"
-. "$slb_host/host.sh"
-. "$SLB_SRC/selftests/host/apt.sh"
-. "$SLB_SRC/selftests/host/dkms-root.sh"
+. "$slb_host/debian-test.sh"
 
 RELEASES=${SLB_DKMS_RELEASES:-bookworm trixie}
 [ -z "${SLB_BRIEF:-}" ] || RELEASES=trixie
-unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL ANY_KERNEL
+slb_debian_begin dkms "$@"
 
-if [ "${1:-}" != inside ]; then
-	if [ "$(id -u)" != 0 ] || ! unshare -m true; then
-		echo 'this needs root, and namespaces of mounts'
-		exit 4
-	fi
-	for release in $RELEASES; do
-		slb_dkms_root "$release" || exit 1
-	done
-	dir=$(mktemp -d)
-	trap 'rmdir "$dir"' EXIT
-	# All mounts and processes end with the namespaces. There is no network.
-	unshare -m -p -n -f --kill-child bash "$0" inside "$dir"
-	exit
-fi
-
-# Process 1 of a namespace ignores signals that it does not ask for.
-trap 'exit 143' TERM INT
-dir=$2
-n=0
-failed=0
 modules='shadowlb ip_vs_shadow'
 options=$(sed -n 's/^BUILD_EXCLUSIVE_CONFIG="\(.*\)"/\1/p' "$SLB_SRC/dkms.conf")
-version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$SLB_SRC/dkms.conf")
-next=${version%.*}.$((${version##*.} + 1))
 
-# check TEXT COMMAND...: one line of TAP, ok if the command succeeds
-check() {
-	local text="$release: $1" rc=0 start=$SECONDS
-
-	shift
-	n=$((n + 1))
-	"$@" >"$dir/out" 2>&1 || rc=$?
-	if [ $rc = 0 ]; then
-		echo "ok $n - $text # time=$((SECONDS - start))s"
-	else
-		failed=1
-		tail -n 60 "$dir/out" | sed 's/^/# /'
-		echo "not ok $n - $text"
-	fi
-}
-
-# INITRD: no time is spent on an initramfs for a kernel that nobody boots.
-in_root() {
-	nice chroot "$root" env -i PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
-		LC_ALL=C CCACHE_DIR=/var/cache/ccache DEBIAN_FRONTEND=noninteractive INITRD=No \
-		"$@" </dev/null
-}
-
-# mount_root RELEASE: sets root, and old and new: the releases of the two kernels
+# mount_root: sets root, and old and new: the releases of the two kernels
 mount_root() {
-	local deb lower
+	local deb
 
-	lower=$(slb_dkms_root_dir "$1")
-	root=$dir/$1/root
-	mkdir -p "$dir/$1"/{upper,work,root}
-	mount -t overlay -o "lowerdir=$lower,upperdir=$dir/$1/upper,workdir=$dir/$1/work" \
-		dkms "$root" || return 1
-	mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" || return 1
-	mkdir -p "$lower.ccache" "$root/var/cache/ccache"
-	mount --bind "$lower.ccache" "$root/var/cache/ccache" || return 1
+	slb_debian_mount dkms "$release" || return 1
 	old=$(basename "$(dirname "$(echo "$root"/lib/modules/*/build)")")
 	deb=$(echo "$root"/var/cache/apt/archives/linux-headers-[0-9]*-amd64_*.deb)
 	new=$(dpkg-deb -f "$deb" Package)
 	new=${new#linux-headers-}
-}
-
-# copy_source VERSION: the files that dkms-install needs, as that version, in /root/VERSION
-copy_source() {
-	mkdir "$root/root/$1"
-	tar -C "$SLB_SRC" -c --exclude='*.o' --exclude='*.ko' --exclude='*.mod*' \
-		--exclude='*.cmd' --exclude=include/generated \
-		Kbuild Makefile dkms.conf COPYING module include | tar -C "$root/root/$1" -x
-	sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$1\"/" "$root/root/$1/dkms.conf"
 }
 
 # dkms_install VERSION KERNEL [VARIABLE=VALUE]
@@ -260,10 +197,10 @@ upgrade() {
 }
 
 test_release() {
-	check 'a root' mount_root "$release" || return
+	check 'a root' mount_root || return
 	echo "# dkms $(in_root dpkg-query -f '${Version}' -W dkms), kernels $old and $new"
-	copy_source "$version"
-	copy_source "$next"
+	slb_debian_copy "$version"
+	slb_debian_copy "$next"
 	check 'headers of made kernels' make_headers
 
 	check 'no module before' no_module "$old"
@@ -320,11 +257,9 @@ test_release() {
 	check 'nothing is left behind' nothing_left
 }
 
-mount -t tmpfs -o size=3G dkms "$dir" || exit 1
 for release in $RELEASES; do
 	SECONDS=0
 	test_release
 	echo "# $release took $SECONDS s"
 done
-echo "1..$n"
-exit $failed
+slb_debian_end
