@@ -6,100 +6,18 @@
 # The Debian packages, on Debian 12 and 13, each in roots of its release, without booting: make deb,
 # lintian, installation on a machine with dkms and kernel headers, a new version, removal.
 #
-#   $SLB_CACHE/deb/<bookworm|trixie>    a root to build in (read-only), below an overlay
+#   $SLB_CACHE/deb/RELEASE-HASH     a root to build in (read-only), below an overlay
 #   the packages are installed in the roots of dkms.sh
 
 set -u
 . "$(dirname "$0")/../host/static.sh"
-. "$slb_host/host.sh"
-. "$SLB_SRC/selftests/host/apt.sh"
-. "$SLB_SRC/selftests/host/dkms-root.sh"
+. "$slb_host/debian-test.sh"
 
 RELEASES=${SLB_DKMS_RELEASES:-bookworm trixie}
-unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-
-if [ "${1:-}" != inside ]; then
-	if [ "$(id -u)" != 0 ] || ! unshare -m true; then
-		echo 'this needs root, and namespaces of mounts'
-		exit 4
-	fi
-	for release in $RELEASES; do
-		slb_deb_root "$release" || exit 1
-		slb_dkms_root "$release" || exit 1
-	done
-	dir=$(mktemp -d)
-	trap 'rmdir "$dir"' EXIT
-	# All mounts and processes end with the namespaces. There is no network.
-	unshare -m -p -n -f --kill-child bash "$0" inside "$dir"
-	exit
-fi
-
-# Process 1 of a namespace ignores signals that it does not ask for.
-trap 'exit 143' TERM INT
-dir=$2
-n=0
-failed=0
-version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$SLB_SRC/dkms.conf")
-next=${version%.*}.$((${version##*.} + 1))
-
-# check TEXT COMMAND...: one line of TAP, ok if the command succeeds
-check() {
-	local text="$release: $1" rc=0 start=$SECONDS
-
-	shift
-	n=$((n + 1))
-	"$@" >"$dir/out" 2>&1 || rc=$?
-	if [ $rc = 0 ]; then
-		echo "ok $n - $text # time=$((SECONDS - start))s"
-	else
-		failed=1
-		tail -n 40 "$dir/out" | sed 's/^/# /'
-		echo "not ok $n - $text"
-	fi
-}
-
-# mount_root DIRECTORY NAME: an overlay of it, in $root
-mount_root() {
-	root=$dir/$2/root
-	mkdir -p "$dir/$2"/{upper,work,root}
-	mount -t overlay -o "lowerdir=$1,upperdir=$dir/$2/upper,workdir=$dir/$2/work" deb "$root" &&
-		mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev"
-}
-
-in_root() {
-	nice chroot "$root" env -i PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
-		LC_ALL=C DEBIAN_FRONTEND=noninteractive INITRD=No "$@" </dev/null
-}
-
-# built VERSION: the packages of that version, in $dir/debs/VERSION
-built() {
-	local from=$root/root/$1
-
-	mkdir "$from"
-	tar -C "$SLB_SRC" -c --exclude='*.o' --exclude='*.ko' --exclude='*.mod*' --exclude='*.cmd' \
-		--exclude=include/generated \
-		Kbuild Makefile README.md dkms.conf COPYING module include bpf debian docs |
-		tar -C "$from" -x
-	sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$1\"/" "$from/dkms.conf"
-	sed -i "1s/(.*)/($1)/" "$from/debian/changelog"
-	in_root make -C "/root/$1" deb || return 1
-	mkdir -p "$dir/debs/$1"
-	cp "$from"/deb/*.deb "$from"/deb/*.changes "$dir/debs/$1/"
-}
+slb_debian_begin 'deb dkms' "$@"
 
 # linted VERSION: without an error or a warning
 linted() { in_root sh -c "lintian --allow-root --fail-on error,warning /root/$1/deb/*.changes"; }
-
-# installs VERSION: both packages, upgrading others
-installs() {
-	rm -rf "$root/root/debs"
-	cp -r "$dir/debs/$1" "$root/root/debs"
-	in_root sh -c 'dpkg -i /root/debs/*.deb' || {
-		cat "$root"/var/lib/dkms/shadowlb/*/build/make.log
-		return 1
-	}
-	[ -z "$(in_root dpkg --audit)" ]
-}
 
 # module VERSION: modprobe would load the modules of that version
 module() {
@@ -112,9 +30,12 @@ module() {
 	done
 }
 
-# files: what the packages should bring besides
+# files VERSION: what the packages should bring besides
 files() {
 	[ -s "$root/usr/lib/bpf/shadowlb_xdp.o" ] && [ -s "$root/usr/share/man/man7/shadowlb.7.gz" ] &&
+		[ -s "$root/usr/share/man/man8/shadowlbctl.8.gz" ] &&
+		[ "$(in_root shadowlbctl --version)" = "shadowlbctl $1" ] &&
+		in_root shadowlbctl status 2>&1 | grep -q 'not loaded: modprobe' &&
 		[ "$(find "$root/usr/src" -maxdepth 1 -name 'shadowlb-*' | wc -l)" = 1 ]
 }
 
@@ -130,24 +51,23 @@ gone() {
 }
 
 for release in $RELEASES; do
-	if ! mount_root "$(slb_deb_root_dir "$release")" "build-$release"; then
+	if ! slb_debian_mount deb "build-$release"; then
 		echo "no overlay of the root of $release"
 		exit 1
 	fi
 	rm -rf "$dir/debs"
 	check 'the changelog names the version of dkms.conf' \
 		grep -q "^shadowlb ($version) " "$SLB_SRC/debian/changelog"
-	check 'make deb' built "$version"
+	check 'make deb' slb_debian_make "$version"
 	check 'lintian' linted "$version"
-	check 'make deb, a later version' built "$next"
-	mount_root "$(slb_dkms_root_dir "$release")" "install-$release" || exit 1
-	check 'installation' installs "$version"
+	check 'make deb, a later version' slb_debian_make "$next"
+	slb_debian_mount dkms "install-$release" || exit 1
+	check 'installation' slb_debian_install "$version"
 	check 'installation: modules' module "$version"
-	check 'installation: program for XDP, man page, sources' files
-	check 'upgrade' installs "$next"
+	check 'installation: program for XDP, shadowlbctl, man pages, sources' files "$version"
+	check 'upgrade' slb_debian_install "$next"
 	check 'upgrade: modules' module "$next"
-	check 'upgrade: program for XDP, man page, sources' files
+	check 'upgrade: program for XDP, shadowlbctl, man pages, sources' files "$next"
 	check 'purge' gone
 done
-echo "1..$n"
-exit $failed
+slb_debian_end
