@@ -88,4 +88,7 @@ for dev in dc dr1 dr2 dr3; do
 done
 slb_wait 60 slb_stat_above dir xdp_hits 100 || slb_fail 'XDP does not serve'
 slb_trace_shows 'shadowlb.*@exit(\[TX\]|\[REDIRECT\])' 'timeout -s INT 5 xdpdump'
+for dev in dc dr1 dr2 dr3; do
+	slb_in dir xdp-loader unload -a "$dev" || slb_fail "xdp-loader unload $dev"
+done
 slb_done
