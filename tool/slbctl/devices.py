@@ -7,7 +7,7 @@ import subprocess
 from . import libxdp
 from .trouble import Trouble
 
-# kind: of rtnetlink, or None for hardware; upper: names of devices on top
+# kind: of rtnetlink, or None for hardware; lower: name of the device below, or None
 Device = collections.namedtuple("Device", "name index kind master lower up flags xdp")
 
 # Kinds of devices with a lower device that does the work: XDP belongs there.

@@ -11,6 +11,9 @@ from .finding import bad, note, ok
 FAMILIES = {"ipv4": ("ip", "inet"), "ipv6": ("ip6", "inet"), "bridge": ("bridge",),
             "netdev": ("netdev", "inet")}
 
+# Programs that show rules of iptables-nft, by the family of their tables.
+IPTABLES = {"ip": "iptables-nft-save", "ip6": "ip6tables-nft-save"}
+
 # Statements and expressions of "nft -j" about single packets, whatever they contain.
 ALWAYS = {"limit", "quota", "numgen", "queue", "tcp option", "sctp chunk"}
 META = {"length", "random", "time", "day", "hour"}
@@ -104,14 +107,14 @@ def nft_rules(ruleset, hook):
     rules = [entry["rule"] for entry in ruleset if "rule" in entry and
              tuple(entry["rule"][key] for key in ("family", "table", "chain")) in reached]
     for family, table in tables:
-        if any(key == "xt" for rule in rules for key, _ in walk(rule["expr"])):
+        mine = [rule for rule in rules if (rule["family"], rule["table"]) == (family, table)]
+        if family in IPTABLES and any(key == "xt" for rule in mine
+                                      for key, _ in walk(rule["expr"])):
             # of iptables-nft, whose matches nft cannot describe
-            yield from iptables_rules("ip6tables-nft-save" if family == "ip6" else
-                                      "iptables-nft-save", True, table)
+            yield from iptables_rules(IPTABLES[family], True, table)
             continue
-        for rule in rules:
-            if (rule["family"], rule["table"]) == (family, table) and \
-                    looks_at_packets(rule["expr"]):
+        for rule in mine:
+            if looks_at_packets(rule["expr"]):
                 yield "%(family)s %(table)s %(chain)s handle %(handle)d" % rule
 
 
