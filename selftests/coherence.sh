@@ -6,8 +6,8 @@
 # guests side by side have half of the events each.
 #
 #   COHERENCE=xdp            that table alone, or hook: the other one stays
-#   COHERENCE_KERNEL=6.12    the hook on that kernel (default uml: user-mode Linux without what
-#                            the debug kernel has to find errors, which make test has seen)
+#   COHERENCE_KERNEL=6.12    the hook on that kernel (default smp, whose two CPUs run at the same
+#                            time; uml is 6.1 without what the debug kernel has to find errors)
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,7 +24,7 @@ fi
 
 page=docs/coherence.md
 case $1 in
-hook) head='## The netfilter hook' test=coherence kernel=${COHERENCE_KERNEL:-uml} part=1 ;;
+hook) head='## The netfilter hook' test=coherence kernel=${COHERENCE_KERNEL:-smp} part=1 ;;
 xdp) head='## XDP' test=xdp_coherence kernel=6.12 part=10 ;;
 *) slb_die "COHERENCE is hook or xdp, not $1" ;;
 esac

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The events of coherence.py: commands, and how a packet by the old decision looks."""
 import copy
+import os
 
 from .pkt import ETH, VNET, mac, packed
 from .topo import lladdr
@@ -128,16 +129,20 @@ def forgotten(bench):
             "add rule ip t c ct state new drop' && conntrack -D -p " + bench.topo.proto)
 
 
-def newer(bench):
-    """Each client's port sends a datagram to another service, with the same real server."""
+def newer(bench, choose=max):
+    """Each client's port sends a datagram to another service, with the same real server: on the
+    CPU of the load, or on another one."""
     t = bench.topo
+    cpus = os.sched_getaffinity(0)
     second = t.virtual().replace(":80", ":81")
     bench.command("ipvsadm -A %s -s rr; ipvsadm %s" %
                   (second, t.real(0).replace(t.virtual(), second)))
+    os.sched_setaffinity(0, {choose(cpus)})
     for conn in bench.trace.conns:
         side = copy.copy(conn.c)
         side.dport = 81
         bench.director.inject("c0", bench.frame(conn, side))
+    os.sched_setaffinity(0, cpus)
     return "true"
 
 
@@ -188,6 +193,8 @@ ROWS = (
         before=REROUTED, servers=1),
     Row("newer connection with the same answers", newer, old_port, answers=True, xdp=False,
         servers=1, proto="udp"),
+    Row("newer connection with the same answers, on another CPU", lambda b: newer(b, min),
+        old_port, answers=True, lease=True, xdp=False, servers=1, proto="udp"),
     Row("timeouts of IPVS lowered to 60 s: packets missing or elsewhere", lambda b:
         "ipvsadm --set 60 60 60", moved, keeps=True, long=True),
     Row("timeouts of IPVS lowered and raised: packets missing or elsewhere", lambda b:

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: uml
+# slb-also: smp
 # slb-timeout: 600
 #
 # How long a stale decision is used (docs/contract.md, Bounds on a stale decision): under
