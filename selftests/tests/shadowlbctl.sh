@@ -203,6 +203,17 @@ slb_ctl_rules() {
 	slb_in dir iptables-nft -A INPUT -p icmp -m limit --limit 9/s -j ACCEPT
 	slb_ctl_fails 'doctor: a rule of iptables-nft' 3 'iptables-nft -t filter -A INPUT -p udp' slb_ctl doctor
 	slb_is 'doctor: only that rule' "$(grep -o 'iptables-nft -t' "$SLB_TMP/out" | wc -l)" eq 1
+	slb_in dir nft -f - <<-NFT
+		table inet filter {
+			chain INPUT {
+				type filter hook input priority 0
+				meta length 100-200 accept
+			}
+		}
+	NFT
+	slb_ctl_fails 'doctor: tables of one name' 3 'inet filter INPUT handle 2' slb_ctl doctor
+	slb_is 'doctor: a rule of each table' "$(grep -o 'iptables-nft -t' "$SLB_TMP/out" | wc -l)" eq 1
+	slb_in dir nft delete table inet filter
 	slb_in dir iptables-nft -F
 	slb_in dir nft delete table ip filter
 	slb_ctl_works 'doctor: no such rule is left' doctor
