@@ -5,9 +5,10 @@
 # slb-timeout: 240
 #
 # Commands of the documents, each as it stands there, in this guest's own network namespace:
-# the code blocks of README.md from "modprobe shadowlb" on, of docs/xdp.md and of
-# docs/troubleshoot.md. Commands of make are left out: dkms, machine and others run them. boot
-# follows the steps of a boot.
+# the code blocks of README.md from "modprobe shadowlb" on, of docs/xdp.md, docs/operate.md and
+# docs/troubleshoot.md, and examples of the man page. Commands of make are left out: dkms, machine
+# and others run them. boot follows the steps of a boot, tracing runs docs/tracing.md, installed the
+# transcript with prompts.
 
 set -u
 . lib/stat.sh
@@ -16,8 +17,10 @@ trap 'ip link delete eth0; nft delete table ip slb-commands; rm -f /etc/modprobe
 
 # slb_code FILE: the commands of indented blocks, a line each, without comments.
 slb_code() {
-	awk '/^    / && (code || last == "") {
+	awk '/^\.EX/ { last = ""; next }
+	/^    / && (code || last == "") {
 		line = substr($0, 5)
+		if (FILENAME ~ /8$/) gsub(/\\-/, "-", line)
 		if (line ~ /^ /) sub(/^ */, "", line); else if (n) printf "\n"
 		if (line !~ /^perl|^END/) sub(/ +# .*/, "", line)
 		printf "%s ", line; n++; code = 1; last = $0; next
@@ -66,6 +69,9 @@ slb_check 'README.md: then no module is left' \
 slb_check 'README.md: the service is still there' grep -q C0000201:0050 /proc/net/ip_vs
 modprobe shadowlb
 slb_run_code docs/xdp.md
+slb_run_code docs/shadowlbctl.8
+mkdir -p /var/lib/prometheus/node-exporter
+slb_run_code docs/operate.md
 slb_run_code docs/troubleshoot.md
 slb_check 'docs/troubleshoot.md: then the module cannot be loaded' \
 	eval '! modprobe shadowlb 2>/dev/null'
