@@ -28,6 +28,20 @@ for result in json.load(sys.stdin)["data"]["result"]: print(result["value"][1])'
 slb_metrics_is() { [ "$(slb_metrics_query "$1")" = "$2" ]; }
 slb_metrics_above() { awk -v a="$(slb_metrics_query "$1")" -v b="$2" 'BEGIN { exit !(a > b) }'; }
 
+# slb_metrics_dashboard: the dashboard's queries that Prometheus refuses, or has no value for.
+slb_metrics_dashboard() {
+	slb_in dir /usr/bin/python3 - "$SLB_SRC/tool/prometheus/shadowlb.dashboard.json" <<-'PYTHON'
+		import json, sys, urllib.parse, urllib.request
+		for panel in json.load(open(sys.argv[1]))["panels"]:
+		    for target in panel["targets"]:
+		        query = target["expr"].replace("$instance", ".*")
+		        with urllib.request.urlopen("http://127.0.0.1:9090/api/v1/query?query=" +
+		                                    urllib.parse.quote(query)) as answer:
+		            if not json.load(answer)["data"]["result"]:
+		                print(panel["title"], query, sep=": ")
+	PYTHON
+}
+
 # slb_metrics_sum PATTERN: sum of these lines of the file
 slb_metrics_sum() { awk -v p="^$1" '$0 ~ p { n += $NF } END { printf "%d", n }' "$metrics_dir/shadowlb.prom"; }
 
@@ -83,6 +97,7 @@ slb_check 'served packets of the service' slb_wait 60 \
 	"$(slb_metrics_sum shadowlb_service_served_packets_total.*:7)"
 slb_check 'the rules see that most packets are served' slb_wait 60 \
 	slb_metrics_above shadowlb:served:ratio5m 0.8
+slb_same 'each query of the dashboard has a value' "$(slb_metrics_dashboard 2>&1)" ''
 slb_check 'no alert is pending' slb_metrics_is 'count(ALERTS) or vector(0)' 0
 slb_check 'rmmod' slb_wait 20 eval 'rmmod shadowlb 2>/dev/null'
 slb_check 'without the module: an error' eval '! slb_metrics_write 2>/dev/null'
