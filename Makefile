@@ -84,6 +84,7 @@ help:
 	@echo '  VERIFY=1            flows serve nothing, and are compared with IPVS'
 	@echo '  HERE=1              on this kernel and its installed shadowlb, without a guest'
 	@echo 'make test-fresh     make demo and make test on minimal Debian 12 and 13, an hour or more'
+	@echo 'make release        check a version, and make the archive of its sources: CONTRIBUTING.md'
 	@echo 'make kernels        every test on every kernel, hours: docs/kernels.md'
 	@echo 'make soak           the differential test for MINUTES=30'
 	@echo 'make coherence      measure stale decisions, REPEAT=100 times each: docs/coherence.md'
@@ -188,6 +189,9 @@ kernels:
 test-fresh:
 	@RELEASES='$(RELEASES)' COMMANDS='$(COMMANDS)' selftests/fresh.sh
 
+release:
+	@CHECKS='$(CHECKS)' selftests/release.sh
+
 soak:
 	@MINUTES='$(MINUTES)' FIRST='$(FIRST)' selftests/soak.sh
 
@@ -216,4 +220,4 @@ clean-cache:
 		{ echo 'error: a run uses the cache: wait for its end' >&2; exit 1; }
 
 .PHONY: all bpf bpf-install tool-install tool-uninstall man-install help check-kdir install modules_install uninstall need-dkms dkms-install \
-	dkms-remove deb test test-all test-fresh kernels soak coherence bench demo clean clean-cache
+	dkms-remove deb test test-all test-fresh release kernels soak coherence bench demo clean clean-cache
