@@ -15,7 +15,7 @@
 #include "control/scope.h"
 #include "flow/table.h"
 #include "ipvs/conn.h"
-#include "sched/sched.h"
+#include "sched/watch.h"
 #include "serve/hook_xdp.h"
 #include "state/ns.h"
 #include "state/sweep.h"
@@ -62,7 +62,7 @@ static int __init slb_main_init(void)
 	err = slb_netns_init();
 	if (err)
 		goto err_sweep_exit;
-	err = slb_sched_watch(&slb_scope_watcher);
+	err = slb_watch_begin(&slb_scope_watcher);
 	if (err)
 		goto err_net_exit;
 	slb_xdp_init();
@@ -78,7 +78,7 @@ err_sweep_exit:
 
 static void __exit slb_main_exit(void)
 {
-	slb_sched_unwatch();
+	slb_watch_end();
 	slb_netns_exit();
 	slb_sweep_exit();
 	pr_info("removed\n");

@@ -6,7 +6,7 @@
  * ----------------------------------+----------------------------------------
  *  slb_scope_set                    | slb_mutex
  *  slb_scope_init, _exit            | process context, take slb_mutex
- *  slb_scope_service_add, _del      | slb_sched_mutex, take slb_mutex
+ *  slb_scope_service_add, _del      | slb_watch_mutex, take slb_mutex
  *
  * Hooks are registered only in namespaces that can have flows: scope 2, or
  * scope 1 and a service scheduled by "shadow". Elsewhere a loaded module costs
@@ -14,7 +14,7 @@
  */
 #include "control/scope.h"
 #include "ipvs/conn.h"
-#include "sched/sched.h"
+#include "sched/watch.h"
 #include "serve/hook_nf.h"
 #include "state/ns.h"
 #include "state/sweep.h"
@@ -98,7 +98,7 @@ static void slb_scope_service_del(struct net *net)
 	mutex_unlock(&slb_mutex);
 }
 
-const struct slb_sched_watcher slb_scope_watcher = {
+const struct slb_watcher slb_scope_watcher = {
 	.add	= slb_scope_service_add,
 	.del	= slb_scope_service_del,
 };

@@ -4,12 +4,12 @@
 #define _SLB_SCOPE_H
 
 struct slb_ns;
-struct slb_sched_watcher;
+struct slb_watcher;
 
 int slb_scope_init(struct slb_ns *ns);
 void slb_scope_exit(struct slb_ns *ns);
 int slb_scope_set(struct slb_ns *ns, int scope);
 
-extern const struct slb_sched_watcher slb_scope_watcher;
+extern const struct slb_watcher slb_scope_watcher;
 
 #endif /* _SLB_SCOPE_H */

@@ -4,83 +4,44 @@
  *
  *  operation                | locking
  * --------------------------+----------------------------------------------------
- *  slb_sched_init_service,  | IPVS's service mutex, takes slb_sched_mutex
+ *  slb_sched_init_service,  | IPVS's service mutex, takes slb_watch_mutex
  *  slb_sched_done_service   |
  *  slb_sched_schedule       | RCU
- *  slb_sched_watch, _unwatch| process context, takes slb_sched_mutex
  *
  * The scheduler selects services for flows (scope 1). A new connection gets the real server
  * with the fewest connections for its weight, counted as IPVS's "wlc" does. Real servers of
  * weight 0 or above their upper threshold get none.
- *
- * IPVS loads a scheduler by name, and until Linux 7.2 holds a mutex meanwhile that the exit of
- * a namespace waits for. That exit, in turn, blocks the loading of modules with state in each
- * namespace, such as shadowlb. So IPVS loads this module, which has no such state, and a
- * process that nobody waits for loads shadowlb. This module then tells shadowlb of all
- * services with the scheduler, present and future.
  */
-#include <linux/kmod.h>
-#include <linux/list.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/slab.h>
 
 #include <compat/ip_vs.h>
 
 #include "sched/sched.h"
-
-/**
- * struct slb_sched_service - a service scheduled by "shadow"
- * @list: in slb_sched_services
- * @net: the namespace, which outlives the service
- */
-struct slb_sched_service {
-	struct list_head	list;
-	struct net		*net;
-};
-
-/* Guards the list and the watcher. Taken before shadowlb's own mutexes. */
-static DEFINE_MUTEX(slb_sched_mutex);
-static LIST_HEAD(slb_sched_services);
-static const struct slb_sched_watcher *slb_sched_watcher;
+#include "sched/watch.h"
 
 static int slb_sched_init_service(struct ip_vs_service *svc)
 {
-	struct slb_sched_service *s;
-	bool alone;
-	int err = 0;
+	struct slb_watch_service *s;
+	int err;
 
 	s = kmalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)
 		return -ENOMEM;
-	s->net = svc->ipvs->net;
-	mutex_lock(&slb_sched_mutex);
-	alone = !slb_sched_watcher;
-	if (!alone)
-		err = slb_sched_watcher->add(s->net);
-	if (!err)
-		list_add(&s->list, &slb_sched_services);
-	mutex_unlock(&slb_sched_mutex);
+	err = slb_watch_service_add(s, svc->ipvs->net);
 	if (err) {
 		kfree(s);
 		return err;
 	}
 	svc->sched_data = s;
-	/* without shadowlb the service works, but not by flows */
-	if (alone)
-		request_module_nowait("shadowlb");
 	return 0;
 }
 
 static void slb_sched_done_service(struct ip_vs_service *svc)
 {
-	struct slb_sched_service *s = svc->sched_data;
+	struct slb_watch_service *s = svc->sched_data;
 
-	mutex_lock(&slb_sched_mutex);
-	list_del(&s->list);
-	if (slb_sched_watcher)
-		slb_sched_watcher->del(s->net);
-	mutex_unlock(&slb_sched_mutex);
+	slb_watch_service_del(s);
 	kfree(s);
 }
 
@@ -129,51 +90,6 @@ bool slb_sched_is(const struct ip_vs_scheduler *sched)
 	return sched == &slb_scheduler;
 }
 EXPORT_SYMBOL_GPL(slb_sched_is);
-
-/**
- * slb_sched_watch() - register the watcher of services scheduled by "shadow"
- * @watcher: the watcher; there is only one
- *
- * Before this returns, @watcher->add() is called for all present services.
- *
- * Context: process.
- * Return: 0, or the error of @watcher->add(), after @watcher->del() for all added services.
- */
-int slb_sched_watch(const struct slb_sched_watcher *watcher)
-{
-	struct slb_sched_service *s;
-	int err = 0;
-
-	mutex_lock(&slb_sched_mutex);
-	list_for_each_entry(s, &slb_sched_services, list) {
-		err = watcher->add(s->net);
-		if (err)
-			break;
-	}
-	if (err)
-		list_for_each_entry_continue_reverse(s, &slb_sched_services, list)
-			watcher->del(s->net);
-	else
-		slb_sched_watcher = watcher;
-	mutex_unlock(&slb_sched_mutex);
-	return err;
-}
-EXPORT_SYMBOL_GPL(slb_sched_watch);
-
-/**
- * slb_sched_unwatch() - be told no more
- *
- * When this returns nobody calls the watcher.
- *
- * Context: process.
- */
-void slb_sched_unwatch(void)
-{
-	mutex_lock(&slb_sched_mutex);
-	slb_sched_watcher = NULL;
-	mutex_unlock(&slb_sched_mutex);
-}
-EXPORT_SYMBOL_GPL(slb_sched_unwatch);
 
 static int __init slb_sched_init(void)
 {
