@@ -1,54 +1,183 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The IPVS scheduler "shadow": weighted least connection. The module ip_vs_shadow.
+ * The IPVS scheduler "shadow": consistent hashing by Maglev's table. The module ip_vs_shadow.
  *
- *  operation                | locking
- * --------------------------+----------------------------------------------------
- *  slb_sched_init_service,  | IPVS's service mutex, takes slb_watch_mutex
- *  slb_sched_done_service   |
- *  slb_sched_schedule       | RCU
+ *  operation                        | locking
+ * ----------------------------------+-------------------------------------------
+ *  slb_sched_init_service,          | IPVS's service mutex, take slb_watch_mutex
+ *  slb_sched_done_service           |
+ *  slb_sched_changed                | IPVS's service mutex
+ *  slb_sched_build                  | worker
+ *  slb_sched_schedule               | RCU
  *
- * The scheduler selects services for flows (scope 1). A new connection gets the real server
- * with the fewest connections for its weight, counted as IPVS's "wlc" does. Real servers of
- * weight 0 or above their upper threshold get none.
+ * Directors with the same real servers choose the same one for a connection, without talking.
+ * A change of real servers has its table when it returns. Further changes within a tenth of a
+ * second take a snapshot of the real servers only, and a worker fills a table from the last
+ * snapshot: a program that adds a thousand real servers does not wait for a thousand tables. When
+ * the real servers of all slots tried take no connections, a connection gets the real server with
+ * the fewest connections for its weight. That is also what the service's flag-3 asks for.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/jiffies.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include <compat/ip_vs.h>
 
+#include "sched/bound.h"
+#include "sched/flags.h"
+#include "sched/key.h"
 #include "sched/sched.h"
+#include "sched/servers.h"
 #include "sched/watch.h"
+
+/* Between two tables of a service. */
+#define SLB_SCHED_PAUSE		(HZ / 10)
+
+#define SLB_SCHED_SIZE_MAX	4194304
+
+/**
+ * struct slb_sched_service - a service scheduled by "shadow"
+ * @watched: as the watcher sees it
+ * @lock: guards @next, and who replaces @servers
+ * @servers: the real servers with their table
+ * @next: the last snapshot, without a table, for the worker; or NULL
+ * @build: the worker
+ * @built: when @servers was last replaced, in jiffies
+ * @bound: for flag-2
+ * @rcu: for kfree_rcu()
+ */
+struct slb_sched_service {
+	struct slb_watch_service	watched;
+	struct mutex			lock;		/* of @next, and to replace @servers */
+	struct slb_servers __rcu	*servers;
+	struct slb_servers		*next;
+	struct delayed_work		build;
+	unsigned long			built;
+	struct slb_bound		bound;
+	struct rcu_head			rcu;
+};
+
+static unsigned int slb_sched_size = 65537;
+module_param_named(table_size, slb_sched_size, uint, 0444);
+MODULE_PARM_DESC(table_size, "Slots of a service's table, two bytes each: a prime, the same on all directors (default 65537)");
+
+static unsigned long long slb_sched_seed;
+module_param_named(seed, slb_sched_seed, ullong, 0400);
+MODULE_PARM_DESC(seed, "Secret of all hashes, the same on all directors (default 0)");
+
+static siphash_key_t slb_sched_key;
+static struct workqueue_struct *slb_sched_wq;
+
+/* A table for the last snapshot. */
+static void slb_sched_fill(struct slb_sched_service *s)
+{
+	struct slb_servers *servers = s->next;
+
+	lockdep_assert_held(&s->lock);
+	if (!servers)
+		return;
+	s->next = NULL;
+	slb_servers_fill(servers);
+	slb_servers_put_rcu(rcu_replace_pointer(s->servers, servers, lockdep_is_held(&s->lock)));
+	s->built = jiffies;
+}
+
+static void slb_sched_build(struct work_struct *work)
+{
+	struct slb_sched_service *s = container_of(to_delayed_work(work), struct slb_sched_service,
+						   build);
+
+	mutex_lock(&s->lock);
+	slb_sched_fill(s);
+	mutex_unlock(&s->lock);
+}
+
+/* The real servers of a service have changed, or their weights. */
+static int slb_sched_changed(struct ip_vs_service *svc, struct ip_vs_dest *dest)
+{
+	struct slb_sched_service *s = svc->sched_data;
+	struct slb_servers *servers;
+	unsigned long age;
+
+	mutex_lock(&s->lock);
+	servers = slb_servers_get(svc, slb_sched_size, &slb_sched_key, s->next);
+	if (!servers) {
+		mutex_unlock(&s->lock);
+		pr_err_ratelimited("no memory for a table of %u real servers: the old one stays\n",
+				   svc->num_dests);
+		return -ENOMEM;
+	}
+	s->next = servers;
+	age = jiffies - s->built;
+	if (age >= SLB_SCHED_PAUSE)
+		slb_sched_fill(s);
+	else
+		queue_delayed_work(slb_sched_wq, &s->build, SLB_SCHED_PAUSE - age);
+	mutex_unlock(&s->lock);
+	return 0;
+}
+
+/* Packets that are being scheduled may still look at it. */
+static void slb_sched_free(struct slb_sched_service *s)
+{
+	cancel_delayed_work_sync(&s->build);
+	slb_servers_put(s->next);
+	slb_servers_put_rcu(rcu_dereference_protected(s->servers, true));
+	kfree_rcu(s, rcu);
+}
+
+/*
+ * Flags of a new service that make no sense together are refused. When a service is edited, IPVS
+ * sets its flags later, and flag-3 prevails.
+ */
+static int slb_sched_check_flags(const struct ip_vs_service *svc)
+{
+	if (svc->flags & IP_VS_SVC_F_HASHED || !(svc->flags & SLB_SCHED_F_LEAST) ||
+	    !(svc->flags & (SLB_SCHED_F_CLIENT | SLB_SCHED_F_BOUND)))
+		return 0;
+	pr_err("flag-3 of a service goes with neither flag-1 nor flag-2\n");
+	return -EINVAL;
+}
 
 static int slb_sched_init_service(struct ip_vs_service *svc)
 {
-	struct slb_watch_service *s;
+	struct slb_sched_service *s;
 	int err;
 
-	s = kmalloc(sizeof(*s), GFP_KERNEL);
+	err = slb_sched_check_flags(svc);
+	if (err)
+		return err;
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)
 		return -ENOMEM;
-	err = slb_watch_service_add(s, svc->ipvs->net);
-	if (err) {
-		kfree(s);
-		return err;
-	}
+	mutex_init(&s->lock);
+	INIT_DELAYED_WORK(&s->build, slb_sched_build);
+	s->built = jiffies - SLB_SCHED_PAUSE;
 	svc->sched_data = s;
-	return 0;
+	/* the first real server need not wait */
+	err = svc->num_dests ? slb_sched_changed(svc, NULL) : 0;
+	err = err ?: slb_watch_service_add(&s->watched, svc->ipvs->net);
+	if (err) {
+		svc->sched_data = NULL;
+		slb_sched_free(s);
+	}
+	return err;
 }
 
 static void slb_sched_done_service(struct ip_vs_service *svc)
 {
-	struct slb_watch_service *s = svc->sched_data;
+	struct slb_sched_service *s = svc->sched_data;
 
-	slb_watch_service_del(s);
-	kfree(s);
+	slb_watch_service_del(&s->watched);
+	slb_sched_free(s);
 }
 
 /* load / weight is compared crosswise: weights are above zero */
-static struct ip_vs_dest *
-slb_sched_schedule(struct ip_vs_service *svc, const struct sk_buff *skb,
-		   struct ip_vs_iphdr *iph)
+static struct ip_vs_dest *slb_sched_least(struct ip_vs_service *svc)
 {
 	struct ip_vs_dest *dest, *least = NULL;
 	s64 load, weight, least_load = 0, least_weight = 0;
@@ -57,16 +186,38 @@ slb_sched_schedule(struct ip_vs_service *svc, const struct sk_buff *skb,
 		weight = atomic_read(&dest->weight);
 		if (weight <= 0 || dest->flags & IP_VS_DEST_F_OVERLOAD)
 			continue;
-		load = ip_vs_dest_conn_overhead(dest);
+		load = (u32)ip_vs_dest_conn_overhead(dest);
 		if (least && load * least_weight >= least_load * weight)
 			continue;
 		least = dest;
 		least_load = load;
 		least_weight = weight;
 	}
-	if (!least)
-		ip_vs_scheduler_err(svc, "no destination available");
 	return least;
+}
+
+static struct ip_vs_dest *
+slb_sched_schedule(struct ip_vs_service *svc, const struct sk_buff *skb,
+		   struct ip_vs_iphdr *iph)
+{
+	struct slb_sched_service *s = svc->sched_data;
+	struct slb_bound *bound = svc->flags & SLB_SCHED_F_BOUND ? &s->bound : NULL;
+	u32 unit = slb_bound_unit(iph->protocol);
+	struct slb_servers *servers = NULL;
+	struct ip_vs_dest *dest = NULL;
+
+	if (!(svc->flags & SLB_SCHED_F_LEAST))
+		servers = rcu_dereference(s->servers);
+	if (servers)
+		dest = slb_servers_pick(servers, slb_key_hash(svc, skb, iph, &slb_sched_key),
+					&slb_sched_key, bound, unit);
+	if (!dest)
+		dest = slb_sched_least(svc);
+	if (!dest)
+		ip_vs_scheduler_err(svc, "no destination available");
+	else if (bound)
+		atomic_add(unit, &bound->since);
+	return dest;
 }
 
 static struct ip_vs_scheduler slb_scheduler = {
@@ -76,6 +227,9 @@ static struct ip_vs_scheduler slb_scheduler = {
 	.n_list		= LIST_HEAD_INIT(slb_scheduler.n_list),
 	.init_service	= slb_sched_init_service,
 	.done_service	= slb_sched_done_service,
+	.add_dest	= slb_sched_changed,
+	.del_dest	= slb_sched_changed,
+	.upd_dest	= slb_sched_changed,
 	.schedule	= slb_sched_schedule,
 };
 
@@ -91,18 +245,44 @@ bool slb_sched_is(const struct ip_vs_scheduler *sched)
 }
 EXPORT_SYMBOL_GPL(slb_sched_is);
 
+static bool slb_sched_prime(u32 n)
+{
+	u32 i;
+
+	for (i = 2; i * i <= n; i++)
+		if (n % i == 0)
+			return false;
+	return n > 1;
+}
+
 static int __init slb_sched_init(void)
 {
-	return register_ip_vs_scheduler(&slb_scheduler);
+	int err;
+
+	if (slb_sched_size < 3 || slb_sched_size > SLB_SCHED_SIZE_MAX ||
+	    !slb_sched_prime(slb_sched_size)) {
+		pr_err("table_size is a prime from 3 to %u, not %u\n", SLB_SCHED_SIZE_MAX,
+		       slb_sched_size);
+		return -EINVAL;
+	}
+	slb_sched_key = (siphash_key_t){ { slb_sched_seed, 0 } };
+	slb_sched_wq = alloc_workqueue("ip_vs_shadow", WQ_UNBOUND, 0);
+	if (!slb_sched_wq)
+		return -ENOMEM;
+	err = register_ip_vs_scheduler(&slb_scheduler);
+	if (err)
+		destroy_workqueue(slb_sched_wq);
+	return err;
 }
 
 /* No service is left: each holds a reference on the module. Packets that the last service was
- * still scheduling have left after a grace period.
+ * still scheduling have left when the memory of its tables is free.
  */
 static void __exit slb_sched_exit(void)
 {
 	unregister_ip_vs_scheduler(&slb_scheduler);
-	synchronize_rcu();
+	destroy_workqueue(slb_sched_wq);
+	rcu_barrier();
 }
 
 module_init(slb_sched_init);

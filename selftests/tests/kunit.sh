@@ -59,7 +59,7 @@ if [ "$SLB_KERNEL" != uml ]; then
 	echo '# the suites are built for the debug kernel (uml) alone'
 	exit 4
 fi
-for name in epoch flow hints hold parse rewrite worth; do
+for name in epoch flow hints hold maglev parse rewrite worth; do
 	slb_suite "$name"
 done
 echo "1..$n"

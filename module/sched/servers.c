@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The real servers of a service, and the table that chooses among them.
+ *
+ * The table depends on addresses, ports and weights of the real servers alone: not on their order,
+ * on the past, or on the machine. A real server of weight 0 keeps slots, which are passed over.
+ * There are as many as a real server of average weight has, because a director that starts now
+ * knows no other weight. Where all weights are equal, nothing moves when one becomes 0.
+ *
+ * References: IPVS frees a real server minutes after the last reference, or with its namespace,
+ * whose services go first. So a table gives back its references when a new table replaces it,
+ * although packets on other CPUs still look at the old table.
+ */
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/vmalloc.h>
+
+#include "sched/bound.h"
+#include "sched/servers.h"
+
+/* So many slots are tried: with half of the real servers down, one key in 65,536 finds none. */
+#define SLB_SERVERS_TRIES	16
+
+/* A real server's identity, the same on every machine. */
+static u64 slb_servers_hash(const struct ip_vs_dest *dest, const siphash_key_t *key)
+{
+	struct {
+		__be32	addr[4];
+		__be16	port;
+		u8	ip;
+		u8	zero[5];
+	} id = { .port = dest->port, .ip = dest->af == AF_INET6 ? 6 : 4 };
+
+	if (dest->af == AF_INET6)
+		memcpy(id.addr, dest->addr.ip6, sizeof(id.addr));
+	else
+		id.addr[0] = dest->addr.ip;
+	return siphash(&id, sizeof(id), key);
+}
+
+static int slb_servers_compare(const void *a, const void *b)
+{
+	const struct slb_maglev_server *x = a, *y = b;
+
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+/* Of those that have a weight; 1 if none has. */
+static u32 slb_servers_average(const struct ip_vs_service *svc)
+{
+	struct ip_vs_dest *dest;
+	u64 sum = 0;
+	u32 n = 0;
+
+	list_for_each_entry(dest, &svc->destinations, n_list) {
+		int weight = atomic_read(&dest->weight);
+
+		if (weight > 0) {
+			sum += weight;
+			n++;
+		}
+	}
+	return n ? div_u64(sum + n / 2, n) : 1;
+}
+
+/* All real servers of a service, by their hashes. */
+static void slb_servers_list(struct slb_servers *servers, struct ip_vs_service *svc,
+			     const siphash_key_t *key)
+{
+	u32 average = slb_servers_average(svc);
+	struct ip_vs_dest *dest;
+
+	list_for_each_entry(dest, &svc->destinations, n_list) {
+		int weight = atomic_read(&dest->weight);
+
+		ip_vs_dest_hold(dest);
+		servers->server[servers->n++] = (struct slb_maglev_server){
+			.data = dest,
+			.hash = slb_servers_hash(dest, key),
+			.weight = weight > 0 ? weight : average,
+		};
+	}
+	sort(servers->server, servers->n, sizeof(*servers->server), slb_servers_compare, NULL);
+}
+
+/**
+ * slb_servers_get() - collect the real servers of a service
+ * @svc: service
+ * @size: number of slots of the table
+ * @key: of all hashes
+ * @unused: servers that nobody has seen, which this replaces, or NULL
+ *
+ * If there are more real servers than slots, those with the highest hashes are left out. The
+ * caller's memory cgroup pays.
+ *
+ * Context: process, under IPVS's service mutex.
+ * Return: servers with an empty table, or NULL without memory: then @unused stays.
+ */
+struct slb_servers *slb_servers_get(struct ip_vs_service *svc, u32 size, const siphash_key_t *key,
+				    struct slb_servers *unused)
+{
+	u32 most = min_t(u32, size, SLB_MAGLEV_SERVERS);
+	struct slb_servers *servers;
+
+	servers = kvzalloc(struct_size(servers, server, svc->num_dests), GFP_KERNEL_ACCOUNT);
+	if (!servers)
+		return NULL;
+	/* kvmalloc() would round 128 KiB and a few bytes up to 256 KiB */
+	if (unused && unused->slot)
+		swap(servers->slot, unused->slot);
+	else if (svc->num_dests)
+		servers->slot = __vmalloc(array_size(size, sizeof(*servers->slot)),
+					  GFP_KERNEL_ACCOUNT);
+	if (svc->num_dests && !servers->slot) {
+		kvfree(servers);
+		return NULL;
+	}
+	servers->size = size;
+	slb_servers_list(servers, svc, key);
+	while (servers->n > most)
+		ip_vs_dest_put(servers->server[--servers->n].data);
+	slb_servers_put(unused);
+	return servers;
+}
+
+/**
+ * slb_servers_fill() - fill the table
+ * @servers: nobody has seen them yet
+ *
+ * Context: process.
+ */
+void slb_servers_fill(struct slb_servers *servers)
+{
+	if (servers->n)
+		slb_maglev_fill(servers->slot, servers->size, servers->server, servers->n);
+}
+
+static void slb_servers_drop(struct slb_servers *servers)
+{
+	u32 i;
+
+	for (i = 0; i < servers->n; i++)
+		ip_vs_dest_put(servers->server[i].data);
+}
+
+static void slb_servers_free(struct slb_servers *servers)
+{
+	vfree(servers->slot);
+	kvfree(servers);
+}
+
+static void slb_servers_free_rcu(struct rcu_head *rcu)
+{
+	slb_servers_free(container_of(rcu, struct slb_servers, rcu));
+}
+
+/**
+ * slb_servers_put() - give back references and memory
+ * @servers: nobody has seen them; or NULL
+ *
+ * Context: process.
+ */
+void slb_servers_put(struct slb_servers *servers)
+{
+	if (!servers)
+		return;
+	slb_servers_drop(servers);
+	slb_servers_free(servers);
+}
+
+/**
+ * slb_servers_put_rcu() - give back the references, and the memory after a grace period
+ * @servers: no longer reachable by new readers; or NULL
+ *
+ * Context: process; no packet of a namespace that goes away uses @servers.
+ */
+void slb_servers_put_rcu(struct slb_servers *servers)
+{
+	if (!servers)
+		return;
+	slb_servers_drop(servers);
+	call_rcu(&servers->rcu, slb_servers_free_rcu);
+}
+
+/**
+ * slb_servers_pick() - choose a real server
+ * @servers: with a filled table
+ * @hash: of the connection
+ * @key: of all hashes
+ * @bound: bounded loads, or NULL
+ * @unit: slb_bound_unit() of the connection
+ *
+ * A slot whose real server takes no new connection is passed over, for a slot by another hash.
+ *
+ * Context: RCU.
+ * Return: NULL if no slot that was tried has a real server that takes new connections.
+ */
+struct ip_vs_dest *slb_servers_pick(const struct slb_servers *servers, u64 hash,
+				    const siphash_key_t *key, struct slb_bound *bound, u32 unit)
+{
+	struct ip_vs_dest *dest;
+	int i;
+
+	if (bound)
+		slb_bound_count(bound, servers->server, servers->n);
+	for (i = 0; i < SLB_SERVERS_TRIES && servers->n; i++) {
+		dest = servers->server[servers->slot[slb_maglev_slot(hash, servers->size)]].data;
+		if (slb_servers_takes(dest) && (!bound || slb_bound_fits(bound, dest, unit)))
+			return dest;
+		hash = siphash_1u64(hash, key);
+	}
+	return NULL;
+}
