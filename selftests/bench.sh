@@ -51,7 +51,7 @@ fi
 if [ "${BENCH:-}" = curves ]; then
 	kernels=${BENCH_KERNELS:-6.12}
 	kernels=${kernels%% *}
-	ways=$(echo gap_{0.1,0.3,1,2,3,4,5,8,20,60,600} udp{2,4,6,8,12,16,32,64,256,1000} \
+	ways=$(echo gap_{0.1,0.3,1,2,3,4,5,8,20,60} udp{2,4,6,8,12,16,32,64,256,1000} \
 		conn{8,10,12,16,24,32,64,256,1000})
 	export SLB_BENCH_BITS=20 SLB_BENCH_WAYS=${SLB_BENCH_WAYS:-$ways}
 fi
