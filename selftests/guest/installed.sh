@@ -135,6 +135,8 @@ step_again() {
 	check 'the rule of udev sets lease' wait_for 60 lease_is 5
 	check 'answers' answers
 	check 'rmmod, again' wait_for 20 rmmod shadowlb
+	mkdir -p /run/smoke
+	check 'the smoke test of the package' shown env AUTOPKGTEST_TMP=/run/smoke /root/smoke
 	check 'purge' shown dpkg --purge shadowlb shadowlb-dkms
 	check 'answers without shadowlb' answers
 	check 'no module is left' eval '! modprobe shadowlb 2>/dev/null'

@@ -4,7 +4,8 @@
 # slb-timeout: 1800
 #
 # The Debian packages, on Debian 12 and 13, each in roots of its release, without booting: make deb,
-# lintian, installation on a machine with dkms and kernel headers, a new version, removal.
+# lintian, installation on a machine with dkms and kernel headers, a new version, the test of DKMS
+# by autopkgtest, removal.
 #
 #   $SLB_CACHE/deb/RELEASE-HASH     a root to build in (read-only), below an overlay
 #   the packages are installed in the roots of dkms.sh
@@ -39,6 +40,29 @@ files() {
 		[ "$(find "$root/usr/src" -maxdepth 1 -name 'shadowlb-*' | wc -l)" = 1 ]
 }
 
+# archive: the packages in /root/debs as an archive that apt knows
+archive() {
+	local deb list=/etc/apt/sources.list.d/local.list
+
+	cp -r "$root/root/debs" "$root/srv/debs"
+	chmod -R a+rX "$root/srv/debs"
+	for deb in "$root"/srv/debs/*.deb; do
+		dpkg-deb -f "$deb"
+		printf 'Filename: ./%s\nSize: %d\nSHA256: %s\n\n' "${deb##*/}" "$(stat -c %s "$deb")" \
+			"$(sha256sum "$deb" | cut -d ' ' -f 1)"
+	done >"$root/srv/debs/Packages"
+	echo 'deb [trusted=yes] file:/srv/debs ./' >"$root$list"
+	in_root apt-get -q -o Dir::Etc::SourceList=$list -o Dir::Etc::SourceParts=- \
+		-o APT::Get::List-Cleanup=0 update
+}
+
+# autopkgtest: the first test of debian/tests/control
+autopkgtest() {
+	archive || return 1
+	in_root /usr/lib/dkms/dkms-autopkgtest shadowlb-dkms | tee "$dir/said"
+	[ "${PIPESTATUS[0]}" = 0 ] && grep -q 'I: PASS ' "$dir/said"
+}
+
 # gone: nothing of them is left
 gone() {
 	local left
@@ -68,6 +92,7 @@ for release in $RELEASES; do
 	check 'upgrade' slb_debian_install "$next"
 	check 'upgrade: modules' module "$next"
 	check 'upgrade: program for XDP, shadowlbctl, man pages, sources' files "$next"
+	check 'the test of dkms' autopkgtest
 	check 'purge' gone
 done
 slb_debian_end

@@ -95,15 +95,15 @@ for release in $RELEASES; do
 	check 'make deb' slb_debian_make "$version"
 	slb_debian_mount boot "boot-$release" || exit 1
 	check 'installation' slb_debian_install "$version"
-	cp "$SLB_SRC/selftests/guest/installed.sh" "$root/root/"
+	cp "$SLB_SRC/selftests/guest/installed.sh" "$SLB_SRC/debian/tests/smoke" "$root/root/"
 	cp "$SLB_SRC/selftests/guest/installed.service" "$root/etc/systemd/system/"
 	# a login on the console would hang up the test's output
 	in_root sh -c 'systemctl -q mask serial-getty@ttyS0.service && systemctl -q enable installed.service'
 	check 'a disk' disk
-	step first 900
+	step first 2400
 	check 'the kernel of backports' new_kernel
 	check 'commands for the next boot' next_boot
 	check 'a disk with that kernel' disk
-	step again 900
+	step again 2400
 done
 slb_debian_end
