@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# slb-also: all
 # slb-timeout: 1800
 #
 # DKMS of Debian 12 and 13, each in a root of its release, without booting: installation, new
@@ -16,7 +17,6 @@ set -u
 . "$slb_host/debian-test.sh"
 
 RELEASES=${SLB_DKMS_RELEASES:-bookworm trixie}
-[ -z "${SLB_BRIEF:-}" ] || RELEASES=trixie
 slb_debian_begin dkms "$@"
 
 modules='shadowlb ip_vs_shadow'
