@@ -30,8 +30,6 @@ release_version() {
 
 # The archive depends on the commit alone. It holds what the commit holds, and builds.
 release_archive() {
-	local dir
-
 	mkdir -p release
 	git -c core.abbrev=40 archive --format=tar --prefix="$name/" HEAD | xz -9 -T 1 >"$out"
 	(cd release && sha256sum "$name.tar.xz" >"$name.tar.xz.sha256")
