@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What of a packet chooses the real server: the same hash on every machine. */
+/* A hash of a packet, to choose the real server: the same on every machine. */
 #include <linux/skbuff.h>
 #include <net/ipv6.h>
 
@@ -39,7 +39,7 @@ static void slb_key_network(__be32 client[4], const struct ip_vs_service *svc)
 	ipv6_addr_prefix((struct in6_addr *)client, &addr, (__force u32)svc->netmask);
 }
 
-/* The ports stand first in TCP, UDP and SCTP, also in what ICMP quotes. */
+/* The ports stand first in TCP, UDP and SCTP, also in packets that ICMP quotes. */
 static void slb_key_ports(struct slb_key *k, const struct sk_buff *skb,
 			  const struct ip_vs_iphdr *iph, bool inverse)
 {
@@ -67,7 +67,7 @@ static void slb_key_persistent(struct slb_key *k, const struct ip_vs_service *sv
 }
 
 /**
- * slb_key_hash() - hash what chooses the real server
+ * slb_key_hash() - hash a packet, to choose the real server
  * @svc: service
  * @skb: packet that IPVS schedules
  * @iph: its header, as IPVS parsed it

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What of a packet chooses the real server. */
+/* A hash of a packet, to choose the real server. */
 #ifndef _SLB_KEY_H
 #define _SLB_KEY_H
 
