@@ -246,7 +246,8 @@ slb_link_gone() { ! ip link show "$1" >/dev/null 2>&1; }
 slb_udp_bound() { [ "$(slb_in "$1" ss -Hlnu | wc -l)" -ge 3 ]; }
 
 # slb_service PROTOCOL METHOD PORT SCHEDULER [REALPORT]: t or u, m or g; with all three
-# real servers.
+# real servers. shadow hashes, so of few connections a real server may get none; with flag-3, the
+# least connection, each gets some.
 slb_service() {
 	local proto=$1 method=$2 port=$3 sched=$4 real=${5:-$3} vip=$SLB_VIP_NAT i
 

@@ -26,10 +26,10 @@ slb_xdp_up() {
 	slb_net_up
 	slb_http_up
 	slb_udp_up
-	slb_service t m 80 shadow 8080
-	slb_service u m 7 shadow
-	slb_service t g 80 shadow
-	slb_service u g 7 shadow
+	slb_service t m 80 'shadow -b flag-3' 8080
+	slb_service u m 7 'shadow -b flag-3'
+	slb_service t g 80 'shadow -b flag-3'
+	slb_service u g 7 'shadow -b flag-3'
 }
 
 # slb_xdp_wires: frames come with all that they are, as from a wire, and devices at the

@@ -87,7 +87,7 @@ slb_http_up
 
 slb_note 'UDP'
 slb_count udp
-slb_service u m 7 shadow 7777
+slb_service u m 7 'shadow -b flag-3' 7777
 slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:7 6 "$SLB_TMP/flood"
 slb_must 'flows serve all three' slb_all_busy
 slb_in dir ipvsadm -d -u $SLB_VIP_NAT:7 -r 10.2.1.2:7777
@@ -97,7 +97,7 @@ slb_in dir ipvsadm -a -u $SLB_VIP_NAT:7 -r 10.2.1.2:7777 -m
 slb_goes_on 'UDP, added again' 1 2 3
 slb_in dir ipvsadm -D -u $SLB_VIP_NAT:7
 slb_silent 'UDP, ipvsadm -D' 1 2 3
-slb_service u m 7 shadow 7777
+slb_service u m 7 'shadow -b flag-3' 7777
 slb_must 'UDP, added again: flows serve all three' slb_all_busy
 slb_in dir ipvsadm -C
 slb_silent 'UDP, ipvsadm -C' 1 2 3
@@ -106,7 +106,7 @@ slb_uncount
 
 slb_note 'TCP'
 slb_count tcp
-slb_service t m 80 shadow 8080
+slb_service t m 80 'shadow -b flag-3' 8080
 slb_wrk_start 6 http://$SLB_VIP_NAT/4k
 slb_must 'TCP: flows serve all three' slb_all_busy
 slb_in dir ipvsadm -d -t $SLB_VIP_NAT:80 -r 10.2.1.2:8080
