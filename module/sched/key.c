@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A hash of a packet, to choose the real server: the same on every machine. */
+#include <linux/sctp.h>
 #include <linux/skbuff.h>
+#include <linux/tcp.h>
 #include <net/ipv6.h>
 
 #include <compat/ip_vs.h>
@@ -94,4 +96,34 @@ u64 slb_key_hash(const struct ip_vs_service *svc, const struct sk_buff *skb,
 		return siphash(&k, sizeof(k), key);
 	memcpy(client.client, k.client, sizeof(client.client));
 	return siphash(&client, sizeof(client), key);
+}
+
+/**
+ * slb_key_midway() - true if a packet that IPVS schedules does not begin a connection
+ * @skb: packet
+ * @iph: its header, as IPVS parsed it
+ *
+ * False for UDP, whose packets do not tell.
+ *
+ * Context: RCU.
+ */
+bool slb_key_midway(const struct sk_buff *skb, const struct ip_vs_iphdr *iph)
+{
+	struct sctp_chunkhdr chunk_buf;
+	const struct sctp_chunkhdr *chunk;
+	const struct tcphdr *tcp;
+	struct tcphdr tcp_buf;
+
+	if (ip_vs_iph_icmp(iph))
+		return iph->protocol != IPPROTO_UDP;
+	switch (iph->protocol) {
+	case IPPROTO_TCP:
+		tcp = skb_header_pointer(skb, iph->len, sizeof(tcp_buf), &tcp_buf);
+		return tcp && !tcp->syn;
+	case IPPROTO_SCTP:
+		chunk = skb_header_pointer(skb, iph->len + sizeof(struct sctphdr),
+					   sizeof(chunk_buf), &chunk_buf);
+		return chunk && chunk->type != SCTP_CID_INIT;
+	}
+	return false;
 }

@@ -12,5 +12,6 @@ struct sk_buff;
 
 u64 slb_key_hash(const struct ip_vs_service *svc, const struct sk_buff *skb,
 		 const struct ip_vs_iphdr *iph, const siphash_key_t *key);
+bool slb_key_midway(const struct sk_buff *skb, const struct ip_vs_iphdr *iph);
 
 #endif /* _SLB_KEY_H */

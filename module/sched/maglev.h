@@ -18,8 +18,9 @@
  * @turns: turns taken so far
  * @at: the slot that the server wants next
  * @heap: the heap of all servers has this one's place; the number of the server there
+ * @idle: the caller's: the real server has no weight
  *
- * The caller sets @data, @hash and @weight; the rest belongs to slb_maglev_fill().
+ * The caller sets @data, @hash, @weight and @idle; the rest belongs to slb_maglev_fill().
  */
 struct slb_maglev_server {
 	void	*data;
@@ -29,6 +30,7 @@ struct slb_maglev_server {
 	u32	turns;
 	u32	at;
 	u32	heap;
+	bool	idle;
 };
 
 void slb_maglev_fill(u16 *slot, u32 size, struct slb_maglev_server *server, u32 n);

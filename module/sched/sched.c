@@ -43,10 +43,11 @@
  * struct slb_sched_service - a service scheduled by "shadow"
  * @watched: as the watcher sees it
  * @lock: guards @next, and who replaces @servers
- * @servers: the real servers with their table
+ * @servers: the real servers with their table, and with the table before
  * @next: the last snapshot, without a table, for the worker; or NULL
  * @build: the worker
  * @built: when @servers was last replaced, in jiffies
+ * @changed: when the table before was replaced, in jiffies
  * @bound: for flag-2
  * @rcu: for kfree_rcu()
  */
@@ -57,6 +58,7 @@ struct slb_sched_service {
 	struct slb_servers		*next;
 	struct delayed_work		build;
 	unsigned long			built;
+	unsigned long			changed;
 	struct slb_bound		bound;
 	struct rcu_head			rcu;
 };
@@ -69,21 +71,58 @@ static unsigned long long slb_sched_seed;
 module_param_named(seed, slb_sched_seed, ullong, 0400);
 MODULE_PARM_DESC(seed, "Secret of all hashes, the same on all directors (default 0)");
 
+static unsigned int slb_sched_grace = 60;
+module_param_named(grace, slb_sched_grace, uint, 0444);
+MODULE_PARM_DESC(grace, "Seconds after a change of real servers in which packets of unknown connections go by the table before it, 0 to 3600 (default 60)");
+
 static siphash_key_t slb_sched_key;
 static struct workqueue_struct *slb_sched_wq;
 
-/* A table for the last snapshot. */
-static void slb_sched_fill(struct slb_sched_service *s)
+/* The table before the last changes has had its time. */
+static void slb_sched_forget(struct slb_servers *servers)
 {
-	struct slb_servers *servers = s->next;
+	slb_servers_put_rcu(rcu_replace_pointer(servers->before, NULL, true));
+}
 
-	lockdep_assert_held(&s->lock);
-	if (!servers)
-		return;
-	s->next = NULL;
-	slb_servers_fill(servers);
-	slb_servers_put_rcu(rcu_replace_pointer(s->servers, servers, lockdep_is_held(&s->lock)));
-	s->built = jiffies;
+/*
+ * Replace the table. The old one chooses for packets in mid-connection if it was in force for the
+ * grace time: tables of a service that is being set up scheduled no connections.
+ */
+static void slb_sched_publish(struct slb_sched_service *s, struct slb_servers *servers)
+{
+	struct slb_servers *old = rcu_dereference_protected(s->servers, lockdep_is_held(&s->lock));
+	struct slb_servers *before = old ? rcu_dereference_protected(old->before, true) : NULL;
+	unsigned long grace = slb_sched_grace * HZ, now = jiffies;
+	bool keep = !before && old && old->n && grace && now - s->built >= grace;
+
+	if (keep)
+		s->changed = now;
+	rcu_assign_pointer(servers->before, keep ? old : before);
+	rcu_assign_pointer(s->servers, servers);
+	s->built = now;
+	if (!keep)
+		slb_servers_put_rcu(old);
+}
+
+/* Forget a table, fill a table, and arm the worker for the next time, as far as each is due. */
+static void slb_sched_work(struct slb_sched_service *s)
+{
+	unsigned long grace = slb_sched_grace * HZ;
+	struct slb_servers *servers;
+
+	servers = rcu_dereference_protected(s->servers, lockdep_is_held(&s->lock));
+	if (servers && rcu_access_pointer(servers->before) && jiffies - s->changed >= grace)
+		slb_sched_forget(servers);
+	if (s->next && jiffies - s->built >= SLB_SCHED_PAUSE) {
+		servers = s->next;
+		s->next = NULL;
+		slb_servers_fill(servers);
+		slb_sched_publish(s, servers);
+	}
+	if (s->next)
+		mod_delayed_work(slb_sched_wq, &s->build, SLB_SCHED_PAUSE);
+	else if (servers && rcu_access_pointer(servers->before))
+		mod_delayed_work(slb_sched_wq, &s->build, s->changed + grace - jiffies);
 }
 
 static void slb_sched_build(struct work_struct *work)
@@ -92,7 +131,7 @@ static void slb_sched_build(struct work_struct *work)
 						   build);
 
 	mutex_lock(&s->lock);
-	slb_sched_fill(s);
+	slb_sched_work(s);
 	mutex_unlock(&s->lock);
 }
 
@@ -101,7 +140,6 @@ static int slb_sched_changed(struct ip_vs_service *svc, struct ip_vs_dest *dest)
 {
 	struct slb_sched_service *s = svc->sched_data;
 	struct slb_servers *servers;
-	unsigned long age;
 
 	mutex_lock(&s->lock);
 	servers = slb_servers_get(svc, slb_sched_size, &slb_sched_key, s->next);
@@ -112,11 +150,12 @@ static int slb_sched_changed(struct ip_vs_service *svc, struct ip_vs_dest *dest)
 		return -ENOMEM;
 	}
 	s->next = servers;
-	age = jiffies - s->built;
-	if (age >= SLB_SCHED_PAUSE)
-		slb_sched_fill(s);
-	else
-		queue_delayed_work(slb_sched_wq, &s->build, SLB_SCHED_PAUSE - age);
+	if (slb_servers_same(servers, rcu_dereference_protected(s->servers,
+								lockdep_is_held(&s->lock)))) {
+		s->next = NULL;
+		slb_servers_put(servers);
+	}
+	slb_sched_work(s);
 	mutex_unlock(&s->lock);
 	return 0;
 }
@@ -124,9 +163,14 @@ static int slb_sched_changed(struct ip_vs_service *svc, struct ip_vs_dest *dest)
 /* Packets that are being scheduled may still look at it. */
 static void slb_sched_free(struct slb_sched_service *s)
 {
+	struct slb_servers *servers;
+
 	cancel_delayed_work_sync(&s->build);
 	slb_servers_put(s->next);
-	slb_servers_put_rcu(rcu_dereference_protected(s->servers, true));
+	servers = rcu_dereference_protected(s->servers, true);
+	if (servers)
+		slb_sched_forget(servers);
+	slb_servers_put_rcu(servers);
 	kfree_rcu(s, rcu);
 }
 
@@ -196,27 +240,47 @@ static struct ip_vs_dest *slb_sched_least(struct ip_vs_service *svc)
 	return least;
 }
 
+/*
+ * The real server that the tables choose, if there is one. Of a persistent service, all further
+ * connections of the client go there, too: a drained real server must not get those.
+ */
+static struct ip_vs_dest *
+slb_sched_hash(const struct slb_sched_service *s, const struct ip_vs_service *svc,
+	       const struct sk_buff *skb, const struct ip_vs_iphdr *iph, struct slb_bound *bound)
+{
+	struct slb_servers *before, *servers = rcu_dereference(s->servers);
+	struct ip_vs_dest *dest;
+	u64 hash;
+
+	if (!servers)
+		return NULL;
+	hash = slb_key_hash(svc, skb, iph, &slb_sched_key);
+	before = rcu_dereference(servers->before);
+	if (before && slb_key_midway(skb, iph)) {
+		dest = slb_servers_past(before, hash, &slb_sched_key);
+		if (dest && (!(svc->flags & IP_VS_SVC_F_PERSISTENT) || slb_servers_takes(dest)))
+			return dest;
+	}
+	return slb_servers_pick(servers, hash, &slb_sched_key, bound,
+				slb_bound_unit(iph->protocol));
+}
+
 static struct ip_vs_dest *
 slb_sched_schedule(struct ip_vs_service *svc, const struct sk_buff *skb,
 		   struct ip_vs_iphdr *iph)
 {
 	struct slb_sched_service *s = svc->sched_data;
 	struct slb_bound *bound = svc->flags & SLB_SCHED_F_BOUND ? &s->bound : NULL;
-	u32 unit = slb_bound_unit(iph->protocol);
-	struct slb_servers *servers = NULL;
 	struct ip_vs_dest *dest = NULL;
 
 	if (!(svc->flags & SLB_SCHED_F_LEAST))
-		servers = rcu_dereference(s->servers);
-	if (servers)
-		dest = slb_servers_pick(servers, slb_key_hash(svc, skb, iph, &slb_sched_key),
-					&slb_sched_key, bound, unit);
+		dest = slb_sched_hash(s, svc, skb, iph, bound);
 	if (!dest)
 		dest = slb_sched_least(svc);
 	if (!dest)
 		ip_vs_scheduler_err(svc, "no destination available");
 	else if (bound)
-		atomic_add(unit, &bound->since);
+		atomic_add(slb_bound_unit(iph->protocol), &bound->since);
 	return dest;
 }
 
@@ -259,6 +323,7 @@ static int __init slb_sched_init(void)
 {
 	int err;
 
+	slb_sched_grace = min(slb_sched_grace, 3600U);
 	if (slb_sched_size < 3 || slb_sched_size > SLB_SCHED_SIZE_MAX ||
 	    !slb_sched_prime(slb_sched_size)) {
 		pr_err("table_size is a prime from 3 to %u, not %u\n", SLB_SCHED_SIZE_MAX,

@@ -8,8 +8,8 @@
  * knows no other weight. Where all weights are equal, nothing moves when one becomes 0.
  *
  * References: IPVS frees a real server minutes after the last reference, or with its namespace,
- * whose services go first. So a table gives back its references when a new table replaces it,
- * although packets on other CPUs still look at the old table.
+ * whose services go first. So a table gives back its references when no further packet can find it,
+ * although packets on other CPUs still look at it.
  */
 #include <linux/mm.h>
 #include <linux/overflow.h>
@@ -80,6 +80,7 @@ static void slb_servers_list(struct slb_servers *servers, struct ip_vs_service *
 			.data = dest,
 			.hash = slb_servers_hash(dest, key),
 			.weight = weight > 0 ? weight : average,
+			.idle = weight <= 0,
 		};
 	}
 	sort(servers->server, servers->n, sizeof(*servers->server), slb_servers_compare, NULL);
@@ -123,6 +124,27 @@ struct slb_servers *slb_servers_get(struct ip_vs_service *svc, u32 size, const s
 		ip_vs_dest_put(servers->server[--servers->n].data);
 	slb_servers_put(unused);
 	return servers;
+}
+
+/**
+ * slb_servers_same() - true if two tables of a service would be the same
+ * @a: servers
+ * @b: servers, or NULL
+ *
+ * Context: process.
+ */
+bool slb_servers_same(const struct slb_servers *a, const struct slb_servers *b)
+{
+	u32 i;
+
+	if (!b || a->n != b->n)
+		return false;
+	for (i = 0; i < a->n; i++)
+		if (a->server[i].data != b->server[i].data ||
+		    a->server[i].weight != b->server[i].weight ||
+		    a->server[i].idle != b->server[i].idle)
+			return false;
+	return true;
 }
 
 /**
@@ -184,6 +206,38 @@ void slb_servers_put_rcu(struct slb_servers *servers)
 	call_rcu(&servers->rcu, slb_servers_free_rcu);
 }
 
+static const struct slb_maglev_server *slb_servers_at(const struct slb_servers *servers, u64 hash)
+{
+	return &servers->server[servers->slot[slb_maglev_slot(hash, servers->size)]];
+}
+
+/**
+ * slb_servers_past() - the real server that a table chose when it was in force
+ * @servers: with a table that was in force
+ * @hash: of the connection
+ * @key: of all hashes
+ *
+ * A real server without a weight at that time is passed over. Today's weight does not matter: the
+ * connection is not new.
+ *
+ * Context: RCU.
+ * Return: NULL if the real server is gone, or if no slot that was tried had one with a weight.
+ */
+struct ip_vs_dest *slb_servers_past(const struct slb_servers *servers, u64 hash,
+				    const siphash_key_t *key)
+{
+	const struct slb_maglev_server *server;
+	int i;
+
+	for (i = 0; i < SLB_SERVERS_TRIES && servers->n; i++) {
+		server = slb_servers_at(servers, hash);
+		if (!server->idle)
+			return slb_dest_available(server->data) ? server->data : NULL;
+		hash = siphash_1u64(hash, key);
+	}
+	return NULL;
+}
+
 /**
  * slb_servers_pick() - choose a real server
  * @servers: with a filled table
@@ -206,7 +260,7 @@ struct ip_vs_dest *slb_servers_pick(const struct slb_servers *servers, u64 hash,
 	if (bound)
 		slb_bound_count(bound, servers->server, servers->n);
 	for (i = 0; i < SLB_SERVERS_TRIES && servers->n; i++) {
-		dest = servers->server[servers->slot[slb_maglev_slot(hash, servers->size)]].data;
+		dest = slb_servers_at(servers, hash)->data;
 		if (slb_servers_takes(dest) && (!bound || slb_bound_fits(bound, dest, unit)))
 			return dest;
 		hash = siphash_1u64(hash, key);

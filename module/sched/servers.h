@@ -15,6 +15,7 @@ struct slb_bound;
 /**
  * struct slb_servers - real servers of a service at some time
  * @rcu: to free it
+ * @before: those before the last changes, for packets in mid-connection; or NULL
  * @n: number of real servers
  * @size: number of slots
  * @slot: the table, or NULL
@@ -22,6 +23,7 @@ struct slb_bound;
  */
 struct slb_servers {
 	struct rcu_head			rcu;
+	struct slb_servers __rcu	*before;
 	u32				n;
 	u32				size;
 	u16				*slot;
@@ -30,9 +32,12 @@ struct slb_servers {
 
 struct slb_servers *slb_servers_get(struct ip_vs_service *svc, u32 size, const siphash_key_t *key,
 				    struct slb_servers *unused);
+bool slb_servers_same(const struct slb_servers *a, const struct slb_servers *b);
 void slb_servers_fill(struct slb_servers *servers);
 void slb_servers_put(struct slb_servers *servers);
 void slb_servers_put_rcu(struct slb_servers *servers);
+struct ip_vs_dest *slb_servers_past(const struct slb_servers *servers, u64 hash,
+				    const siphash_key_t *key);
 struct ip_vs_dest *slb_servers_pick(const struct slb_servers *servers, u64 hash,
 				    const siphash_key_t *key, struct slb_bound *bound, u32 unit);
 

@@ -4,7 +4,7 @@
 # slb-also: smp
 # slb-long: uml
 # slb-rows: stock
-# slb-timeout: 300
+# slb-timeout: 600
 #
 # The scheduler "shadow" chooses what its twin chooses (traffic/maglev.py), which knows only the
 # real servers and weights of /proc/net/ip_vs: for each family, protocol and kind of service, in
@@ -17,13 +17,14 @@ SLB_NETNS='dir'
 trap slb_net_down EXIT
 
 SCHED_COUNT=200
+sched_table=()
 
 # sched_ask SERVICE [OPTION...]: begins connections; none differs, and the twin knows most.
 sched_ask() {
 	local service=$1
 
 	shift
-	sched_said=$(slb_in dir /usr/bin/python3 -B traffic/maglev.py "$service" $SCHED_COUNT "$@")
+	sched_said=$(slb_in dir /usr/bin/python3 -B traffic/maglev.py "$service" $SCHED_COUNT "${sched_table[@]}" "$@")
 	[[ $sched_said =~ ^agree=([0-9]+)\ differ=0\  ]] && [ "${BASH_REMATCH[1]}" -gt $((SCHED_COUNT * 9 / 10)) ]
 }
 
@@ -206,21 +207,122 @@ sched_bounds() {
 }
 
 sched_parameters() {
-	ip netns delete slb-dir
-	slb_check 'the scheduler can be unloaded' slb_wait 30 eval 'rmmod shadowlb ip_vs_shadow 2>/dev/null || ! [ -e /sys/module/ip_vs_shadow ]'
 	slb_check 'a size that is no prime: refused' eval '! modprobe ip_vs_shadow table_size=4095 2>/dev/null'
 	slb_must 'a small table' modprobe ip_vs_shadow table_size=61
 	sched_up
 	sched_set -A -u 10.9.0.1:1 -s shadow
 	sched_servers '-u 10.9.0.1:1' 80 1 1
 	sched_agrees 'more real servers than slots' udp:10.9.0.1:1 --size 61
-	ip netns delete slb-dir
-	slb_wait 30 eval 'rmmod shadowlb ip_vs_shadow 2>/dev/null || ! [ -e /sys/module/ip_vs_shadow ]'
+	sched_down
 	slb_must 'another size and seed' modprobe ip_vs_shadow table_size=4093 seed=12345678901234567890
 	sched_up
 	sched_set -A -u 10.9.0.1:1 -s shadow
 	sched_servers '-u 10.9.0.1:1' 1 20 1 7
 	sched_agrees 'another size and seed' udp:10.9.0.1:1 --size 4093 --seed 12345678901234567890
+}
+
+# sched_each FUNCTION: with a service of each family and protocol that tells what is in the middle
+# of a connection. $option is for ipvsadm, $name for the twin.
+sched_each() {
+	local option name sched_net
+
+	while read -r name sched_net option; do
+		"$1"
+	done <<-EOF
+		tcp:10.9.0.1:1 10.2.0. -t 10.9.0.1:1
+		sctp:10.9.0.1:1 10.2.0. --sctp-service 10.9.0.1:1
+		tcp:[fd09::1]:1 fd02:: -t [fd09::1]:1
+	EOF
+}
+
+# sched_edit -e|-d I [OPTION...]: a real server of that service
+sched_edit() {
+	local real=$sched_net$2:80
+
+	[[ $sched_net != *::* ]] || real=[$sched_net$2]:80
+	sched_set "$1" $option -r "$real" "${@:3}"
+}
+
+# sched_in_time TEXT OPTION...: packets in mid-connection go as the twin says. No verdict if the
+# minute since $began is over.
+sched_in_time() {
+	local what="$name, midway: $1"
+
+	shift
+	if sched_ask "$name" --midway "$@"; then
+		slb_ok "$what"
+	elif slb_ms_since "$began" 60000; then
+		slb_note "$what: this machine is too slow to see it"
+	else
+		slb_fail "$what: $sched_said"
+	fi
+}
+
+sched_midway_young() {
+	local began
+
+	slb_ms began
+	sched_set -A $option -s shadow
+	sched_servers "$option" 1 20 1
+	slb_wait 30 sched_ask "$name"
+	sched_in_time 'by the first table'
+	sched_servers "$option" 24 21 1
+	slb_wait 30 sched_ask "$name"
+	sched_in_time 'by the second, as the first is young'
+}
+
+sched_midway_before() {
+	local began
+
+	slb_ms began
+	sched_servers "$option" 26 25 1
+	sched_edit -e 3 -m -w 0
+	sched_in_time 'by the table before, also to one that is drained' \
+		--without "${sched_net}25" "${sched_net}26" --awake "${sched_net}3"
+	sched_agrees "$name: connections that begin go by the new table" "$name"
+}
+
+sched_midway_drain() {
+	local began
+
+	slb_check "$name, midway: the minute is over" slb_wait 120 sched_ask "$name" --midway
+	slb_ms began
+	sched_edit -e 4 -m -w 0
+	sched_in_time 'one is drained and keeps its own; one that drained before gets none' \
+		--awake "${sched_net}4"
+	sched_edit -d 4
+	sched_in_time 'it goes' --gone "${sched_net}4"
+	[ "$name" = tcp:10.9.0.1:1 ] || return 0
+	sched_set -E $option -s shadow -p 100 -M 255.255.255.255
+	sched_edit -e 5 -m -w 0
+	sched_in_time 'a persistent service: none to one that is drained' --persistent 32 \
+		--gone "${sched_net}4" --awake "${sched_net}5"
+}
+
+# A director that takes over: packets in the middle of connections that it never saw. To fill this
+# table takes a few ticks.
+sched_midway() {
+	local sched_table=(--size 655373)
+
+	slb_must 'a large table, and a minute' modprobe ip_vs_shadow table_size=655373 grace=60
+	sched_up
+	slb_in dir sysctl -qw net.ipv4.vs.sloppy_tcp=1 net.ipv4.vs.sloppy_sctp=1
+	sched_each sched_midway_young
+	slb_pause 62
+	sched_each sched_midway_before
+	slb_pause 62
+	sched_each sched_midway_drain
+	sched_down
+}
+
+sched_gone() {
+	rmmod shadowlb ip_vs_shadow 2>/dev/null
+	! [ -e /sys/module/ip_vs_shadow ]
+}
+
+sched_down() {
+	ip netns delete slb-dir
+	slb_check 'the scheduler can be unloaded' slb_wait 30 sched_gone
 }
 
 sched_up() {
@@ -249,5 +351,7 @@ sched_persistent
 sched_limits
 sched_flags
 sched_bounds
+sched_down
+sched_midway
 sched_parameters
 slb_done

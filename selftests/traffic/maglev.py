@@ -113,6 +113,24 @@ class Twin:
         return None
 
 
+class Twins:
+    """The table, and the table before."""
+
+    def __init__(self, servers, args):
+        before = [Server(s.address, s.port, s.weight or s.address in args.awake, args.seed)
+                  for s in servers if s.address not in args.without]
+        before += [Server(address, 80, 1, args.seed) for address in args.gone]
+        gone = args.gone if args.persistent is None else args.gone + args.awake
+        self.gone = {(address, 80) for address in gone}
+        self.now = Twin(servers, args.size, args.seed)
+        self.before = Twin(before, args.size, args.seed) \
+            if args.without or args.awake or args.gone else self.now
+
+    def pick(self, value):
+        picked = self.before.pick(value)
+        return self.now.pick(value) if picked in self.gone else picked
+
+
 class Service:
     def __init__(self, text, args):
         self.mark = 0
@@ -177,18 +195,18 @@ def crc32c(data):
     return crc ^ 0xffffffff
 
 
-def packet(service, client, port):
-    """The first packet of a connection."""
+def packet(service, client, port, midway):
+    """The first packet of a connection, or one in its middle."""
     head = struct.pack("!HH", port, service.port)
     pseudo = client.packed + service.address.packed
     if service.proto == 6:
-        data = head + struct.pack("!IIBBHHH", 1, 0, 5 << 4, 2, 65535, 0, 0)
+        data = head + struct.pack("!IIBBHHH", 1, 0, 5 << 4, 0x10 if midway else 2, 65535, 0, 0)
         at = 16
     elif service.proto == 17:
         data = head + struct.pack("!HH", 8, 0)
         at = 6
     else:
-        chunk = struct.pack("!BBHIIHHI", 1, 0, 20, 1, 65535, 1, 1, 1)
+        chunk = struct.pack("!BBHIIHHI", 0 if midway else 1, 0, 20, 1, 65535, 1, 1, 1)
         data = head + bytes(8) + chunk
         data = data[:8] + struct.pack("<I", crc32c(data)) + data[12:]
         at = 0
@@ -231,6 +249,11 @@ def main():
     parser.add_argument("--client", action="store_true", help="flag-1")
     parser.add_argument("--persistent", metavar="PREFIX", help="length of the prefix")
     parser.add_argument("--clients", metavar="NETWORK")
+    parser.add_argument("--midway", action="store_true", help="no SYN, no INIT")
+    for option, text in (("without", "were not there"), ("awake", "had weight 1"),
+                         ("gone", "were there, at port 80 with weight 1")):
+        parser.add_argument("--" + option, type=ipaddress.ip_address, nargs="*", default=[],
+                            metavar="ADDRESS", help="in the table before, these real servers " + text)
     args = parser.parse_args()
     service = Service(args.service, args)
     net = ipaddress.ip_network(args.clients or ("10.128.0.0/9" if service.address.version == 4
@@ -239,11 +262,11 @@ def main():
     clients = {(net[random.randrange(1, min(net.num_addresses, 1 << 40) - 1)],
                 random.randrange(1024, 65536)) for _ in range(args.count)}
     servers = service.servers()
-    twin = Twin(servers, args.size, args.seed)
+    twin = Twins(servers, args)
     missing = clients
     for _ in range(10):             # the kernel's queue may be full
         for client in missing:
-            os.write(fd, packet(service, *client))
+            os.write(fd, packet(service, *client, args.midway))
         time.sleep(.1)
         got = chosen(service)
         missing = clients - set(got)
