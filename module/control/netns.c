@@ -20,6 +20,7 @@
 #include "flow/memory.h"
 #include "serve/hook_nf.h"
 #include "show/proc.h"
+#include "state/listed.h"
 #include "state/ns.h"
 #include "state/sweep.h"
 
@@ -110,6 +111,8 @@ static void slb_netns_exit_one(struct net *net)
 	list_del(&ns->list);
 	mutex_unlock(&slb_netns_mutex);
 	slb_sweep_ns_exit(ns);
+	slb_listed_free(rcu_dereference_protected(ns->listed_on, true));
+	slb_listed_free(rcu_dereference_protected(ns->listed_off, true));
 	slb_memory_payer_put(ns->payer);
 }
 

@@ -4,18 +4,18 @@
  *
  *  operation                        | locking
  * ----------------------------------+----------------------------------------
- *  slb_scope_set                    | slb_mutex
+ *  slb_scope_set, slb_scope_list    | slb_mutex
  *  slb_scope_init, _exit            | process context, take slb_mutex
  *  slb_scope_service_add, _del      | slb_watch_mutex, take slb_mutex
  *
- * Hooks are registered only in namespaces that can have flows: scope 2, or
- * scope 1 and a service scheduled by "shadow". Elsewhere a loaded module costs
- * packets nothing.
+ * Hooks are registered only in namespaces that can have flows: scope 2, or scope 1 and a service
+ * scheduled by "shadow" or listed. Elsewhere a loaded module costs packets nothing.
  */
 #include "control/scope.h"
 #include "ipvs/conn.h"
 #include "sched/watch.h"
 #include "serve/hook_nf.h"
+#include "state/listed.h"
 #include "state/ns.h"
 #include "state/sweep.h"
 
@@ -26,7 +26,8 @@ DEFINE_MUTEX(slb_mutex);
 static int slb_scope_hook(struct slb_ns *ns, int scope, int services)
 {
 	bool want = !ns->dead && (scope == SLB_SCOPE_ALL ||
-				  (scope == SLB_SCOPE_SHADOW && services));
+				  (scope == SLB_SCOPE_SHADOW &&
+				   (services || rcu_access_pointer(ns->listed_on))));
 	int err = 0;
 
 	lockdep_assert_held(&slb_mutex);
@@ -67,6 +68,33 @@ int slb_scope_set(struct slb_ns *ns, int scope)
 	synchronize_rcu();
 	slb_sweep_drop(ns);
 	return 0;
+}
+
+/**
+ * slb_scope_list() - replace a list of services
+ * @ns: the namespace
+ * @at: its listed_on or listed_off
+ * @list: the new list, or NULL; the caller gives it away
+ *
+ * When this returns, the list holds for every packet.
+ *
+ * Context: process, slb_mutex.
+ * Return: 0, or what nf_register_net_hooks() returns; then nothing changed.
+ */
+int slb_scope_list(struct slb_ns *ns, struct slb_listed __rcu **at, struct slb_listed *list)
+{
+	int err;
+
+	lockdep_assert_held(&slb_mutex);
+	list = rcu_replace_pointer(*at, list, lockdep_is_held(&slb_mutex));
+	err = slb_scope_hook(ns, ns->scope, ns->services);
+	if (err)
+		list = rcu_replace_pointer(*at, list, lockdep_is_held(&slb_mutex));
+	/* packets that have read the other list */
+	synchronize_rcu();
+	slb_sweep_drop(ns);
+	slb_listed_free(list);
+	return err;
 }
 
 /* A service begins to be scheduled by "shadow". An error refuses the service: without hooks IPVS

@@ -27,6 +27,7 @@
 #include "ipvs/conntrack.h"
 #include "ipvs/tunnel.h"
 #include "learn/derive.h"
+#include "state/listed.h"
 #include "state/valid.h"
 
 /* True if the packet was neither rerouted nor put together from fragments, by the control block
@@ -431,7 +432,7 @@ static bool slb_derive_fit(struct slb_ns *ns, struct slb_derived *p)
 enum slb_reason slb_derive(struct slb_ns *ns, struct slb_derived *p,
 			   struct sk_buff *skb, const struct net_device *dev)
 {
-	enum slb_reason reason = slb_conn_fit(p->cp, READ_ONCE(ns->scope));
+	enum slb_reason reason = slb_conn_fit(p->cp, slb_listed_scope(ns, p->cp));
 	bool seen;
 
 	if (reason)

@@ -20,6 +20,7 @@ struct slb_cpu_state;
 struct ctl_table;
 struct ctl_table_header;
 struct mem_cgroup;
+struct slb_listed;
 
 /* Lease in seconds. The maximum is well below the wrap of slb_flow_ticks(). */
 #define SLB_LEASE_DEFAULT	10
@@ -82,6 +83,8 @@ struct slb_ns_cpu {
  * @payer: memory cgroup that pays for flows, or NULL for nobody; a reference, from init to
  *	exit
  * @scope: enum slb_scope; written under slb_mutex, read anywhere
+ * @listed_on: services that flows serve under scope 1 and 2, or NULL; written under slb_mutex
+ * @listed_off: services that flows never serve, or NULL; written under slb_mutex
  * @lease: time for which a flow is used without proof, in seconds; sysctl
  * @verify: give one packet in N to the slow path and compare; 0: none; sysctl
  * @services: IPVS services scheduled by "shadow"; slb_mutex
@@ -100,6 +103,8 @@ struct slb_ns {
 	struct net			*net;
 	struct mem_cgroup		*payer;
 	int				scope;
+	struct slb_listed __rcu		*listed_on;
+	struct slb_listed __rcu		*listed_off;
 	int				lease;
 	int				verify;
 	int				services;

@@ -102,9 +102,15 @@ static void slb_service_count(unsigned long *stat, u32 packets)
 	WRITE_ONCE(*stat, *stat + packets);
 }
 
-/* False if the service of the connection was deleted. */
-static bool slb_service_key(struct slb_service_key *key,
-			    const struct ip_vs_conn *cp)
+/**
+ * slb_service_key() - get the key of a connection's service
+ * @key: the key
+ * @cp: the connection, held
+ *
+ * Context: RCU.
+ * Return: false if the service was deleted.
+ */
+bool slb_service_key(struct slb_service_key *key, const struct ip_vs_conn *cp)
 {
 	const struct ip_vs_dest *dest = READ_ONCE(cp->dest);
 	const struct ip_vs_service *svc;

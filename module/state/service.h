@@ -62,6 +62,7 @@ struct slb_services {
 	struct mem_cgroup	*payer;
 };
 
+bool slb_service_key(struct slb_service_key *key, const struct ip_vs_conn *cp);
 u32 slb_service_rows(void);
 int slb_services_alloc(struct slb_services *s, struct mem_cgroup *payer);
 void slb_services_free(struct slb_services *s);

@@ -41,6 +41,7 @@
 #include "ipvs/conn.h"
 #include "ipvs/conntrack.h"
 #include "state/cpu.h"
+#include "state/listed.h"
 #include "state/sweep.h"
 #include "state/valid.h"
 
@@ -163,6 +164,9 @@ static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 
 	slb_cpu_account(cpu, flow, now);
 	reason = drop ? SLB_SKIP_SCOPE : slb_conn_fit(cp, READ_ONCE(ns->scope));
+	/* whoever changes a list has ended all flows: only services_on can matter here */
+	if (reason == SLB_SKIP_SCOPE && !drop)
+		reason = slb_conn_fit(cp, slb_listed_scope(ns, cp));
 	if (!reason && slb_conn_doubtful(cp))
 		reason = SLB_MISS_STATE;
 	/* an expired route is looked up again by the next packet */

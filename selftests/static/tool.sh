@@ -17,9 +17,9 @@ if ! ./make_reasons.py | diff slbctl/reasons.py -; then
 fi
 /usr/bin/python3 -m pyflakes shadowlbctl ./*.py slbctl || rc=1
 
-completed=$(_ARGCOMPLETE=1 COMP_TYPE=9 COMP_LINE='shadowlbctl se' COMP_POINT=14 \
+completed=$(_ARGCOMPLETE=1 COMP_TYPE=9 COMP_LINE='shadowlbctl st' COMP_POINT=14 \
 	./shadowlbctl 8>&1 9>&2 | tr '\013' ' ')
-[ "${completed% }" = services ] || { echo "completion of se: '$completed'"; rc=1; }
+[ "${completed% }" = status ] || { echo "completion of st: '$completed'"; rc=1; }
 promtool test rules prometheus/rules_test.yml || rc=1
 
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' ../dkms.conf)

@@ -142,6 +142,22 @@ slb_ctl_kinds() {
 	slb_ctl_fails 'why: IPv6' 3 'has the scheduler rr' slb_ctl why FD00::2 '[FD00::1]:80'
 	slb_ctl_fails 'services: IPv6' 1 'has had no packet yet' slb_ctl services '[FD00::1]:80'
 	slb_ctl_fails 'services: a mark' 1 'has had no packet yet' slb_ctl services 3
+	slb_ctl_fails 'serve: no service of IPVS' 1 'IPVS has no service 10.1.0.9:1' \
+		slb_ctl serve on 10.1.0.9:1
+	slb_ctl_fails 'serve: no port' 1 'a port is at most 65535' \
+		slb_ctl serve on tcp:10.1.0.9:1 'sctp:[::1]:70000'
+	slb_ctl_fails 'serve: none given' 1 'no service' slb_ctl serve on
+	slb_ctl serve on 3 '[FD00::1]:80' UDP:10.1.0.9:1 >/dev/null
+	slb_ctl serve off 'tcp:[fd00:0::1]:80' 10.1.0.200:0 >/dev/null
+	slb_same 'serve: what is listed' "$(slb_ctl_json 'sorted(d["on"]), sorted(d["off"])' serve)" \
+		"(['fwm6:3', 'fwm:3', 'udp:10.1.0.9:1'], ['tcp:[fd00::1]:80', 'udp:10.1.0.200:0'])"
+	slb_same 'status: how many' "$(slb_ctl_json 'd["services_on"], d["services_off"]' status)" '(3, 2)'
+	slb_ctl_works 'serve as text' serve
+	slb_ctl_fails 'why: in services_off' 3 'in net.shadowlb.services_off' \
+		slb_ctl why FD00::2 '[FD00::1]:80'
+	slb_ctl serve default 3 '[FD00::1]:80' 10.1.0.200:0 udp:10.1.0.9:1 >/dev/null
+	slb_same 'serve: nothing is listed' "$(slb_ctl serve)" \
+		'no service is listed: the scope holds for all'
 	slb_in dir ipvsadm -D -f 3
 }
 

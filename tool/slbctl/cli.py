@@ -7,11 +7,11 @@ import signal
 import sys
 import time
 
-from . import VERSION, doctor, flows, knobs, metrics, services, status, top, why, words, xdp
+from . import VERSION, doctor, flows, knobs, metrics, serve, services, status, top, why, words, xdp
 from .trouble import ERROR, OK, Trouble
 
 COMMANDS = {"status": status, "services": services, "flows": flows, "top": top, "why": why,
-            **knobs.COMMANDS, "xdp": xdp, "metrics": metrics, "doctor": doctor}
+            **knobs.COMMANDS, "serve": serve, "xdp": xdp, "metrics": metrics, "doctor": doctor}
 
 
 def parser():

@@ -44,11 +44,13 @@ def scope(state):
         yield bad("scope", "IPVS has no service in this network namespace",
                   "ipvsadm -A ..., or look elsewhere: shadowlbctl --netns NAME doctor")
         return
-    fit = [v for v in virtuals if state.scope == 2 or state.scope and v.scheduler == "shadow"]
+    listed = proc.lists()
+    fit = [v for v in virtuals if proc.in_scope(state, listed, v)]
     if not fit:
         yield bad("scope", "scope is %d, and none of %d services is served" %
                   (state.scope, len(virtuals)),
-                  "shadowlbctl scope 2, or scope 1 and ipvsadm -E ... -s shadow")
+                  "shadowlbctl scope 2; or scope 1, and ipvsadm -E ... -s shadow or shadowlbctl "
+                  "serve on SERVICE")
     elif not state.hooked:
         yield bad("scope", "services are in scope, and no hook is registered",
                   "look into the kernel's log: dmesg")

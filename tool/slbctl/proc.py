@@ -143,21 +143,58 @@ def total(rows):
     return {name: sum(row[name] for row in rows) for name in rows[0]}
 
 
-def knob(name, value=None):
-    """Read a knob of the namespace, or set it."""
+def set_knob(name, value):
+    """Set a knob of the namespace, by one write."""
     path = "%s/%s" % (KNOBS, name)
-    if value is None:
-        return int(read(path))
     read(path)
     try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("%d\n" % value)
+        with open(path, "wb", buffering=0) as file:
+            file.write(b"%s\n" % value.encode())
     except PermissionError:
         raise Trouble("no permission to set net.shadowlb.%s: run this as root" % name) from None
     except OSError as error:
-        raise Trouble("net.shadowlb.%s cannot be %d: %s" %
+        raise Trouble("net.shadowlb.%s cannot be %s: %s" %
                       (name, value, error.strerror)) from None
+
+
+def knob(name, value=None):
+    """Read a number among the knobs of the namespace, or set it."""
+    if value is None:
+        return int(read("%s/%s" % (KNOBS, name)))
+    set_knob(name, "%d" % value)
     return value
+
+
+# Services that are served, or not, whatever the scope says.
+Lists = collections.namedtuple("Lists", "on off")
+
+
+def lists():
+    return Lists(*(set(text(read("%s/services_%s" % (KNOBS, name))).strip().split(",")) - {""}
+                   for name in Lists._fields))
+
+
+def set_list(name, services):
+    set_knob("services_" + name, ",".join(sorted(services)))
+
+
+def is_listed_name(word):
+    return re.match(r"(tcp|udp|sctp|fwm6?):", word, re.ASCII | re.IGNORECASE) is not None
+
+
+def listed_names(virtual):
+    """The names in lists that a service of IPVS may have. IPVS does not show a mark's family."""
+    if virtual.proto == "FWM":
+        return {"fwm:" + virtual.service, "fwm6:" + virtual.service}
+    return {"%s:%s" % (virtual.proto.lower(), virtual.service)}
+
+
+def in_scope(state, listed, virtual):
+    """Do flows serve a service of IPVS?"""
+    names = listed_names(virtual)
+    if not state.scope or names & listed.off:
+        return False
+    return state.scope == 2 or virtual.scheduler == "shadow" or bool(names & listed.on)
 
 
 def sysctl(name, default=None):

@@ -116,7 +116,8 @@ REASONS = {
     ),
     "skip_scope": (
         "the service is out of scope",
-        "sysctl -w net.shadowlb.scope=2, or the scheduler shadow",
+        "sysctl -w net.shadowlb.scope=2, the scheduler shadow, or shadowlbctl serve "
+        "on SERVICE",
     ),
     "skip_unsettled": (
         "the connection is not established yet",

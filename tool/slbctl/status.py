@@ -14,10 +14,12 @@ def collect(args):
     state = proc.state()
     stat = proc.total(proc.counters())
     modes = {dev.name: devices.attached(dev) for dev in devices.devices()}
+    listed = proc.lists()
     slow = sum(n for name, n in stat.items() if name.startswith("miss_"))
     return {
         "version": proc.version(),
         "scope": state.scope, "lease": state.lease, "verify": state.verify,
+        "services_on": len(listed.on), "services_off": len(listed.off),
         "hooked": bool(state.hooked),
         "xdp": bool(state.xdp), "xdp_missing": state.no_xdp or None,
         "xdp_devices": [name for name, found in modes.items() if found],
@@ -61,5 +63,8 @@ def text(data, args):
     if data["verified"] or data["differs"]:
         rows.append(("verified", "%s packets, %s differ" % (show.number(data["verified"]),
                                                             show.number(data["differs"]))))
+    if data["services_on"] or data["services_off"]:
+        rows.insert(2, ("listed", "%d services to be served, %d not: shadowlbctl serve" %
+                        (data["services_on"], data["services_off"])))
     for name, value in rows:
         yield "%-10s %s" % (name, value)

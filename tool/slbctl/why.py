@@ -77,10 +77,16 @@ def not_served(state, service, rows, conns):
             "ipvsadm -L -n; another namespace: shadowlbctl --netns NAME why ..."
     if state.scope == 0:
         return "scope is 0", "shadowlbctl scope 1, or 2"
-    schedulers = {v.scheduler for v in rows}
-    if state.scope == 1 and "shadow" not in schedulers:
-        return "scope is 1, and the service has the scheduler %s" % ", ".join(schedulers), \
-            "shadowlbctl scope 2, or ipvsadm -E ... -s shadow"
+    listed = proc.lists()
+    off = [v.service for v in rows if proc.listed_names(v) & listed.off]
+    served = any(proc.in_scope(state, listed, v) for v in rows)
+    if off and not served:
+        return "the service is in net.shadowlb.services_off", \
+            "shadowlbctl serve default " + " ".join(off)
+    if not served:
+        return "scope is 1, and the service has the scheduler %s" % \
+            ", ".join({v.scheduler for v in rows}), \
+            "shadowlbctl scope 2, shadowlbctl serve on %s, or ipvsadm -E ... -s shadow" % service
     if not conns:
         return "IPVS has no connection of this client to %s" % service, \
             "check that packets arrive here: tcpdump"
