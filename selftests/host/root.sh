@@ -27,7 +27,8 @@ slb_root_packages() {
 	test)
 		echo ccache gcc-12 clang llvm libbpf-dev sparse shellcheck perl git file patch \
 			flex bison libelf-dev libssl-dev cpio dpkg-dev apt-utils mmdebstrap \
-			debian-archive-keyring e2fsprogs python3-scapy python3-pyflakes python3-argcomplete linux-perf bpftrace \
+			debian-archive-keyring e2fsprogs python3-scapy python3-pyflakes python3-argcomplete \
+			linux-perf bpftrace bird2 frr \
 			ethtool xdp-tools keepalived ldirectord collectd-core \
 			prometheus prometheus-node-exporter conntrack tcpdump curl iperf3 socat iptables
 		;;

@@ -1,0 +1,201 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# An edge of several directors: routers spread connections, directors agree. Sourced after net.sh.
+# The configuration files are those of docs/edge.
+#
+#   slb-client --- slb-router ---+--- slb-d1 ... slb-d4    10.5.0.1 ...   directors, one arm each
+#    10.1.0.2       10.5.0.254   +--- slb-r1 ... slb-r9    10.5.0.11 ...  real servers
+#
+# The virtual address is 10.9.0.1. Directors announce it by BGP, d1 and d2 with bird, d3 and d4
+# with FRR. Real servers get packets by IPIP, and answer through the router.
+
+EDGE_VIP=10.9.0.1
+EDGE_DIRECTORS='1 2 3 4'
+EDGE_SERVERS='1 2 3 4 5 6 7 8 9'
+SLB_NETNS="client router lan d1 d2 d3 d4 r1 r2 r3 r4 r5 r6 r7 r8 r9"
+declare -A edge_pid=()
+
+# edge_plug NS ADDRESS: on the network of directors and real servers
+edge_plug() {
+	ip link add e0 netns "slb-$1" type veth peer name "p-$1" netns slb-lan
+	ip -n slb-lan link set "p-$1" master lan up
+	ip -n "slb-$1" link set e0 up
+	ip -n "slb-$1" address add "$2/24" dev e0
+}
+
+edge_wires() {
+	local ns i
+
+	for ns in $SLB_NETNS; do
+		ip netns add "slb-$ns"
+		ip -n "slb-$ns" link set lo up
+		slb_in "$ns" sysctl -qw net.ipv4.conf.all.rp_filter=0 \
+			net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.send_redirects=0 \
+			net.ipv4.conf.default.send_redirects=0
+	done
+	ip -n slb-lan link add lan type bridge mcast_snooping 0
+	ip -n slb-lan link set lan up
+	edge_plug router 10.5.0.254
+	ip link add c0 netns slb-client type veth peer name c0 netns slb-router
+	ip -n slb-client address add 10.1.0.2/24 dev c0
+	ip -n slb-client link set c0 up
+	ip -n slb-client route add default via 10.1.0.1
+	ip -n slb-router address add 10.1.0.1/24 dev c0
+	ip -n slb-router link set c0 up
+	slb_in router sysctl -qw net.ipv4.ip_forward=1 net.ipv4.fib_multipath_hash_policy=1
+	for i in $EDGE_DIRECTORS; do
+		edge_plug "d$i" "10.5.0.$i"
+		ip -n "slb-d$i" link add virtual type dummy
+		ip -n "slb-d$i" link set virtual up
+		ip -n "slb-d$i" route add default via 10.5.0.254
+		slb_in "d$i" sysctl -qw net.ipv4.vs.sloppy_tcp=1 net.ipv4.vs.expire_nodest_conn=1
+	done
+}
+
+edge_servers() {
+	local i
+
+	for i in $EDGE_SERVERS; do
+		edge_plug "r$i" "10.5.0.1$i"
+		ip -n "slb-r$i" route add default via 10.5.0.254
+		ip -n "slb-r$i" address add $EDGE_VIP/32 dev tunl0
+		ip -n "slb-r$i" link set tunl0 up
+		slb_in "r$i" sysctl -qw net.ipv4.conf.tunl0.rp_filter=0
+		edge_serve "$i"
+	done
+}
+
+# edge_serve I: real server I listens
+edge_serve() {
+	slb_spawn "r$1" /usr/bin/python3 -B traffic/many.py serve 0.0.0.0:80 "r$1"
+	edge_pid[r$1]=$!
+}
+
+# edge_real I[=WEIGHT]...: keepalived's list of real servers of director $edge_at
+edge_real() {
+	local i
+
+	for i; do
+		[[ $i = *=* ]] || i="$i=1"
+		cat <<-CONF
+			real_server 10.5.0.1${i%=*} 80 {
+				weight ${i#*=}
+				TCP_CHECK {
+					connect_timeout 1
+					retry 0
+				}
+			}
+		CONF
+	done >"$SLB_TMP/$edge_at/real-servers.conf"
+}
+
+# edge_keepalived I: director I begins to look for real servers, and announces itself
+edge_keepalived() {
+	local dir=$SLB_TMP/d$1
+
+	slb_spawn "d$1" keepalived -n -l -D -C -f "$dir/keepalived.conf" -p "$dir/pid" \
+		-c "$dir/check.pid" >"$dir/keepalived.log" 2>&1
+	edge_pid[keepalived$1]=$!
+}
+
+edge_director() {
+	local edge_at=d$1 dir=$SLB_TMP/d$1
+
+	mkdir -p "$dir"
+	sed "s,/etc/shadowlb,$dir," "$SLB_SRC/docs/edge/keepalived.conf" >"$dir/keepalived.conf"
+	sed "s/-s shadow/-s ${EDGE_SCHED:-shadow}/" "$SLB_SRC/docs/edge/announce" >"$dir/announce"
+	chmod 700 "$dir/announce"
+	chmod 600 "$dir/keepalived.conf"
+	edge_real 1 2 3 4 5 6 7 8
+	slb_in "d$1" nft -f "$SLB_SRC/docs/edge/director.nft" || slb_bail "no rules at d$1"
+	if [ "$1" -le 2 ]; then
+		sed "s/10\.5\.0\.1\b/10.5.0.$1/" "$SLB_SRC/docs/edge/director.bird.conf" >"$dir/bird.conf"
+		slb_spawn "d$1" bird -f -c "$dir/bird.conf" -s "$dir/bird.ctl" -P "$dir/bird.pid" \
+			>"$dir/bird.log" 2>&1
+	else
+		edge_frr "$1"
+	fi
+	edge_keepalived "$1"
+}
+
+edge_frr() {
+	local dir=$SLB_TMP/d$1 daemon
+
+	mkdir -p "/run/frr/slb-d$1" /var/tmp/frr
+	chown frr:frr /run/frr "/run/frr/slb-d$1" /var/tmp/frr
+	chmod 755 "$SLB_TMP" "$dir"
+	sed "s/10\.5\.0\.3\b/10.5.0.$1/" "$SLB_SRC/docs/edge/director.frr.conf" >"$dir/frr.conf"
+	for daemon in zebra bgpd; do
+		slb_spawn "d$1" "/usr/lib/frr/$daemon" -N "slb-d$1" -f "$dir/frr.conf" \
+			-i "/run/frr/slb-d$1/$daemon.pid" >"$dir/$daemon.log" 2>&1
+		slb_wait 20 test -S "/run/frr/slb-d$1/zserv.api" || slb_bail "no zebra at d$1"
+	done
+}
+
+edge_up() {
+	local i
+
+	edge_wires || slb_bail 'cannot make the network'
+	edge_servers
+	mkdir -p "$SLB_TMP/router"
+	slb_spawn router bird -f -c "$SLB_SRC/docs/edge/router.bird.conf" -s "$SLB_TMP/router/bird.ctl" \
+		-P "$SLB_TMP/router/bird.pid" >"$SLB_TMP/router/bird.log" 2>&1
+	for i in $EDGE_DIRECTORS; do
+		edge_director "$i"
+	done
+}
+
+edge_paths() { ip -n slb-router route show $EDGE_VIP | grep -oE 'via [0-9.]+' | sort -u | wc -l; }
+edge_paths_are() { [ "$(edge_paths)" = "$1" ]; }
+
+# What routing and health checks say, for whoever looks for an error.
+edge_show() {
+	local i
+
+	{
+		slb_in router birdc -s "$SLB_TMP/router/bird.ctl" show protocols
+		ip -n slb-router route
+		for i in $EDGE_DIRECTORS; do
+			echo "director $i"
+			slb_in "d$i" ipvsadm -Ln
+			ip -n "slb-d$i" -brief address
+			tail -n 5 "$SLB_TMP/d$i"/*.log
+		done
+	} 2>&1 | sed 's/^/# /'
+}
+
+# edge_spread TEXT N: so many directors get connections.
+edge_spread() {
+	slb_wait 60 edge_paths_are "$2" || edge_show
+	slb_must "$1: the router has $2 ways" edge_paths_are "$2"
+}
+
+# edge_cable I up|down: of director I
+edge_cable() { ip -n slb-lan link set "p-d$1" "$2"; }
+
+# edge_hold NAME COUNT: connections that stay, in the background
+edge_hold() {
+	slb_spawn client /usr/bin/python3 -B traffic/many.py hold $EDGE_VIP:80 "$2" "$SLB_TMP/$1"
+	edge_pid[$1]=$!
+	edge_mark[$1]=0
+	slb_must "$1: $2 connections have answers" slb_wait 120 edge_held "$1" 'waiting=0'
+}
+
+edge_held() { [ -e "$SLB_TMP/$1" ] && grep -qw "mark=${edge_mark[$1]}" "$SLB_TMP/$1" && grep -qw "$2" "$SLB_TMP/$1"; }
+edge_said() { sed -n "s/.*\<$2=\([0-9]*\).*/\1/p" "$SLB_TMP/$1"; }
+
+# edge_broken NAME: waits until each connection is broken, or has an answer from now on; then
+# edge_lost is how many broke since the last call.
+edge_broken() {
+	local all
+
+	kill -USR1 "${edge_pid[$1]}"
+	edge_mark[$1]=$((edge_mark[$1] + 1))
+	slb_check "$1: each connection is answered, or broken" slb_wait 120 edge_held "$1" 'waiting=0'
+	all=$(edge_said "$1" broken)
+	edge_lost=$((all - ${edge_seen[$1]:-0}))
+	edge_seen[$1]=$all
+	slb_note "$1: $(<"$SLB_TMP/$1")"
+}
+declare -A edge_mark=() edge_seen=()
