@@ -32,6 +32,13 @@ static int slb_netns_cpuhp;
 /* Who registers the pernet operations, as long as that lasts. */
 static const struct task_struct *slb_netns_loader;
 
+/* Nobody reads or writes the lists of services any more. */
+static void slb_netns_lists_free(struct slb_ns *ns)
+{
+	slb_listed_free(rcu_dereference_protected(ns->listed_on, true));
+	slb_listed_free(rcu_dereference_protected(ns->listed_off, true));
+}
+
 static int slb_netns_init_one(struct net *net)
 {
 	struct slb_ns *ns = slb_ns(net);
@@ -86,6 +93,7 @@ err_sweep:
 	list_del(&ns->list);
 	mutex_unlock(&slb_netns_mutex);
 	slb_sweep_ns_exit(ns);
+	slb_netns_lists_free(ns);
 err_payer:
 	slb_memory_payer_put(ns->payer);
 	return err;
@@ -111,8 +119,7 @@ static void slb_netns_exit_one(struct net *net)
 	list_del(&ns->list);
 	mutex_unlock(&slb_netns_mutex);
 	slb_sweep_ns_exit(ns);
-	slb_listed_free(rcu_dereference_protected(ns->listed_on, true));
-	slb_listed_free(rcu_dereference_protected(ns->listed_off, true));
+	slb_netns_lists_free(ns);
 	slb_memory_payer_put(ns->payer);
 }
 

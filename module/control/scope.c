@@ -86,6 +86,10 @@ int slb_scope_list(struct slb_ns *ns, struct slb_listed __rcu **at, struct slb_l
 	int err;
 
 	lockdep_assert_held(&slb_mutex);
+	if (slb_listed_same(list, rcu_dereference_protected(*at, lockdep_is_held(&slb_mutex)))) {
+		slb_listed_free(list);
+		return 0;
+	}
 	list = rcu_replace_pointer(*at, list, lockdep_is_held(&slb_mutex));
 	err = slb_scope_hook(ns, ns->scope, ns->services);
 	if (err)

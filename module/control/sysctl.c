@@ -77,7 +77,8 @@ static int slb_sysctl_list(slb_ctl_table *table, int write, void *buffer,
 		mutex_unlock(&slb_mutex);
 		return err;
 	}
-	if (*ppos || !*lenp || ((char *)buffer)[*lenp - 1] != '\n')
+	if (*ppos || !*lenp || memchr(buffer, '\n', *lenp) != buffer + *lenp - 1 ||
+	    memchr(buffer, '\0', *lenp))
 		return -EBADMSG;
 	list = slb_listed_parse(buffer, *lenp);
 	if (IS_ERR(list))

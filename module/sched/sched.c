@@ -78,7 +78,7 @@ MODULE_PARM_DESC(grace, "Seconds after a change of real servers in which packets
 static siphash_key_t slb_sched_key;
 static struct workqueue_struct *slb_sched_wq;
 
-/* The table before the last changes has had its time. */
+/* Drop the table before the last changes. */
 static void slb_sched_forget(struct slb_servers *servers)
 {
 	slb_servers_put_rcu(rcu_replace_pointer(servers->before, NULL, true));

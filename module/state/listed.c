@@ -218,6 +218,18 @@ const char *slb_listed_text(const struct slb_listed *list)
 }
 
 /**
+ * slb_listed_same() - true if two lists name the same services
+ * @a: a list, or NULL
+ * @b: a list, or NULL
+ *
+ * Context: any that keeps the lists.
+ */
+bool slb_listed_same(const struct slb_listed *a, const struct slb_listed *b)
+{
+	return !strcmp(slb_listed_text(a), slb_listed_text(b));
+}
+
+/**
  * slb_listed_free() - free a list
  * @list: the list, which nobody reads any more; or NULL
  *

@@ -13,6 +13,7 @@ struct slb_ns;
 
 struct slb_listed *slb_listed_parse(const char *text, size_t len);
 const char *slb_listed_text(const struct slb_listed *list);
+bool slb_listed_same(const struct slb_listed *a, const struct slb_listed *b);
 void slb_listed_free(struct slb_listed *list);
 enum slb_scope slb_listed_scope(const struct slb_ns *ns, const struct ip_vs_conn *cp);
 
