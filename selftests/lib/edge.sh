@@ -24,15 +24,20 @@ edge_plug() {
 	ip -n "slb-$1" address add "$2/24" dev e0
 }
 
+edge_netns() {
+	ip netns add "slb-$1"
+	ip -n "slb-$1" link set lo up
+	slb_in "$1" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+		net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0
+}
+
+# The router's hash of addresses and ports is of the packet's own: veth would hand on the hash of
+# the sender's socket, which changes with each retransmission.
 edge_wires() {
-	local ns i
+	local ns
 
 	for ns in $SLB_NETNS; do
-		ip netns add "slb-$ns"
-		ip -n "slb-$ns" link set lo up
-		slb_in "$ns" sysctl -qw net.ipv4.conf.all.rp_filter=0 \
-			net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.send_redirects=0 \
-			net.ipv4.conf.default.send_redirects=0
+		[[ $ns == d[1-9] ]] || edge_netns "$ns"
 	done
 	ip -n slb-lan link add lan type bridge mcast_snooping 0
 	ip -n slb-lan link set lan up
@@ -43,14 +48,8 @@ edge_wires() {
 	ip -n slb-client route add default via 10.1.0.1
 	ip -n slb-router address add 10.1.0.1/24 dev c0
 	ip -n slb-router link set c0 up
-	slb_in router sysctl -qw net.ipv4.ip_forward=1 net.ipv4.fib_multipath_hash_policy=1
-	for i in $EDGE_DIRECTORS; do
-		edge_plug "d$i" "10.5.0.$i"
-		ip -n "slb-d$i" link add virtual type dummy
-		ip -n "slb-d$i" link set virtual up
-		ip -n "slb-d$i" route add default via 10.5.0.254
-		slb_in "d$i" sysctl -qw net.ipv4.vs.sloppy_tcp=1 net.ipv4.vs.expire_nodest_conn=1
-	done
+	slb_in router sysctl -qw net.ipv4.ip_forward=1 net.ipv4.fib_multipath_hash_policy=3 \
+		net.ipv4.fib_multipath_hash_fields=0x37
 }
 
 edge_servers() {
@@ -58,10 +57,11 @@ edge_servers() {
 
 	for i in $EDGE_SERVERS; do
 		edge_plug "r$i" "10.5.0.1$i"
-		ip -n "slb-r$i" route add default via 10.5.0.254
+		ip -n "slb-r$i" route add default via 10.5.0.254 advmss 1440
 		ip -n "slb-r$i" address add $EDGE_VIP/32 dev tunl0
 		ip -n "slb-r$i" link set tunl0 up
-		slb_in "r$i" sysctl -qw net.ipv4.conf.tunl0.rp_filter=0
+		slb_in "r$i" sysctl -qw net.ipv4.conf.tunl0.rp_filter=0 \
+			net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
 		edge_serve "$i"
 	done
 }
@@ -78,45 +78,60 @@ edge_real() {
 
 	for i; do
 		[[ $i = *=* ]] || i="$i=1"
-		cat <<-CONF
-			real_server 10.5.0.1${i%=*} 80 {
-				weight ${i#*=}
-				TCP_CHECK {
-					connect_timeout 1
-					retry 0
-				}
-			}
-		CONF
+		# the first one of the file
+		sed -n "/^real_server 10.5.0.11 /,/^}/p" "$SLB_SRC/docs/edge/real-servers.conf" |
+			sed "s/10\.5\.0\.11/10.5.0.1${i%=*}/; s/weight 1/weight ${i#*=}/"
 	done >"$SLB_TMP/$edge_at/real-servers.conf"
 }
 
-# edge_keepalived I: director I begins to look for real servers, and announces itself
+# edge_keepalived I: director I begins to look for real servers, and announces itself. When
+# keepalived ends, the address goes, as systemd has it (keepalived.service.conf).
 edge_keepalived() {
 	local dir=$SLB_TMP/d$1
 
-	slb_spawn "d$1" keepalived -n -l -D -C -f "$dir/keepalived.conf" -p "$dir/pid" \
-		-c "$dir/check.pid" >"$dir/keepalived.log" 2>&1
+	slb_spawn "d$1" bash -c '
+		"$0/announce" down
+		keepalived -n -l -D -C -R -f "$0/keepalived.conf" -p "$0/pid" -c "$0/check.pid" &
+		trap "kill $!" TERM
+		wait; wait
+		"$0/announce" down' "$dir" >"$dir/keepalived.log" 2>&1
 	edge_pid[keepalived$1]=$!
 }
 
+# edge_director I: director I boots.
 edge_director() {
 	local edge_at=d$1 dir=$SLB_TMP/d$1
 
 	mkdir -p "$dir"
 	sed "s,/etc/shadowlb,$dir," "$SLB_SRC/docs/edge/keepalived.conf" >"$dir/keepalived.conf"
-	sed "s/-s shadow/-s ${EDGE_SCHED:-shadow}/" "$SLB_SRC/docs/edge/announce" >"$dir/announce"
+	sed "s,^state=.*,state=$dir/state," "$SLB_SRC/docs/edge/announce" >"$dir/announce"
 	chmod 700 "$dir/announce"
 	chmod 600 "$dir/keepalived.conf"
-	edge_real 1 2 3 4 5 6 7 8
+	[ -e "$dir/real-servers.conf" ] || edge_real 1 2 3 4 5 6 7 8
+	edge_netns "d$1"
+	edge_plug "d$1" "10.5.0.$1"
+	ip -n "slb-d$1" link add virtual type dummy
+	ip -n "slb-d$1" link set virtual up
+	ip -n "slb-d$1" route add default via 10.5.0.254
+	slb_in "d$1" sysctl -qp "$SLB_SRC/docs/edge/director.sysctl.conf"
 	slb_in "d$1" nft -f "$SLB_SRC/docs/edge/director.nft" || slb_bail "no rules at d$1"
 	if [ "$1" -le 2 ]; then
 		sed "s/10\.5\.0\.1\b/10.5.0.$1/" "$SLB_SRC/docs/edge/director.bird.conf" >"$dir/bird.conf"
 		slb_spawn "d$1" bird -f -c "$dir/bird.conf" -s "$dir/bird.ctl" -P "$dir/bird.pid" \
 			>"$dir/bird.log" 2>&1
+		edge_pid[bird$1]=$!
 	else
 		edge_frr "$1"
 	fi
 	edge_keepalived "$1"
+}
+
+# edge_off I: director I, with bird, loses its power.
+edge_off() {
+	ip -n slb-lan link del "p-d$1"
+	slb_stop "${edge_pid[keepalived$1]}"
+	slb_stop "${edge_pid[bird$1]}"
+	ip netns delete "slb-d$1"
 }
 
 edge_frr() {
@@ -149,7 +164,7 @@ edge_up() {
 edge_paths() { ip -n slb-router route show $EDGE_VIP | grep -oE 'via [0-9.]+' | sort -u | wc -l; }
 edge_paths_are() { [ "$(edge_paths)" = "$1" ]; }
 
-# What routing and health checks say, for whoever looks for an error.
+# Print the state of routing and health checks.
 edge_show() {
 	local i
 
@@ -165,10 +180,10 @@ edge_show() {
 	} 2>&1 | sed 's/^/# /'
 }
 
-# edge_spread TEXT N: so many directors get connections.
+# edge_spread TEXT N: the router has the routes of N directors.
 edge_spread() {
 	slb_wait 60 edge_paths_are "$2" || edge_show
-	slb_must "$1: the router has $2 ways" edge_paths_are "$2"
+	slb_must "$1: the router has $2 paths" edge_paths_are "$2"
 }
 
 # edge_cable I up|down: of director I

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Many TCP connections that stay, and who answers on them.
 
-many.py serve ADDR:PORT NAME    answers each line with it and NAME
-many.py hold ADDR:PORT N FILE   opens N connections and asks on each some times a second, until
-                                SIGTERM. FILE says how it stands, as one line of name=value:
+many.py serve ADDR:PORT NAME    answers each line with its first word and NAME
+many.py hold ADDR:PORT N FILE   opens N connections and asks on each some times a second, a fourth
+                                of the questions in three packets, until SIGTERM. FILE says how it
+                                stands, as one line of name=value:
 
     open=N      connections that are not broken
     broken=N    connections that were reset, or closed
-    waiting=N   open connections without an answer since the last SIGUSR1, or since they began
+    waiting=N   open connections without an answer to a question since the last SIGUSR1
     mark=N      how often SIGUSR1 came
     NAME=N/M    open and broken connections to that server
 """
@@ -37,41 +38,56 @@ def serve(where, name):
         for fd, _ in poll.poll():
             if fd == listener.fileno():
                 sock, _ = listener.accept()
-                socks[sock.fileno()] = sock
+                socks[sock.fileno()] = sock, Lines(sock)
                 poll.register(sock, select.EPOLLIN)
                 continue
+            sock, lines = socks[fd]
             try:
-                data = socks[fd].recv(4096)
-                if data:
-                    socks[fd].sendall(data.strip() + b" %s\n" % name.encode())
-                    continue
+                for line in lines.read():
+                    sock.sendall(b"%s %s\n" % (line.split()[0], name.encode()))
             except OSError:
-                pass
-            socks.pop(fd).close()
+                socks.pop(fd)
+                sock.close()
+
+
+class Lines:
+    """The lines that come by a socket."""
+
+    def __init__(self, sock):
+        self.sock, self.rest = sock, b""
+
+    def read(self):
+        """Those that are complete. An error if the connection is over."""
+        data = self.sock.recv(65536)
+        if not data:
+            raise ConnectionResetError
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        return lines
 
 
 class Conn:
     def __init__(self, dest):
         self.sock = socket.create_connection(dest, timeout=60)
         self.sock.setblocking(False)
-        self.server, self.due, self.answered = "", 0, False
+        self.lines = Lines(self.sock)
+        self.server, self.due, self.answered = "", 0, -1
 
     def read(self):
         """False if it is broken."""
         try:
-            data = self.sock.recv(4096)
+            for line in self.lines.read():
+                mark, server = line.split()
+                self.server, self.answered = server.decode(), int(mark)
         except BlockingIOError:
-            return True
+            pass
         except OSError:
             return False
-        if data:
-            self.server, self.answered = data.split()[-1].decode(), True
-        return bool(data)
+        return True
 
-    def ask(self, now):
+    def ask(self, now, mark):
         self.due = now + PAUSE * random.uniform(0.8, 1.2)
         try:
-            self.sock.send(b"x\n")
+            self.sock.send(b"%d %s\n" % (mark, b"x" * random.choice((1, 1, 1, 3000))))
         except BlockingIOError:
             pass
         except OSError:
@@ -90,8 +106,6 @@ class Holder:
             self.poll.register(conn.sock, select.EPOLLIN)
 
     def marked(self, *_):
-        for conn in self.conns.values():
-            conn.answered = False
         self.mark += 1
 
     def drop(self, fd):
@@ -100,10 +114,11 @@ class Holder:
         self.broken[conn.server] += 1
 
     def say(self):
+        mark = self.mark
         held = collections.Counter(conn.server for conn in self.conns.values())
         words = ["open=%d" % len(self.conns), "broken=%d" % self.broken.total(),
-                 "waiting=%d" % sum(not conn.answered for conn in self.conns.values()),
-                 "mark=%d" % self.mark]
+                 "waiting=%d" % sum(conn.answered < mark for conn in self.conns.values()),
+                 "mark=%d" % mark]
         words += ["%s=%d/%d" % (name or "nobody", held[name], self.broken[name])
                   for name in sorted(held | self.broken)]
         with open(self.path + ".new", "w", encoding="ascii") as file:
@@ -115,7 +130,7 @@ class Holder:
         while True:
             now = time.monotonic()
             for fd, conn in list(self.conns.items()):
-                if now >= conn.due and not conn.ask(now):
+                if now >= conn.due and not conn.ask(now, self.mark):
                     self.drop(fd)
             for fd, _ in self.poll.poll(0.05):
                 if fd in self.conns and not self.conns[fd].read():
