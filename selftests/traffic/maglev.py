@@ -283,4 +283,5 @@ def main():
     print("agree=%d differ=%d begun=%d" % (agree, differ, len(clients & set(got))))
 
 
-main()
+if __name__ == "__main__":
+    main()
