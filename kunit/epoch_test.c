@@ -74,14 +74,19 @@ static void slb_epoch_step(struct kunit *test, struct rnd_state *rnd, struct slb
 	twin->now += slb_rnd(rnd, pause ? 7200 * HZ : HZ);
 	slb_epoch_begin(e, e->number, twin->now);
 	if (slb_once_in(rnd, 4)) {
+		slb_epoch_doubt(e);
 		slb_epoch_begin(e, e->number + 1, twin->now);
 		twin->doubt = twin->now;
 		twin->noticed = twin->now;
 		twin->due = 2;
+		KUNIT_ASSERT_FALSE(test, slb_epoch_constant(e, true));
 	}
 	slb_epoch_proofs(test, rnd, e, twin, !pause);
 	slb_epoch_tend(e, changed, twin->now);
+	slb_epoch_judge(e, BIT(1));
 	slb_epoch_twin_look(twin, changed);
+	KUNIT_ASSERT_EQ(test, slb_epoch_constant(e, true), !twin->due);
+	KUNIT_ASSERT_FALSE(test, slb_epoch_constant(e, false));
 	slb_epoch_proofs(test, rnd, e, twin, true);
 	KUNIT_ASSERT_EQ(test, !slb_epoch_lasts(e, slb_flow_ticks(twin->now)),
 			slb_tick64(twin->doubt) == slb_tick64(twin->now));

@@ -107,15 +107,19 @@ static void slb_worth_burst(struct kunit *test, struct rnd_state *rnd)
 	}
 }
 
-/* A second in which packets without a flow come at a steady address, and flows serve others. */
-static void slb_worth_go_by(struct slb_worth *w, u32 *now, u32 packets, u32 proved, u32 served)
+/* A second in which packets without a flow come at a steady address, flows serve others, and flows
+ * end, some of them futile.
+ */
+static void slb_worth_go_by(struct slb_worth *w, u32 *now, u32 packets, u32 futile, u32 served)
 {
 	u32 i;
 
 	for (i = 0; i < packets; i += SLB_WORTH_SAMPLE)
 		slb_worth_looked(w, SLB_WORTH_SAMPLE, false, *now);
-	for (i = 0; i < proved; i++)
-		slb_worth_proved(w);
+	for (i = 0; i < futile; i++) {
+		slb_worth_ended(w, i % SLB_WORTH_PAID);
+		slb_worth_ended(w, SLB_WORTH_PAID);
+	}
 	slb_worth_served(w, served);
 	*now += HZ;
 	slb_worth_looked(w, 1, false, *now);
@@ -128,17 +132,19 @@ static void slb_test_sparse(struct kunit *test)
 	u32 now = -5 * HZ, s;
 
 	w.since = now;
+	/* futile flows end later than they were learned */
 	for (s = 0; s < SLB_WORTH_VAIN; s++) {
-		KUNIT_EXPECT_TRUE(test, slb_worth_eager(&w));
-		slb_worth_go_by(&w, &now, 50000, 50000, 0);
+		slb_worth_go_by(&w, &now, 50000, s * 50000, 0);
+		KUNIT_EXPECT_TRUE(test, slb_worth_steady(&w));
 	}
 	for (s = 0; s < 100; s++) {
-		KUNIT_ASSERT_FALSE(test, slb_worth_eager(&w));
+		slb_worth_go_by(&w, &now, 50000, 4000, s * 10);
 		KUNIT_ASSERT_FALSE(test, slb_worth_steady(&w));
-		slb_worth_go_by(&w, &now, 50000, 0, s * 10);
 	}
-	slb_worth_go_by(&w, &now, 50000, 1000, 20000);
-	KUNIT_EXPECT_TRUE(test, slb_worth_eager(&w));
+	for (s = SLB_WORTH_VAIN_MAX; s >= SLB_WORTH_VAIN; s--) {
+		KUNIT_ASSERT_FALSE(test, slb_worth_steady(&w));
+		slb_worth_go_by(&w, &now, 50000, 1000, 20000);
+	}
 	KUNIT_EXPECT_TRUE(test, slb_worth_steady(&w));
 	/* tries that IPVS never has */
 	for (s = 0; s < SLB_WORTH_STEADY; s++) {

@@ -3,6 +3,7 @@
 #ifndef _SLB_COMPAT_ROUTE_H
 #define _SLB_COMPAT_ROUTE_H
 
+#include <linux/ipv6.h>
 #include <linux/xfrm.h>
 #include <net/net_namespace.h>
 
@@ -19,6 +20,21 @@ static inline bool slb_net_rules6(const struct net *net)
 #else
 	return false;
 #endif
+}
+
+/**
+ * slb_net_forwards6() - true if the kernel forwards IPv6 packets
+ * @net: the namespace
+ *
+ * With ipv6.disable=1, there are no settings.
+ *
+ * Context: any.
+ */
+static inline bool slb_net_forwards6(const struct net *net)
+{
+	const struct ipv6_devconf *all = net->ipv6.devconf_all;
+
+	return all && READ_ONCE(all->forwarding);
 }
 
 /**

@@ -3,7 +3,7 @@
  * net.shadowlb: the knobs of a namespace.
  *
  *  scope | 0 off, 1 services scheduled by "shadow", 2 every IPVS service
- *  lease | seconds for which a flow is used before a packet proves it again
+ *  lease | seconds for which a flow is used before it must be proved again
  *  verify | one packet in N is compared with the slow path; 0 none
  *  services_on | services that flows serve under scope 1 and 2
  *  services_off | services that flows never serve

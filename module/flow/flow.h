@@ -174,7 +174,7 @@ enum slb_flow_flags {
  *	the whole byte treat them in different ways
  * @reserved: packets that are in the connection's count already, see sync.c
  * @last: time of the last packet served or proved, lower half of jiffies
- * @proved: time of the last proof, in slb_flow_ticks()
+ * @proved: time of the last proof or recheck, in slb_flow_ticks()
  * @flags: enum slb_flow_flags
  * @tos: type of service or traffic class of the packets that proved the flow, less
  *	the ECN bits; routes may depend on this
@@ -230,14 +230,14 @@ struct slb_flow6 {
  * struct slb_flow_stats - statistics of a flow
  * @packets: packets served and accounted
  * @born: time at which the flow was learned, in seconds since boot
- * @mark: see struct slb_extra
+ * @proved: time at which the slow path last proved the flow, in seconds since boot
  *
  * Kept out of the cache line that hits touch. Guarded as the flow is.
  */
 struct slb_flow_stats {
 	u64	packets;
 	u32	born;
-	u32	mark;
+	u32	proved;
 };
 
 /**
@@ -256,8 +256,9 @@ enum slb_extra_how {
 
 /**
  * struct slb_extra - rare parts of a wide flow's key and action
- * @stats: statistics; @stats.mark is the mark of packets at ingress
+ * @stats: statistics
  * @inner: conntrack entry of a connection in a tunnel, with a reference, or NULL
+ * @mark: mark of packets at ingress
  * @label: flow label at ingress
  * @priority: skb->priority at egress
  * @tos: type of service or traffic class at egress, less the ECN bits
@@ -272,16 +273,17 @@ enum slb_extra_how {
 struct slb_extra {
 	struct slb_flow_stats	stats;
 	struct nf_conn		*inner;
+	u32			mark;
 	__be32			label;
 	u32			priority;
 	u8			tos;
 	u8			ttl_in;
 	u8			ttl_out;
 	u8			how;
-};
+} __aligned(8);
 
-/* Interval at which a CPU looks at all its flows, in jiffies. Together with the lease, this
- * bounds whatever a packet does not detect.
+/* Interval at which a CPU looks at all its flows, in jiffies. Together with the lease, and with
+ * SLB_VALID_LEASES, this bounds whatever a packet does not detect.
  */
 #define SLB_SWEEP	HZ
 
@@ -367,6 +369,27 @@ static inline u8 slb_flow_proto(const struct slb_flow *flow)
 {
 	return flow->flags & SLB_FLOW_WIDE ? slb_flow6(flow)->key.iif_proto :
 					     slb_flow4(flow)->key.iif_proto;
+}
+
+/**
+ * slb_flow_iif() - index of the device that a flow's packets come in by
+ * @flow: a flow
+ */
+static inline u32 slb_flow_iif(const struct slb_flow *flow)
+{
+	if (!(flow->flags & SLB_FLOW_WIDE))
+		return slb_flow4(flow)->key.iif_proto >> 8;
+	return (slb_flow6(flow)->key.iif_proto & ~SLB_KEY_MAPPED) >> 8;
+}
+
+/**
+ * slb_flow_v6() - true if a flow is for IPv6 packets
+ * @flow: a flow
+ */
+static inline bool slb_flow_v6(const struct slb_flow *flow)
+{
+	return flow->flags & SLB_FLOW_WIDE &&
+	       !(slb_flow6(flow)->key.iif_proto & SLB_KEY_MAPPED);
 }
 
 /**

@@ -24,6 +24,7 @@
 	EVENT(HIT, hits, "packets served by a flow")					\
 	EVENT(LEARNED, learned, "flows made of a packet on the slow path")		\
 	EVENT(RENEWED, renewed, "flows proved again by a packet on the slow path")	\
+	EVENT(RECHECKED, rechecked, "flows proved again by looking connection and route up")	\
 	EVENT(EVICTED, evicted, "flows that gave way to a new flow or a smaller table")	\
 	EVENT(ENDED, ended, "flows ended for any other reason")				\
 	EVENT(VERIFIED, verified, "packets compared by net.shadowlb.verify")		\

@@ -4,7 +4,7 @@
  *
  *  operation                       | locking
  * ---------------------------------+------------------------------------------
- *  slb_conn_pin, _pin_skb          | RCU (netfilter hook)
+ *  slb_conn_pin, _pin_skb, _asked  | RCU (netfilter hook)
  *  slb_conn_unpin                  | BH off
  *  slb_conn_expire                 | RCU, BH off
  *
@@ -22,6 +22,33 @@
 
 #include "ipvs/conn.h"
 #include "sched/sched.h"
+
+/**
+ * struct slb_conn_ends - addresses that a struct ip_vs_conn_param refers to
+ * @from: source of the packet
+ * @to: destination of the packet
+ */
+struct slb_conn_ends {
+	union nf_inet_addr	from;
+	union nf_inet_addr	to;
+};
+
+/* Set the source of a packet at ingress, and its destination, as IPVS looks for them. */
+static void slb_conn_param(struct netns_ipvs *ipvs, const struct slb_pkt *pkt,
+			   struct slb_conn_ends *ends, struct ip_vs_conn_param *p)
+{
+	if (pkt->v6) {
+		ends->from.in6 = pkt->key6.saddr;
+		ends->to.in6 = pkt->key6.daddr;
+		ip_vs_conn_fill_param(ipvs, AF_INET6, pkt->proto, &ends->from, pkt->key6.sport,
+				      &ends->to, pkt->key6.dport, p);
+	} else {
+		ends->from.ip = pkt->key4.saddr;
+		ends->to.ip = pkt->key4.daddr;
+		ip_vs_conn_fill_param(ipvs, AF_INET, pkt->proto, &ends->from, pkt->key4.sport,
+				      &ends->to, pkt->key4.dport, p);
+	}
+}
 
 /**
  * slb_conn_pin() - find the connection of a packet and hold it
@@ -43,38 +70,46 @@ struct ip_vs_conn *slb_conn_pin(struct netns_ipvs *ipvs,
 				const union slb_addr *daddr, __be16 dport,
 				bool *out)
 {
-	union nf_inet_addr from = {}, to = {};
-	__be16 sport, to_port;
+	struct slb_conn_ends ends = {};
 	struct ip_vs_conn_param p;
 	struct ip_vs_conn *cp;
-	int af = pkt->v6 ? AF_INET6 : AF_INET;
 
-	if (pkt->v6) {
-		from.in6 = pkt->key6.saddr;
-		to.in6 = pkt->key6.daddr;
-		sport = pkt->key6.sport;
-		to_port = pkt->key6.dport;
-	} else {
-		from.ip = pkt->key4.saddr;
-		to.ip = pkt->key4.daddr;
-		sport = pkt->key4.sport;
-		to_port = pkt->key4.dport;
-	}
-
-	ip_vs_conn_fill_param(ipvs, af, pkt->proto, &from, sport, &to, to_port,
-			      &p);
+	slb_conn_param(ipvs, pkt, &ends, &p);
 	*out = false;
 	cp = ip_vs_conn_in_get(&p);
 	if (cp || !daddr)
 		return cp;
 	*out = true;
 	if (pkt->v6)
-		to.in6 = daddr->in6;
+		ends.to.in6 = daddr->in6;
 	else
-		to.ip = daddr->ip;
-	ip_vs_conn_fill_param(ipvs, af, pkt->proto, &from, sport, &to, dport,
-			      &p);
+		ends.to.ip = daddr->ip;
+	p.vport = dport;
 	return ip_vs_conn_out_get(&p);
+}
+
+/**
+ * slb_conn_pin_asked() - find the connection by which IPVS would handle a packet, and hold it
+ * @ipvs: IPVS's part of the namespace
+ * @pkt: the packet at ingress, whose addresses nothing but IPVS changes
+ * @out: set if the packet goes from the real server to the client
+ *
+ * In IPVS's order: whether the packet is an answer comes first.
+ *
+ * Context: RCU.
+ * Return: as slb_conn_pin().
+ */
+struct ip_vs_conn *slb_conn_pin_asked(struct netns_ipvs *ipvs, const struct slb_pkt *pkt,
+				      bool *out)
+{
+	struct slb_conn_ends ends = {};
+	struct ip_vs_conn_param p;
+	struct ip_vs_conn *cp;
+
+	slb_conn_param(ipvs, pkt, &ends, &p);
+	cp = ip_vs_conn_out_get(&p);
+	*out = cp;
+	return cp ?: ip_vs_conn_in_get(&p);
 }
 
 /**

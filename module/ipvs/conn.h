@@ -117,6 +117,8 @@ struct ip_vs_conn *slb_conn_pin(struct netns_ipvs *ipvs,
 				bool *out);
 struct ip_vs_conn *slb_conn_pin_skb(struct netns_ipvs *ipvs, const struct slb_pkt *pkt,
 				    const struct sk_buff *skb, bool *out);
+struct ip_vs_conn *slb_conn_pin_asked(struct netns_ipvs *ipvs, const struct slb_pkt *pkt,
+				      bool *out);
 void slb_conn_unpin(struct ip_vs_conn *cp);
 bool slb_conn_sync_fit(const struct ip_vs_conn *cp);
 enum slb_reason slb_conn_fit(const struct ip_vs_conn *cp, enum slb_scope scope);

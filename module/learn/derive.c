@@ -72,8 +72,7 @@ static bool slb_derive_egress_fit(struct slb_ns *ns, const struct slb_derived *p
 	const struct dst_entry *dst = p->dst;
 
 	/* packets forwarded by force_forwarding are left to the slow path */
-	if (p->flags & SLB_FLOW_OUT && p->rec->pkt.v6 &&
-	    !READ_ONCE(ns->net->ipv6.devconf_all->forwarding))
+	if (p->flags & SLB_FLOW_OUT && p->rec->pkt.v6 && !slb_net_forwards6(ns->net))
 		return false;
 	if (!dst || dst->dev != dev || dst->lwtstate || dst_xfrm(dst) ||
 	    skb_sec_path(skb) || !net_eq(dev_net(dev), ns->net) ||
@@ -114,7 +113,7 @@ static void slb_derive_meta(struct slb_ns *ns, struct slb_derived *p,
 	p->act.mtu = min_t(u32, mtu, U16_MAX);
 
 	p->mark = skb->mark;
-	p->extra.stats.mark = rec->mark;
+	p->extra.mark = rec->mark;
 	if (out && !rec->pkt.v6 &&
 	    READ_ONCE(ns->net->ipv4.sysctl_ip_fwd_update_priority)) {
 		priority = rt_tos2priority(((const struct iphdr *)rec->head)->tos);

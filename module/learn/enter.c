@@ -11,6 +11,7 @@
 
 #include "learn/learn.h"
 #include "state/sweep.h"
+#include "state/valid.h"
 
 /* True if the table of a new flow is about to grow, and has no room until then. Only the end of the
  * slow path knows for sure which table.
@@ -27,6 +28,17 @@ static bool slb_enter_crowded(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	slb_table_refuse(t);
 	slb_sweep_grow(c);
 	return true;
+}
+
+/* Forget counts that are too old for a flow of either family: both have the same places. */
+static void slb_enter_age(const struct slb_ns *ns, struct slb_hints *h, u32 now)
+{
+	bool lookup;
+
+	if (now - h->since <= 2 * slb_valid_patience(ns, false))
+		return;
+	lookup = slb_valid_constant(ns, false) || slb_valid_constant(ns, true);
+	slb_hints_age(h, now, 2 * slb_valid_patience(ns, lookup));
 }
 
 /* True if the key of this packet, which has no flow, has had packets enough for a flow. Counts it.
@@ -63,7 +75,7 @@ static bool slb_enter_due(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		steady = to;
 	else if (slb_worth_steady(from) && eager_to)
 		steady = from;
-	slb_hints_age(h, jiffies, 2 * READ_ONCE(ns->lease) * HZ);
+	slb_enter_age(ns, h, jiffies);
 	if (!slb_enter_counts(h, pkt, steady, eager_to && eager_from) ||
 	    *reason != SLB_MISS_NONE || slb_hints_failed(h, pkt->hash, jiffies, reason))
 		return false;

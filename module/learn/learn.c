@@ -34,6 +34,12 @@ static bool slb_learn_ct_begins(const struct sk_buff *skb)
 	return ct && !nf_ct_is_template(ct) && !nf_ct_is_confirmed(ct);
 }
 
+static struct slb_flow_stats *slb_learn_stats(const struct slb_cpu_state *cpu,
+					      const struct slb_flow *flow)
+{
+	return slb_table_stats(flow->flags & SLB_FLOW_WIDE ? &cpu->wide : &cpu->narrow, flow);
+}
+
 /* Write a derived action into a flow of the right size. */
 static void slb_learn_write(const struct slb_cpu_state *cpu, struct slb_flow *flow,
 			    const struct slb_derived *p, unsigned long now)
@@ -49,7 +55,7 @@ static void slb_learn_write(const struct slb_cpu_state *cpu, struct slb_flow *fl
 		f6->routes = p->rec->routes;
 		f6->mark = p->mark;
 		extra = slb_table_extra(&cpu->wide, flow);
-		extra->stats.mark = p->extra.stats.mark;
+		extra->mark = p->extra.mark;
 		extra->inner = p->extra.inner;
 		extra->label = p->extra.label;
 		extra->priority = p->extra.priority;
@@ -73,6 +79,7 @@ static void slb_learn_write(const struct slb_cpu_state *cpu, struct slb_flow *fl
 	flow->last = now;
 	/* rules were asked after that */
 	flow->proved = p->rec->tick;
+	slb_learn_stats(cpu, flow)->proved = ktime_get_seconds();
 }
 
 /* Place a new flow, and write the key. */
@@ -149,6 +156,7 @@ static void slb_learn_renew(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 {
 	bool joins = slb_valid_lease(ns, flow, now) && slb_verify_equal(cpu, flow, p) &&
 		     slb_learn_joins(cpu, flow, p);
+	u32 stats_proved = slb_learn_stats(cpu, flow)->proved;
 	u8 ecn = flow->ecn;
 	u16 proved = flow->proved;
 
@@ -163,6 +171,7 @@ static void slb_learn_renew(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 	if (joins) {
 		flow->ecn |= ecn;
 		flow->proved = proved;
+		slb_learn_stats(cpu, flow)->proved = stats_proved;
 	}
 }
 

@@ -111,7 +111,7 @@ static bool slb_reroute_input6(struct net *net, struct sk_buff *skb, bool *local
 	const struct rt6_info *rt;
 	struct dst_entry *dst;
 
-	if (!READ_ONCE(net->ipv6.devconf_all->forwarding))
+	if (!slb_net_forwards6(net))
 		return false;
 	dst = ip6_route_input_lookup(net, skb->dev, &fl6, skb,
 				     RT6_LOOKUP_F_HAS_SADDR |
@@ -204,6 +204,9 @@ static struct dst_entry *slb_reroute_lookup(struct net *net,
 		return NULL;
 	if (!(flow->flags & SLB_FLOW_OUT))
 		return local ? slb_reroute_server_dst(flow) : NULL;
+	/* the kernel sends redirects by the route from before IPVS */
+	if (skb_dst(skb)->dev == skb->dev && flow->dst->dev != skb->dev)
+		return NULL;
 	if (!local && slb_reroute_forwarded_fits(flow, skb_dst(skb)))
 		dst = slb_reroute_output(net, flow, skb);
 	return dst;

@@ -7,8 +7,8 @@
  * --------------------+------------------------------------------------------
  *  slb_verify         | RCU, BH off, the flow is the caller's
  *
- * A difference means that something changed less than a lease ago of which nothing tells (a
- * sysctl of IPVS, an ipset), that rules just changed, or that there is a bug. Packets that the slow
+ * A difference means that something changed less than a lease ago of which nothing tells (an
+ * ipset), that rules or settings just changed, or that there is a bug. Packets that the slow
  * path drops are not compared; their flow stays suspended.
  */
 #include "flow/trace.h"
@@ -42,7 +42,7 @@ static bool slb_verify_extra_equal(const struct slb_cpu_state *cpu,
 				    slb_table_extra(&cpu->wide, flow) : &none;
 	const struct slb_extra *b = p->flags & SLB_FLOW_EXTRA ? &p->extra : &none;
 
-	return a->stats.mark == b->stats.mark &&
+	return a->mark == b->mark &&
 	       !((a->how ^ b->how) & ~SLB_EXTRA_LABEL) && a->inner == b->inner &&
 	       a->priority == b->priority && a->tos == b->tos &&
 	       a->ttl_in == b->ttl_in && a->ttl_out == b->ttl_out;

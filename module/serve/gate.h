@@ -68,6 +68,7 @@ struct slb_gate {
  * struct slb_gate_ops - checks that need an skb or a frame
  * @reroute: look up an expired route again; true if the flow has a valid route. NULL: that is
  *	left to the slow path
+ * @recheck: prove a flow again by lookups; true if so. NULL: that is left to the other hook
  * @match: compare metadata of the packet with the flow; 0 or a reason
  * @csum: true if only the slow path can handle the packet's checksum
  * @remcsum: true if GUE's remote checksum offload is possible; NULL: packets are not partial
@@ -77,6 +78,7 @@ struct slb_gate {
  */
 struct slb_gate_ops {
 	bool		(*reroute)(const struct slb_gate *g);
+	bool		(*recheck)(const struct slb_gate *g);
 	enum slb_reason	(*match)(const struct slb_gate *g);
 	bool		(*csum)(const struct slb_gate *g);
 	bool		(*remcsum)(const struct slb_gate *g);
@@ -91,7 +93,8 @@ struct slb_gate_ops {
  * @ops: checks of the hook, a constant
  *
  * Checks connection, real server, lease, type of service, route and conntrack entry. A flow
- * with an expired route may get a new one, see slb_reroute(). The caller checks mark, rare
+ * with an expired route may get a new one, see slb_reroute(); a flow that has not been proved for a
+ * lease may be looked up, see slb_recheck(). The caller checks mark, rare
  * parts, checksum, length, neighbour, sync messages and verification.
  *
  * Context: RCU, BH off.
@@ -104,16 +107,20 @@ slb_gate_flow(const struct slb_gate *g, const struct slb_gate_ops *ops)
 	const struct slb_pkt *pkt = g->pkt;
 	const struct ip_vs_conn *cp = flow->conn;
 	const struct nf_conn *ct;
+	bool proved;
 
 	if (!slb_conn_settled(cp, pkt->proto) || slb_conn_doubtful(cp))
 		return SLB_MISS_STATE;
 	if (!slb_dest_available(cp->dest))
 		return SLB_MISS_SERVER;
 	slb_ruleset_check(&g->ns->epoch, g->ns->net);
-	if (flow->flags & SLB_FLOW_SUSPENDED || !slb_valid_lease(g->ns, flow, g->now))
+	proved = slb_valid_lease(g->ns, flow, g->now);
+	if (flow->flags & SLB_FLOW_SUSPENDED || (!proved && !ops->recheck))
 		return SLB_MISS_LEASE;
 	if (flow->tos != pkt->tos || !(flow->ecn & pkt->ecn))
 		return SLB_MISS_TOS;
+	if (unlikely(!proved) && !ops->recheck(g))
+		return SLB_MISS_LEASE;
 	if (unlikely(!slb_valid_route(g->ns, flow)) &&
 	    !(ops->reroute && ops->reroute(g)))
 		return SLB_MISS_ROUTE;

@@ -100,7 +100,7 @@ static noinline enum slb_reason slb_xdp_extra_check(const struct slb_gate *g)
 {
 	const struct slb_extra *extra = slb_table_extra(&g->cpu->wide, g->flow);
 
-	if (extra->stats.mark || extra->how & ~SLB_EXTRA_LABEL)
+	if (extra->mark || extra->how & ~SLB_EXTRA_LABEL)
 		return SLB_MISS_MARK;
 	return slb_gate_extra(extra, slb_xdp_gate(g)->f->ip);
 }

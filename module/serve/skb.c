@@ -31,6 +31,7 @@
 #include "flow/trace.h"
 #include "ipvs/conntrack.h"
 #include "ipvs/tunnel.h"
+#include "learn/recheck.h"
 #include "learn/reroute.h"
 #include "learn/verify.h"
 #include "serve/apply.h"
@@ -66,7 +67,7 @@ static noinline enum slb_reason slb_skb_extra_check(const struct slb_extra *extr
 						    const struct sk_buff *skb,
 						    const struct slb_pkt *pkt)
 {
-	if (skb->mark != extra->stats.mark)
+	if (skb->mark != extra->mark)
 		return SLB_MISS_MARK;
 	if (extra->how & SLB_EXTRA_TTL &&
 	    slb_rewrite_hop_limit(skb_network_header(skb), pkt->v6) != extra->ttl_in)
@@ -94,6 +95,11 @@ static __always_inline struct slb_skb_gate *slb_skb_gate(const struct slb_gate *
 static __always_inline bool slb_skb_reroute(const struct slb_gate *g)
 {
 	return slb_reroute(g->ns, g->flow, slb_skb_gate(g)->skb);
+}
+
+static __always_inline bool slb_skb_recheck(const struct slb_gate *g)
+{
+	return slb_recheck(g->ns, g->cpu, g->flow, slb_skb_gate(g)->skb, g->pkt, g->now);
 }
 
 /* Mark, time to live, and conntrack's state of the packet. */
@@ -156,6 +162,7 @@ static __always_inline bool slb_skb_verify(const struct slb_gate *g)
 
 static const struct slb_gate_ops slb_skb_gate_ops = {
 	.reroute	= slb_skb_reroute,
+	.recheck	= slb_skb_recheck,
 	.match		= slb_skb_match,
 	.csum		= slb_skb_csum,
 	.remcsum	= slb_skb_remcsum,

@@ -26,6 +26,7 @@
 #include "show/proc.h"
 #include "show/rules.h"
 #include "state/cpu.h"
+#include "state/valid.h"
 
 /**
  * struct slb_proc_tables - figures of the tables of a CPU, or of all CPUs
@@ -279,12 +280,15 @@ static int slb_proc_show(struct seq_file *seq, void *v)
 	struct net *net = seq_file_single_net(seq);
 	struct slb_ns *ns = slb_ns(net);
 	bool hooked = READ_ONCE(ns->hooked);
+	bool constant[] = { slb_valid_constant(ns, false), slb_valid_constant(ns, true) };
 	const char *no_xdp = slb_xdp_missing();
 	struct slb_rules rules;
 
 	seq_printf(seq, "scope  %d\nlease  %d\nverify %d\nhooked %d\nflows  %u\nepochs %u\n",
 		   READ_ONCE(ns->scope), READ_ONCE(ns->lease),
 		   READ_ONCE(ns->verify), hooked, slb_flows_max, READ_ONCE(ns->epoch.count));
+	seq_printf(seq, "constant%s%s%s\n", constant[0] ? " ipv4" : "",
+		   constant[1] ? " ipv6" : "", constant[0] || constant[1] ? "" : " no");
 	seq_printf(seq, "xdp    %d%s%s\n", !no_xdp, no_xdp ? " " : "",
 		   no_xdp ?: "");
 	slb_proc_cpus_show(seq, ns);

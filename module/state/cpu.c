@@ -63,10 +63,16 @@ void slb_cpu_free(struct slb_cpu_state *cpu)
 	slb_memory_free(cpu, sizeof(*cpu));
 }
 
-/* The place of the address that IPVS knows the packets of a flow by: their destination, or in the
- * other direction the real server that sends them.
+/**
+ * slb_cpu_addr() - the place of the address that IPVS knows the packets of a flow by
+ * @flow: the flow
+ *
+ * Their destination, or in the other direction the real server that sends them.
+ *
+ * Context: the flow is the caller's.
+ * Return: index into struct slb_addrs.
  */
-static u16 slb_cpu_addr(const struct slb_flow *flow)
+u16 slb_cpu_addr(const struct slb_flow *flow)
 {
 	bool out = flow->flags & SLB_FLOW_OUT;
 	const struct slb_key4 *key4;
@@ -93,10 +99,7 @@ static u16 slb_cpu_addr(const struct slb_flow *flow)
  */
 void slb_cpu_begin(struct slb_cpu_state *cpu, const struct slb_flow *flow)
 {
-	u16 addr = slb_cpu_addr(flow);
-
-	cpu->addrs.at[addr].flows++;
-	slb_worth_proved(&cpu->worths.at[addr]);
+	cpu->addrs.at[slb_cpu_addr(flow)].flows++;
 	if (!(flow->flags & SLB_FLOW_OUT))
 		return;
 	++cpu->clients.flows[SLB_CLIENTS];
@@ -140,11 +143,17 @@ static struct ip_vs_conn *slb_cpu_drop(struct slb_ns *ns,
 	struct nf_conn *ct = wide ? slb_flow6(flow)->ct : NULL;
 	struct nf_conn *inner = slb_cpu_inner(cpu, flow);
 	struct ip_vs_conn *cp = flow->conn;
+	u16 addr;
 
 	trace_slb_end(flow, reason);
 	slb_ns_count(ns, reason == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
 	slb_cpu_account(cpu, flow, jiffies);
-	cpu->addrs.at[slb_cpu_addr(flow)].flows--;
+	addr = slb_cpu_addr(flow);
+	cpu->addrs.at[addr].flows--;
+	/* not where more packets might have come */
+	if (reason != SLB_SKIP_SCOPE && reason != SLB_SKIP_SERVER && reason != SLB_MISS_SERVER)
+		slb_worth_ended(&cpu->worths.at[addr],
+				slb_table_stats(wide ? &cpu->wide : &cpu->narrow, flow)->packets);
 	if (flow->flags & SLB_FLOW_OUT) {
 		--cpu->clients.flows[SLB_CLIENTS];
 		--*slb_clients_at(&cpu->clients, cp);

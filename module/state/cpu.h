@@ -110,6 +110,7 @@ static inline struct nf_conn *slb_cpu_inner(const struct slb_cpu_state *cpu,
 struct slb_flow *slb_cpu_find_answers(const struct slb_cpu_state *cpu,
 				      const struct slb_pkt *left,
 				      const struct net_device *dev);
+u16 slb_cpu_addr(const struct slb_flow *flow);
 struct slb_cpu_state *slb_cpu_alloc(struct mem_cgroup *payer);
 void slb_cpu_free(struct slb_cpu_state *cpu);
 void slb_cpu_begin(struct slb_cpu_state *cpu, const struct slb_flow *flow);

@@ -85,7 +85,7 @@ struct slb_ns_cpu {
  * @scope: enum slb_scope; written under slb_mutex, read anywhere
  * @listed_on: services that flows serve under scope 1 and 2, or NULL; written under slb_mutex
  * @listed_off: services that flows never serve, or NULL; written under slb_mutex
- * @lease: time for which a flow is used without proof, in seconds; sysctl
+ * @lease: time for which a flow is used without proof or recheck, in seconds; sysctl
  * @verify: give one packet in N to the slow path and compare; 0: none; sysctl
  * @services: IPVS services scheduled by "shadow"; slb_mutex
  * @epoch: since the last change of rules

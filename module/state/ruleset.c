@@ -14,6 +14,14 @@
  * addresses of the rules. Rules that are replaced twice between two sweeps may have the old
  * address again. The kernel's nat keeps its hooks, and so the table "nat", in a list of its own.
  * For both a lease remains the bound.
+ *
+ * Rules are constant if what they do with packets of a flow changes only with the rules: if all
+ * hooks are known to decide nothing about packets of flows. These are IPVS's, shadowlb's, those
+ * that put fragments together, AppArmor's (for packets of sockets), and br_netfilter's (for frames
+ * of a bridge). Hooks in front of shadowlb's see every packet that it sees. Then lookups may prove
+ * a flow again (recheck.c).
+ *
+ * Settings of IPVS have no number, either: each sweep compares these, too.
  */
 #include <linux/jiffies.h>
 #include <linux/net.h>
@@ -23,6 +31,7 @@
 
 #include <compat/bridge.h>
 
+#include "ipvs/settings.h"
 #include "state/epoch.h"
 #include "state/ruleset.h"
 
@@ -77,6 +86,7 @@ void slb_ruleset_init(struct slb_ruleset *r, struct slb_epoch *e, const struct n
 void slb_ruleset_notice(struct slb_epoch *e, const struct net *net)
 {
 	spin_lock_bh(&e->lock);
+	slb_epoch_doubt(e);
 	slb_epoch_begin(e, slb_nft_generation(net), get_jiffies_64());
 	spin_unlock_bh(&e->lock);
 }
@@ -159,13 +169,46 @@ static void slb_ruleset_find_tables(struct slb_ruleset *r, const struct slb_hook
 	}
 }
 
-/* True if hooks, or rules of iptables-legacy, are others than at the last look. */
-static bool slb_ruleset_changed(struct slb_ruleset *r, const struct net *net)
+/* True if all hooks of a family, behind shadowlb's own, decide nothing about packets of flows. */
+static bool slb_ruleset_known(const struct nf_hook_entries *const lists[NF_INET_NUMHOOKS])
+{
+	static const char *const names[] = {
+		"ip_vs_in_hook", "ip_vs_out_hook", "ip_vs_forward_icmp",
+		"slb_nf_pre_routing", "slb_nf_forward", "slb_nf_post_routing",
+		"ipv4_conntrack_defrag", "ipv6_defrag",
+		"apparmor_ip_postroute", "ip_sabotage_in",
+	};
+	static const char *const own[] = { "slb_nf_pre_routing" };
+	const struct nf_hook_entries *e;
+	struct nf_hook_ops *const *ops;
+	unsigned int i, k;
+
+	for (i = 0; i < NF_INET_NUMHOOKS; i++) {
+		e = lists[i];
+		if (!e)
+			continue;
+		ops = nf_hook_entries_get_hook_ops(e);
+		k = 0;
+		if (i == NF_INET_PRE_ROUTING)
+			while (k < e->num_hook_entries && !slb_ruleset_hook_is(ops[k], own, 1))
+				k++;
+		if (i == NF_INET_PRE_ROUTING && k == e->num_hook_entries)
+			return false;
+		for (; k < e->num_hook_entries; k++)
+			if (!slb_ruleset_hook_is(ops[k], names, ARRAY_SIZE(names)))
+				return false;
+	}
+	return true;
+}
+
+/* True if hooks, rules of iptables-legacy or settings of IPVS are others than at the last look. */
+static bool slb_ruleset_changed(struct slb_ruleset *r, struct net *net)
 {
 	struct nf_hook_entries __rcu * const *bridge = slb_bridge_hooks(net);
 	struct slb_hook_lists lists = {};
 	unsigned int i;
 	bool changed;
+	u32 settings;
 	u64 hash;
 
 	for (i = 0; i < NF_INET_NUMHOOKS; i++) {
@@ -176,12 +219,18 @@ static bool slb_ruleset_changed(struct slb_ruleset *r, const struct net *net)
 	}
 	hash = slb_ruleset_hash_hooks(&lists);
 	changed = hash != r->hooks;
-	if (changed)
+	if (changed) {
 		slb_ruleset_find_tables(r, &lists);
+		WRITE_ONCE(r->constant, slb_ruleset_known(lists.ipv4) |
+					slb_ruleset_known(lists.ipv6) << 1);
+	}
 	r->hooks = hash;
 	hash = slb_ruleset_hash_tables(r, &lists);
 	changed |= hash != r->tables;
 	r->tables = hash;
+	settings = slb_settings_hash(net_ipvs(net));
+	changed |= settings != r->settings;
+	r->settings = settings;
 	return changed;
 }
 
@@ -193,7 +242,7 @@ static bool slb_ruleset_changed(struct slb_ruleset *r, const struct net *net)
  *
  * Context: process.
  */
-void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, const struct net *net)
+void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, struct net *net)
 {
 	bool changed;
 	u64 now;
@@ -209,7 +258,10 @@ void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, const struct n
 		changed = slb_ruleset_changed(r, net);
 		rcu_read_unlock();
 		spin_lock_bh(&e->lock);
+		if (changed)
+			slb_epoch_doubt(e);
 		slb_epoch_tend(e, changed, get_jiffies_64());
+		slb_epoch_judge(e, READ_ONCE(r->constant));
 		spin_unlock_bh(&e->lock);
 	}
 	mutex_unlock(&r->looking);

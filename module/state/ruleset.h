@@ -20,6 +20,8 @@
  * @hooks: hash of the hooks
  * @tables: hash of the rules of iptables-legacy
  * @legacy: bit i: hook i of a list is a table of iptables-legacy
+ * @settings: hash of IPVS's settings
+ * @constant: as of the last look, see struct slb_epoch; read anywhere
  */
 struct slb_ruleset {
 	/* of the members below */
@@ -28,6 +30,8 @@ struct slb_ruleset {
 	u64		hooks;
 	u64		tables;
 	u64		legacy[SLB_RULESET_LISTS];
+	u32		settings;
+	u8		constant;
 };
 
 void slb_ruleset_notice(struct slb_epoch *e, const struct net *net);
@@ -45,8 +49,22 @@ static __always_inline void slb_ruleset_check(struct slb_epoch *e, const struct 
 		slb_ruleset_notice(e, net);
 }
 
+/**
+ * slb_ruleset_constant() - true if rules are constant, as of the last look
+ * @r: what is known of the rules
+ * @v6: for packets of this family
+ *
+ * Until the next look, slb_epoch_constant() has the last word.
+ *
+ * Context: any.
+ */
+static inline bool slb_ruleset_constant(const struct slb_ruleset *r, bool v6)
+{
+	return READ_ONCE(r->constant) & BIT(v6);
+}
+
 bool slb_ruleset_hook_is(const struct nf_hook_ops *ops, const char *const *names, unsigned int n);
 void slb_ruleset_init(struct slb_ruleset *r, struct slb_epoch *e, const struct net *net);
-void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, const struct net *net);
+void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, struct net *net);
 
 #endif /* _SLB_RULESET_H */

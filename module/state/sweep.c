@@ -45,11 +45,6 @@
 #include "state/sweep.h"
 #include "state/valid.h"
 
-/* For how long a flow may be idle, whatever the lease: IPVS drops connections that have
- * been idle for a minute (drop_entry), and must find them unpinned.
- */
-#define SLB_SWEEP_IDLE	(45u * HZ)
-
 /* Slots between two moments at which BHs are let in: some 10 us of them. */
 #define SLB_SWEEP_CHUNK	128u
 
@@ -153,12 +148,23 @@ static bool slb_sweep_expires(const struct slb_flow *flow, unsigned long now)
 			   now + 2 * SLB_SWEEP);
 }
 
+/* For how long a flow may be idle, if for more than a lease. In a pause of learning, packets of its
+ * address are not looked at once there is no flow.
+ */
+static u32 slb_sweep_patience(const struct slb_ns *ns, const struct slb_cpu_state *cpu,
+			      const struct slb_flow *flow, unsigned long now)
+{
+	bool paused = slb_addr_use_paused(&cpu->addrs.at[slb_cpu_addr(flow)], now);
+
+	return slb_valid_patience(ns, !paused && slb_valid_by_lookup(ns, flow));
+}
+
 static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 			   struct slb_flow *flow, bool drop)
 {
 	unsigned long now = jiffies;
 	struct ip_vs_conn *cp = flow->conn;
-	u32 idle = slb_flow_idle(flow, now);
+	u32 idle = slb_flow_idle(flow, now), patience;
 	struct nf_conn *inner;
 	enum slb_reason reason;
 
@@ -178,8 +184,11 @@ static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	inner = slb_cpu_inner(cpu, flow);
 	if (!reason && inner && !slb_ct_inner_fit(inner))
 		reason = SLB_SKIP_CONNTRACK;
+	patience = slb_valid_patience(ns, false);
+	if (!reason && idle > patience)
+		patience = slb_sweep_patience(ns, cpu, flow, now);
 	if (!reason &&
-	    (idle > min((u32)READ_ONCE(ns->lease) * HZ, SLB_SWEEP_IDLE) ||
+	    (idle > patience ||
 	     (idle >= SLB_SWEEP && slb_sweep_expires(flow, now))))
 		reason = SLB_MISS_LEASE;
 	if (reason)

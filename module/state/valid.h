@@ -3,9 +3,14 @@
 #ifndef _SLB_VALID_H
 #define _SLB_VALID_H
 
+#include <linux/inetdevice.h>
 #include <linux/netdevice.h>
 #include <net/dst.h>
 #include <net/ip6_fib.h>
+#include <net/l3mdev.h>
+
+#include <compat/ip_vs.h>
+#include <compat/route.h>
 
 #include "flow/flow.h"
 #include "state/ns.h"
@@ -77,6 +82,81 @@ static __always_inline bool slb_valid_lease(const struct slb_ns *ns,
 	return slb_flow_holds(flow, slb_flow_ticks(now), lease, READ_ONCE(ns->epoch.begun));
 }
 
+/* For how long a flow may be idle: IPVS drops connections that have been idle for a minute
+ * (drop_entry), and must find them unpinned.
+ */
+#define SLB_VALID_IDLE	(45u * HZ)
+
+/* Number of leases after which a packet must take the slow path, to prove the flow. */
+#define SLB_VALID_LEASES	30
+
+/**
+ * slb_valid_constant() - true if nothing in a namespace but connections and routes decides
+ * @ns: the namespace
+ * @v6: for packets of this family
+ *
+ * As of the last look at the rules. Rules that change often are not constant for long enough.
+ *
+ * Context: any.
+ */
+static inline bool slb_valid_constant(const struct slb_ns *ns, bool v6)
+{
+	return slb_ruleset_constant(&ns->rules, v6) && slb_epoch_calm(&ns->epoch) &&
+	       !slb_net_policies(ns->net) &&
+	       !READ_ONCE(net_ipvs(ns->net)->sysctl_nat_icmp_send) &&
+	       (!v6 || slb_net_forwards6(ns->net));
+}
+
+/**
+ * slb_valid_by_lookup() - true if connection and routes decide alone about packets of a flow
+ * @ns: the namespace
+ * @flow: the flow
+ *
+ * Not for frames of a bridge. The kernel may send redirects for answers that leave by the device
+ * that they came in by.
+ *
+ * Context: RCU, the flow is the caller's.
+ */
+static inline bool slb_valid_by_lookup(const struct slb_ns *ns, const struct slb_flow *flow)
+{
+	const struct net_device *dev = flow->dst->dev;
+	bool v6 = slb_flow_v6(flow), v6_out = flow->dst->ops->family == AF_INET6;
+	const struct net_device *in;
+	const struct slb_flow6 *f6;
+	struct in_device *inet;
+
+	if (!slb_valid_constant(ns, v6) || (v6 != v6_out && !slb_valid_constant(ns, v6_out)))
+		return false;
+	if (flow->flags & SLB_FLOW_WIDE) {
+		f6 = slb_flow6(flow);
+		if (flow->flags & SLB_FLOW_EXTRA || f6->ct || f6->mark ||
+		    (v6_out && slb_valid_multipath6(flow->dst)))
+			return false;
+	}
+	in = dev_get_by_index_rcu(ns->net, slb_flow_iif(flow));
+	if (!in || netif_is_bridge_port(in) || netif_is_l3_slave(dev))
+		return false;
+	if (!(flow->flags & SLB_FLOW_OUT) || in != dev)
+		return true;
+	inet = v6 ? NULL : __in_dev_get_rcu(in);
+	return inet && !IN_DEV_TX_REDIRECTS(inet);
+}
+
+/**
+ * slb_valid_patience() - for how long a flow may be idle, and still serve the next packet
+ * @ns: the namespace
+ * @lookup: lookups may stand for a proof
+ *
+ * Context: any.
+ * Return: jiffies.
+ */
+static inline u32 slb_valid_patience(const struct slb_ns *ns, bool lookup)
+{
+	u32 lease = (u32)READ_ONCE(ns->lease) * HZ;
+
+	return min(lookup ? lease * (SLB_VALID_LEASES - 1) : lease, SLB_VALID_IDLE);
+}
+
 /**
  * slb_valid_route() - true if the slow path would still take the route of a flow
  * @ns: the namespace
@@ -101,8 +181,7 @@ static __always_inline bool slb_valid_route(const struct slb_ns *ns,
 		if ((v6 || flow->dst->ops->family == AF_INET6) &&
 		    f6->routes != slb_ns_routes(ns->net))
 			return false;
-		if (v6 && flow->flags & SLB_FLOW_OUT &&
-		    !READ_ONCE(ns->net->ipv6.devconf_all->forwarding))
+		if (v6 && flow->flags & SLB_FLOW_OUT && !slb_net_forwards6(ns->net))
 			return false;
 	}
 	return slb_valid_dst(flow);

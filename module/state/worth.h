@@ -16,8 +16,8 @@
  *
  * If on the contrary many packets of an address come that have no flow, and none begins or ends a
  * connection, then more connections began at once than hints can count packets of. Waiting for the
- * third packet of each is a waste there, unless flows learned lately served nothing: packets of
- * such connections are far apart.
+ * third packet of each is a waste there, unless the flows that ended lately had served nothing:
+ * packets of such connections are too far apart, or too few.
  */
 #ifndef _SLB_WORTH_H
 #define _SLB_WORTH_H
@@ -49,14 +49,22 @@
 /* A connection of UDP with so many packets from the client, or fewer, is brief. */
 #define SLB_WORTH_UDP		2
 
-/* If one packet in so many, or more, is learned from, and not twice as many are served, flows are
- * learned in vain; if one in so many is served, they are not.
+/* Number of packets that a flow should have served by its end. */
+#define SLB_WORTH_PAID		2
+
+/* If flows that have not end as often as one packet in so many, or more, and flows serve fewer than
+ * twice as many packets, then flows are learned in vain; not if they serve one packet in so many.
  */
-#define SLB_WORTH_PROVED	16
+#define SLB_WORTH_FUTILE	16
 #define SLB_WORTH_SERVED	8
 
-/* Number of spans after which flows are learned with caution. */
+/* Number of spans after which flows are learned with caution: by the third packet of a key, or by
+ * guess.
+ */
 #define SLB_WORTH_VAIN		2
+
+/* That caution ends after some spans in which flows served enough. */
+#define SLB_WORTH_VAIN_MAX	8
 
 /* After so many successive packets of an address without a flow, none of which is brief, keys need
  * not be counted.
@@ -72,18 +80,19 @@
  * @looked: number of packets without a flow
  * @brief: of these, packets that begin or end a connection, or are of a short one of UDP
  * @served: number of packets that flows have served
- * @proved: number of flows learned
+ * @futile: number of flows that ended, and had not served SLB_WORTH_PAID packets
  * @steady: number of successive packets without a flow that are not brief, in all spans; stops at
  *	SLB_WORTH_STEADY_MAX
  * @spans: number of successive spans of brief packets
- * @vain: number of spans with flows learned in vain; stops at SLB_WORTH_VAIN
+ * @vain: number of spans with flows learned in vain, less spans in which flows served enough; from
+ *	SLB_WORTH_VAIN on SLB_WORTH_VAIN_MAX
  */
 struct slb_worth {
 	u32	since;
 	u32	looked;
 	u32	brief;
 	u32	served;
-	u32	proved;
+	u32	futile;
 	u16	steady;
 	u8	spans;
 	u8	vain;
@@ -102,10 +111,10 @@ static inline bool slb_worth_judge(struct slb_worth *w)
 {
 	u32 all = w->looked + w->served;
 
-	if (w->proved > all / SLB_WORTH_PROVED && w->served < 2 * w->proved)
-		w->vain = min(w->vain + 1, SLB_WORTH_VAIN);
-	else if (w->served >= all / SLB_WORTH_SERVED)
-		w->vain = 0;
+	if (w->futile > all / SLB_WORTH_FUTILE && w->served < 2 * w->futile)
+		w->vain = w->vain + 1 < SLB_WORTH_VAIN ? w->vain + 1 : SLB_WORTH_VAIN_MAX;
+	else if (w->vain && w->served >= all / SLB_WORTH_SERVED)
+		w->vain--;
 	if (all < SLB_WORTH_PACKETS || w->brief < all / SLB_WORTH_BRIEF) {
 		w->spans = 0;
 		return false;
@@ -141,7 +150,7 @@ static inline bool slb_worth_looked(struct slb_worth *w, u32 packets, bool brief
 		w->looked = 0;
 		w->brief = 0;
 		w->served = 0;
-		w->proved = 0;
+		w->futile = 0;
 	}
 	w->looked += packets;
 	w->brief += brief ? packets : 0;
@@ -150,12 +159,12 @@ static inline bool slb_worth_looked(struct slb_worth *w, u32 packets, bool brief
 }
 
 /**
- * slb_worth_eager() - true if nothing is known that speaks against flows
+ * slb_worth_eager() - true if connections of an address are not brief
  * @w: the address
  */
 static inline bool slb_worth_eager(const struct slb_worth *w)
 {
-	return !w->spans && w->vain < SLB_WORTH_VAIN;
+	return !w->spans;
 }
 
 /**
@@ -189,12 +198,14 @@ static inline void slb_worth_failed(struct slb_worth *w)
 }
 
 /**
- * slb_worth_proved() - count a flow that was learned
+ * slb_worth_ended() - count a flow that has ended
  * @w: the address
+ * @packets: number of packets that it served
  */
-static inline void slb_worth_proved(struct slb_worth *w)
+static inline void slb_worth_ended(struct slb_worth *w, u64 packets)
 {
-	w->proved++;
+	if (packets < SLB_WORTH_PAID)
+		w->futile++;
 }
 
 /**

@@ -195,6 +195,16 @@ ROWS = (
         servers=1, proto="udp"),
     Row("newer connection with the same answers, on another CPU", lambda b: newer(b, min),
         old_port, answers=True, lease=True, xdp=False, servers=1, proto="udp"),
+    Row("the same, where a rule may decide", lambda b: newer(b, min),
+        old_port, answers=True, lease=True, xdp=False, servers=1, proto="udp", chain=True),
+    Row("better IPv6 route to the clients deleted", lambda b: "; ".join(
+        "ip -6 route del %s dev s1" % net for net in CLIENTS6), device("s1"), lease=True,
+        before="; ".join("ip -6 route add %s via fd00:21::fe dev s1" % net for net in CLIENTS6),
+        **ANSWERS6),
+    Row("the same, where a rule may decide, IPv6", lambda b: "; ".join(
+        "ip -6 route del %s dev s1" % net for net in CLIENTS6), device("s1"), lease=True,
+        before="; ".join("ip -6 route add %s via fd00:21::fe dev s1" % net for net in CLIENTS6),
+        chain=True, **ANSWERS6),
     Row("timeouts of IPVS lowered to 60 s: packets missing or elsewhere", lambda b:
         "ipvsadm --set 60 60 60", moved, keeps=True, long=True),
     Row("timeouts of IPVS lowered and raised: packets missing or elsewhere", lambda b:

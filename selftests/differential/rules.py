@@ -51,6 +51,9 @@ def table(topo):
     if topo.egress:
         tables.append("table netdev e {\n%s\n}\n" % "\n".join(
             tell(dev) for dev in ("c0", "s0", "s1")))
+    if topo.chain:                      # about nothing that comes: but lookups prove no flow
+        tables.append("table %s n { chain c { type filter hook input priority filter; "
+                      "meta l4proto 253 drop; }; }\n" % ip)
     if topo.edited:
         outer = "ip" if topo.ofam == 4 else "ip6"
         tables.append("table %s o { chain c { type filter hook output priority mangle; "

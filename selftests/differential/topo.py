@@ -104,6 +104,7 @@ class Topology:
         # by dice of their own: older seeds stay what they were
         self.verify = random.Random(self.seed).choice((0, 0, 0, 0, 1, 3))
         self.egress = self.mark or random.Random(-self.seed).random() < .2
+        self.chain = random.Random(self.seed + .5).random() < .5
         if "SLB_VERIFY" in os.environ:
             self.verify = int(os.environ["SLB_VERIFY"])
         self.xdp = ""                   # or native, or generic
@@ -362,6 +363,6 @@ PLAIN = {"method": "nat", "fam": 4, "ofam": 4, "proto": "tcp", "service": "addr"
          "onearm": False, "gateway": False, "offload": False, "batch": False, "nodest": False,
          "sloppy": False, "schedule_icmp": False, "lease": 10, "spice": 0, "mtu_c": 1500,
          "mtu_s": 1500, "events": False, "conns": 3, "vport": 80, "rport": 80, "verify": 0,
-         "egress": False, "mark_route": False, "netmask": False, "xdp": "", "extras": ""}
+         "egress": False, "chain": False, "mark_route": False, "netmask": False, "xdp": "", "extras": ""}
 
 MACS = {dev: mac("02:00:00:00:00:%02x" % (n + 1)) for n, dev in enumerate(("c0", "s0", "s1"))}

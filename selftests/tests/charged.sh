@@ -148,7 +148,7 @@ done
 slb_is 'flows learned' "$(slb_stat dir learned)" ge 2500
 slb_charged 'so are thousands' a "$base"
 slb_in dir sysctl -qw net.shadowlb.lease=1
-slb_check 'a minute after the last flow they are not' slb_wait 150 slb_kernel_within a 0 \
+slb_check 'a minute after the last flow they are not' slb_wait 240 slb_kernel_within a 0 \
 	$((base + cpus * bare))
 
 slb_note 'a cgroup that is removed'

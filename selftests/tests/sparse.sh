@@ -5,14 +5,17 @@
 # slb-rows: stock
 # slb-timeout: 240
 #
-# Packets that are more than a lease apart make no flow, however many come: their flow would serve
-# none of them. Packets that come twice in a lease do.
+# Packets that are more than a lease apart. Where nothing decides but IPVS's connections and the
+# kernel's routes, flows serve them. Where a rule may decide, they make no flow, however many come:
+# their flow would serve none of them; packets that come twice in a lease do.
 
 set -u
 . lib/stat.sh
 . lib/net.sh
 . lib/methods.sh
 trap slb_net_down EXIT
+# a packet that is compared proves its flow, too
+unset SLB_VERIFY
 
 # asked_apart PORT MS: eight questions, so far apart
 asked_apart() {
@@ -31,12 +34,28 @@ slb_udp_up
 slb_scope 2
 slb_service u m 7 rr 7777
 slb_check 'a flow serves' slb_wait 30 slb_serving $SLB_VIP_NAT:7
-slb_in dir sysctl -qw net.shadowlb.lease=5
+slb_epochs_over
+slb_check 'rules are constant' slb_wait 60 eval '[[ $(slb_show) == *constant\ ipv4* ]]'
+slb_in dir sysctl -qw net.shadowlb.lease=2
+
 before=$(slb_stat_get dir)
-slb_is 'far apart: questions without an answer' "$(asked_apart 30001 7000)" eq 0
-slb_is 'far apart: flows learned' "$(slb_stat_grew dir learned "$before")" eq 0
-slb_is 'far apart: packets without a flow' "$(slb_stat_grew dir miss_none "$before")" ge 16
+slb_is 'far apart: questions without an answer' "$(asked_apart 30001 3000)" eq 0
+slb_is 'far apart: flows learned' "$(slb_stat_grew dir learned "$before")" eq 2
+slb_is 'far apart: packets that flows served' "$(slb_stat_grew dir hits "$before")" ge 9
+slb_is 'far apart: of these, after a lookup' "$(slb_stat_grew dir rechecked "$before")" ge 9
+slb_is 'far apart: proofs' "$(slb_stat_grew dir renewed "$before")" eq 0
+
+slb_in dir nft -f - <<-'EOF' || slb_bail 'no rules'
+	table ip t { chain c { type filter hook input priority 0; udp dport 9 drop; }; }
+EOF
+slb_rules_settle
 before=$(slb_stat_get dir)
-slb_is 'close: questions without an answer' "$(asked_apart 30002 1000)" eq 0
-slb_is 'close: packets that flows served' "$(slb_stat_grew dir hits "$before")" ge 4
+slb_is 'far apart, with a rule: questions without an answer' "$(asked_apart 30002 3000)" eq 0
+slb_is 'far apart, with a rule: flows learned' "$(slb_stat_grew dir learned "$before")" eq 0
+slb_is 'far apart, with a rule: packets without a flow' \
+	"$(slb_stat_grew dir miss_none "$before")" ge 16
+before=$(slb_stat_get dir)
+slb_is 'close, with a rule: questions without an answer' "$(asked_apart 30003 500)" eq 0
+slb_is 'close, with a rule: packets that flows served' "$(slb_stat_grew dir hits "$before")" ge 4
+slb_is 'close, with a rule: lookups' "$(slb_stat_grew dir rechecked "$before")" eq 0
 slb_done

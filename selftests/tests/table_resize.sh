@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
 # slb-also: uml smp here
-# slb-timeout: 400
+# slb-timeout: 500
 #
 # The flow table follows the number of flows: it starts small, becomes larger and smaller
 # while packets flow and the list of flows is read, does not exceed what the module was
@@ -102,7 +102,7 @@ slb_is 'other than the slow path' "$(slb_stat dir differs)" eq 0
 slb_in dir cat /proc/net/shadowlb | sed -n '/^cpu/,/^all/s/^/# /p'
 
 slb_in dir sysctl -qw net.shadowlb.lease=1
-slb_check 'without packets flows end, and the table becomes small again' slb_wait 60 slb_small
+slb_check 'without packets flows end, and the table becomes small again' slb_wait 120 slb_small
 
 slb_check 'a minute later it is freed' slb_wait 100 slb_freed
 slb_is 'bytes left a CPU' $(($(slb_table_bytes dir) / $(nproc))) le 136000

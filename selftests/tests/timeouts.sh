@@ -78,7 +78,7 @@ set_timeouts 900 120 300
 begin
 end
 slb_in dir sysctl -qw net.shadowlb.lease=1
-slb_must 'the flows of connections that were closed end' slb_wait 30 no_flows
+slb_must 'the flows of connections that were closed end' slb_wait 90 no_flows
 set_timeouts 60 120 60
 begin
 slb_say each 20

@@ -179,8 +179,8 @@ REASONS = {
     ),
     "xdp_flow": (
         "the flow is not for this packet (FIN, options, mark, type of service, flow "
-        "label, ECN codepoint), must be proved again, or has a mark at ingress, or a "
-        "priority, DSCP or time to live that a rule sets",
+        "label, ECN codepoint), must be proved or looked up again, or has a mark at "
+        "ingress, or a priority, DSCP or time to live that a rule sets",
         "",
     ),
     "xdp_order": (
