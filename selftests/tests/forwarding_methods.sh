@@ -163,6 +163,8 @@ slb_ways_up() {
 slb_way_served() {
 	local after want=90
 
+	# large packets are few, and a CPU to which a connection moves learns anew
+	[ "$1" != TCP ] || want=80
 	[[ $name != *rem ]] || want=40
 	after=$(slb_stat_get dir)
 	slb_served "$name: $1" "$(slb_stat_diff "$before" "$after")" $want
