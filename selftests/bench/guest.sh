@@ -273,12 +273,31 @@ run() {
 	done
 }
 
+# steps_cost: adds to $sum what a packet of each of $steps costs
+steps_cost() {
+	local step line i
+
+	for step in $steps; do
+		line=${step%:*}
+		# shellcheck disable=SC2086
+		job ${!line} $common flags=${step#*:} what=empty
+		empty=$p50
+		# shellcheck disable=SC2086
+		job ${!line} $common flags=${step#*:}
+		i=0
+		for line in "$p50" "$p90" "$p99" "$p999" "$p9999" "$mean"; do
+			sum[i]=$((sum[i] + line - empty))
+			i=$((i + 1))
+		done
+	done
+}
+
 # connection WAY WHAT FLOWS ROUND: a connection from SYN to FIN for each flow, or a question of
 # UDP with its answer: what all its packets cost together. Step by step, all flows a step. Before
 # the measurement such connections come for some seconds; with WAY_new, none for longer than
-# shadowlb remembers.
+# shadowlb remembers. Of short ones the mean of 17 s: learning pauses for 15 s, and goes on for 2.
 connection() {
-	local step common sum=(0 0 0 0 0 0) scope=0 line i steps proto warm=12 before share
+	local step common sum=(0 0 0 0 0 0) scope=0 line i steps proto warm=12 before share start turns=0
 
 	steps "$1"
 	[ "${1%_new}" = "$1" ] || warm=0
@@ -304,22 +323,19 @@ connection() {
 	done
 	choose reply4
 	before=$(slb_stat_get dir)
-	for step in $steps; do
-		line=${step%:*}
-		# shellcheck disable=SC2086
-		job ${!line} $common flags=${step#*:} what=empty
-		empty=$p50
-		# shellcheck disable=SC2086
-		job ${!line} $common flags=${step#*:}
-		i=0
-		for line in "$p50" "$p90" "$p99" "$p999" "$p9999" "$mean"; do
-			sum[i]=$((sum[i] + line - empty))
-			i=$((i + 1))
-		done
+	slb_ms start
+	while :; do
+		turns=$((turns + 1))
+		steps_cost
+		[ $warm -gt 1 ] && ! slb_ms_since "$start" 17000 || break
+		slb_pause 0.7
+	done
+	for i in "${!sum[@]}"; do
+		sum[i]=$((sum[i] / turns))
 	done
 	[ "$2" != flow ] || echo "# $1: $(slb_stat_diff "$before" "$(slb_stat_get dir)" | paste -sd' ')"
 	share=$(slb_stat_grew dir hits "$before")
-	line=$(wc -w <<<"$steps")
+	line=$(($(wc -w <<<"$steps") * turns))
 	printf '# row\t%s\t%s\t%s\t%s\t%s\t%s' "$1" "$2" "$3" "$4" $unit $((share * 1000 / ($3 * line)))
 	printf '\t%s' "${sum[@]}"
 	printf '\n'
@@ -356,12 +372,13 @@ routed() {
 	printf '%s\n' "$line"
 }
 
-# sparse WAY WHAT ROUND: 1,000 connections of TCP have a packet each in GAP seconds, WAY is gap_GAP.
-# Default lease. What a packet costs of the ninth to sixteenth of each.
+# sparse WAY WHAT FLOWS: connections of TCP have a packet each in GAP seconds, WAY is gap_GAP.
+# Default lease. What a packet costs of the ninth to sixteenth of each; with many, of the fifth to
+# eighth.
 sparse() {
-	local common i scope=0 gap=${1#gap_} before total=0 share
+	local common i scope=0 gap=${1#gap_} before total=0 share half=$(($3 > 100000 ? 4 : 8)) start
 
-	common="len=${SLB_BENCH_LEN:-100} flows=1000 packets=1000 tsc=$tsc proto=6"
+	common="len=${SLB_BENCH_LEN:-100} flows=$3 packets=$3 tsc=$tsc proto=6"
 	[ "$2" != flow ] || scope=2
 	slb_pause 75
 	sysctl -qw net.shadowlb.scope=$scope net.shadowlb.lease=10
@@ -370,19 +387,21 @@ sparse() {
 	{
 		job $request $common packets=2000 what=empty
 		empty=$p50
-		for ((i = 1; i <= 16; i++)); do
-			[ $i != 9 ] || before=$(slb_stat_get dir)
+		for ((i = 1; i <= 2 * half; i++)); do
+			[ $i != $((half + 1)) ] || before=$(slb_stat_get dir)
+			slb_ms start
 			job $request $common
-			[ $i -le 8 ] || total=$((total + mean - empty))
-			slb_pause "$gap"
+			[ $i -le $half ] || total=$((total + mean - empty))
+			[[ $gap != *.* ]] || slb_pause "$gap"
+			[[ $gap == *.* ]] || slb_wait 600 slb_ms_since "$start" $((gap * 1000))
 		done
 	}
 	[ "$2" != flow ] || echo "# $1: $(slb_stat_diff "$before" "$(slb_stat_get dir)" | paste -sd' ')"
 	share=$(slb_stat_grew dir hits "$before")
 	sysctl -qw net.shadowlb.lease=600
-	printf '# row\t%s\t%s\t1000\t%s\t%s\t%s' "$1" "$2" "$3" $unit $((share / 8))
+	printf '# row\t%s\t%s\t%s\t1\t%s\t%s' "$1" "$2" "$3" $unit $((share * 1000 / half / $3))
 	for i in 1 2 3 4 5 6; do
-		printf '\t%s' $((total / 8))
+		printf '\t%s' $((total / half))
 	done
 	printf '\n'
 }
@@ -644,8 +663,10 @@ for way in $ways; do
 		continue
 		;;
 	gap_*)
-		for what in ipvs flow; do
-			sparse "$way" "$what" 1
+		for flows in ${SLB_BENCH_FLOWS:-1000}; do
+			for what in ipvs flow; do
+				sparse "$way" "$what" "$flows"
+			done
 		done
 		continue
 		;;
