@@ -295,7 +295,8 @@ steps_cost() {
 # connection WAY WHAT FLOWS ROUND: a connection from SYN to FIN for each flow, or a question of
 # UDP with its answer: what all its packets cost together. Step by step, all flows a step. Before
 # the measurement such connections come for some seconds; with WAY_new, none for longer than
-# shadowlb remembers. Of short ones the mean of 17 s: learning pauses for 15 s, and goes on for 2.
+# shadowlb remembers. Of short ones of TCP the mean of 17 s: learning pauses for 15 s, and goes on
+# for 2.
 connection() {
 	local step common sum=(0 0 0 0 0 0) scope=0 line i steps proto warm=12 before share start turns=0
 
@@ -327,7 +328,8 @@ connection() {
 	while :; do
 		turns=$((turns + 1))
 		steps_cost
-		[ $warm -gt 1 ] && ! slb_ms_since "$start" 17000 || break
+		# UDP from the same ports would be longer connections
+		[ $proto$warm = t12 ] && ! slb_ms_since "$start" 17000 || break
 		slb_pause 0.7
 	done
 	for i in "${!sum[@]}"; do
