@@ -172,13 +172,12 @@ static bool slb_reroute_forwarded_fits(const struct slb_flow *flow, struct dst_e
 						     slb_flow4(flow)->act.mtu);
 }
 
-/* IPVS's route to the real server, held; NULL if IPVS has to look up the route. */
+/* IPVS's route to the real server (RCU); NULL if IPVS has to look up the route. */
 static struct dst_entry *slb_reroute_server_dst(const struct slb_flow *flow)
 {
 	const struct ip_vs_dest_dst *dd;
 	struct slb_action6 act;
 	struct dst_entry *dst;
-	u16 af = flow->conn->daf;
 
 	dd = rcu_dereference(flow->conn->dest->dest_dst);
 	if (!dd)
@@ -186,36 +185,69 @@ static struct dst_entry *slb_reroute_server_dst(const struct slb_flow *flow)
 	dst = dd->dst_cache;
 	if (dst->obsolete && !dst->ops->check(dst, dd->dst_cookie))
 		return NULL;
+	if (!(flow->flags & SLB_FLOW_TUNNEL))
+		return dst;
 	slb_flow_action(flow, &act);
-	if (flow->flags & SLB_FLOW_TUNNEL &&
-	    !slb_conn_addr_equal(af, &act.saddr, &dd->dst_saddr))
-		return NULL;
-	return dst_hold_safe(dst) ? dst : NULL;
+	return slb_conn_addr_equal(flow->conn->daf, &act.saddr, &dd->dst_saddr) ? dst : NULL;
 }
 
-static struct dst_entry *slb_reroute_lookup(struct net *net,
-					    const struct slb_flow *flow,
-					    struct sk_buff *skb)
+/* Look up the route that a packet has before IPVS; true if the flow may go on by this route. */
+static bool slb_reroute_input(struct net *net, const struct slb_flow *flow, struct sk_buff *skb)
 {
 	bool v6 = ip_hdr(skb)->version == 6, local = false;
-	struct dst_entry *dst = NULL;
 
 	if (!(v6 ? slb_reroute_input6(net, skb, &local) : slb_reroute_input4(skb, &local)))
-		return NULL;
+		return false;
 	if (!(flow->flags & SLB_FLOW_OUT))
-		return local ? slb_reroute_server_dst(flow) : NULL;
+		return local;
 	/* the kernel sends redirects by the route from before IPVS */
 	if (skb_dst(skb)->dev == skb->dev && flow->dst->dev != skb->dev)
+		return false;
+	return !local && slb_reroute_forwarded_fits(flow, skb_dst(skb));
+}
+
+/* The route of a packet behind IPVS, held, or NULL. */
+static struct dst_entry *slb_reroute_lookup(struct net *net, const struct slb_flow *flow,
+					    struct sk_buff *skb)
+{
+	struct dst_entry *dst;
+
+	if (!slb_reroute_input(net, flow, skb))
 		return NULL;
-	if (!local && slb_reroute_forwarded_fits(flow, skb_dst(skb)))
-		dst = slb_reroute_output(net, flow, skb);
-	return dst;
+	if (flow->flags & SLB_FLOW_OUT)
+		return slb_reroute_output(net, flow, skb);
+	dst = slb_reroute_server_dst(flow);
+	return dst && dst_hold_safe(dst) ? dst : NULL;
+}
+
+/* True if lookups would lead to the valid route of a flow again. While no IPv4 route has changed
+ * (IPv6 does not tell of all changes), the kernel would choose the same route to the client, and
+ * deliver requests as before, unless a check of their source may drop them.
+ */
+static bool slb_reroute_stands(const struct slb_ns *ns, const struct slb_flow *flow,
+			       struct sk_buff *skb)
+{
+	struct in_device *in = __in_dev_get_rcu(skb->dev);
+	const struct rtable *rt;
+	bool stands;
+
+	if (slb_flow_v6(flow) || slb_net_picks_legs(ns->net) || !slb_valid_route(ns, flow))
+		return false;
+	if (!(flow->flags & SLB_FLOW_OUT))
+		return in && !IN_DEV_RPFILTER(in) && slb_reroute_server_dst(flow) == flow->dst;
+	/* by an ICMP message, which time may undo */
+	rt = container_of(flow->dst, const struct rtable, dst);
+	if (rt->rt_flags & RTCF_REDIRECTED || !READ_ONCE(net_ipvs(ns->net)->sysctl_snat_reroute))
+		return false;
+	stands = slb_reroute_input(ns->net, flow, skb);
+	skb_dst_drop(skb);
+	return stands;
 }
 
 /**
  * slb_reroute() - look up the route of a flow again
  * @ns: the namespace
- * @flow: a flow whose route slb_valid_route() refuses
+ * @flow: a flow
  * @skb: a packet of the flow at ingress, without a route
  *
  * Context: RCU, BH off, the flow is the caller's.
@@ -231,6 +263,8 @@ bool slb_reroute(const struct slb_ns *ns, struct slb_flow *flow,
 
 	if (!slb_reroute_fit(ns->net, flow, skb))
 		return false;
+	if (slb_reroute_stands(ns, flow, skb))
+		return true;
 	/* pairs with the kernel, which changes routes first, then the number */
 	smp_rmb();
 	dst = slb_reroute_lookup(ns->net, flow, skb);

@@ -21,7 +21,7 @@
  * of a bridge). Hooks in front of shadowlb's see every packet that it sees. Then lookups may prove
  * a flow again (recheck.c).
  *
- * Settings of IPVS have no number, either: each sweep compares these, too.
+ * Settings of IPVS and of multipath routes have no number, either: each sweep compares these, too.
  */
 #include <linux/jiffies.h>
 #include <linux/net.h>
@@ -30,6 +30,7 @@
 #include <net/net_namespace.h>
 
 #include <compat/bridge.h>
+#include <compat/route.h>
 
 #include "ipvs/settings.h"
 #include "state/epoch.h"
@@ -228,7 +229,7 @@ static bool slb_ruleset_changed(struct slb_ruleset *r, struct net *net)
 	hash = slb_ruleset_hash_tables(r, &lists);
 	changed |= hash != r->tables;
 	r->tables = hash;
-	settings = slb_settings_hash(net_ipvs(net));
+	settings = slb_settings_hash(net_ipvs(net)) ^ slb_net_leg_hash(net);
 	changed |= settings != r->settings;
 	r->settings = settings;
 	return changed;

@@ -20,7 +20,7 @@
  * @hooks: hash of the hooks
  * @tables: hash of the rules of iptables-legacy
  * @legacy: bit i: hook i of a list is a table of iptables-legacy
- * @settings: hash of IPVS's settings
+ * @settings: hash of settings of IPVS and of routes
  * @constant: as of the last look, see struct slb_epoch; read anywhere
  */
 struct slb_ruleset {

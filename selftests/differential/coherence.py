@@ -88,6 +88,7 @@ class Bench:
         self.out = []                           # (when, device, number, frame)
         self.stream = self.reader = None
         self.done = False
+        self.moving = set()                     # clients whose packets take another route
         self.topo.setup(self.director, 2)
         self.director.ready()
         self.command(row.before)
@@ -157,10 +158,10 @@ class Bench:
 
     def command(self, line):
         with self.director:
-            done = subprocess.run(line, shell=True, stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE, check=False)
+            done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Fail("%s: %s" % (line, done.stderr.decode().strip()))
+            raise Fail("%s: %s" % (line, done.stderr.strip()))
+        return done.stdout
 
     def close(self):
         if self.stream:

@@ -2,7 +2,9 @@
 """The events of coherence.py: commands, and how a packet by the old decision looks."""
 import copy
 import os
+import socket
 
+from .nl import Fail
 from .pkt import ETH, VNET, mac, packed
 from .topo import lladdr
 
@@ -41,8 +43,8 @@ def anything(_, dev, _raw):
     return dev != "c0"
 
 
-def to_mac(number):
-    return lambda bench, dev, raw: dev == "s0" and raw[VNET:VNET + 6] == mac(lladdr(number))
+def to_mac(number, by="s0"):
+    return lambda bench, dev, raw: dev == by and raw[VNET:VNET + 6] == mac(lladdr(number))
 
 
 def longer(length):
@@ -78,6 +80,12 @@ def moved(bench, dev, raw):
            raw[IP + 20:IP + 22] == conn.c.sport.to_bytes(2, "big"):
             return dev != conn.seen_dev
     return False
+
+
+def other_gateway(number):
+    """An answer to a client by the gateway that it does not take any more."""
+    return lambda bench, dev, raw: \
+        to_mac(number, "c0")(bench, dev, raw) and raw[IP + 16:IP + 20] in bench.moving
 
 
 # --- events ---
@@ -150,6 +158,21 @@ def unreachable(*nets):
     return lambda _: "; ".join("ip route add unreachable " + net for net in nets)
 
 
+def gateway_back(number):
+    """It answers again, and is taken for most clients."""
+    def event(bench):
+        gateway = "10.1.0.%d" % number
+        bench.command("ip neigh replace %s lladdr %s dev c0 nud reachable" %
+                      (gateway, lladdr(number)))
+        bench.moving = {conn.c.src for conn in bench.trace.conns
+                        if gateway in bench.command("ip route get %s from 10.1.0.100" %
+                                                    socket.inet_ntoa(conn.c.src))}
+        if not bench.moving:
+            raise Fail("all connections stay at their gateway")
+        return "true"
+    return event
+
+
 SERVER0 = "10.2.0.10"
 # The clients of Trace, by routes that are better than those of Topology.
 CLIENTS4 = ("10.1.0.8/29", "10.1.0.16/29", "172.16.0.0/17")
@@ -158,6 +181,17 @@ ANSWERS6 = {"answers": True, "fam": 6, "ofam": 6, "servers": 1}
 # Answers have another route behind IPVS than before.
 REROUTED = ("ip rule add from 10.1.0.100 table 77; ip route add 10.1.0.0/24 dev c0 table 77; "
             "ip route add 172.16.0.0/16 via 10.1.0.254 table 77")
+# The gateway of nearly all clients' addresses does not answer.
+LEGS = "; ".join(
+    ["sysctl -qw net.ipv4.fib_multipath_use_neigh=1",
+     "ip neigh change 10.1.0.253 dev c0 nud failed"] +
+    ["ip route add %s nexthop via 10.1.0.254 weight 1 nexthop via 10.1.0.253 weight 255" % net
+     for net in CLIENTS4])
+# The gateway of the first default route does not answer. Clients are far.
+DEFAULTS = "; ".join(
+    ["sysctl -qw net.ipv4.fib_multipath_use_neigh=0",
+     "ip neigh change 10.1.0.251 dev c0 nud failed", "ip neigh change 10.1.0.252 dev c0 nud reachable", "ip route del 172.16.0.0/16",
+     "ip route add default via 10.1.0.251", "ip route append default via 10.1.0.252"])
 GUE = {"method": "gue", "tun_port": 5555}
 ROWS = (
     Row("real server removed", removed, at_server(0)),
@@ -205,6 +239,13 @@ ROWS = (
         "ip -6 route del %s dev s1" % net for net in CLIENTS6), device("s1"), lease=True,
         before="; ".join("ip -6 route add %s via fd00:21::fe dev s1" % net for net in CLIENTS6),
         chain=True, **ANSWERS6),
+    Row("gateway of a multipath route answers again", gateway_back(253), other_gateway(254),
+        answers=True, lease=True, before=LEGS, servers=1),
+    Row("gateway of the first default route answers again", gateway_back(251), other_gateway(252),
+        answers=True, lease=True, before=DEFAULTS, servers=1, extras="multipath"),
+    Row("reverse path filter switched on", lambda b: "sysctl -qw net.ipv4.conf.c0.rp_filter=1",
+        anything, lease=True,
+        before="; ".join("ip route add %s via 10.2.1.254" % net for net in CLIENTS4)),
     Row("timeouts of IPVS lowered to 60 s: packets missing or elsewhere", lambda b:
         "ipvsadm --set 60 60 60", moved, keeps=True, long=True),
     Row("timeouts of IPVS lowered and raised: packets missing or elsewhere", lambda b:

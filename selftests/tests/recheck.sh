@@ -126,7 +126,8 @@ proved_once() {
 	before=$(slb_stat_get dir)
 	asked_paced 10.1.0.2:30001 10.1.0.100:7 3 1200
 	slb_is "$1: later: lookups" "$(slb_stat_grew dir rechecked "$before")" ge 4
-	slb_is "$1: later: proofs" "$(slb_stat_grew dir renewed "$before")" eq 0
+	# on a slow machine 30 leases may be over, in each direction
+	slb_is "$1: later: proofs" "$(slb_stat_grew dir renewed "$before")" le 2
 }
 
 modprobe shadowlb
