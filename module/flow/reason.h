@@ -31,7 +31,7 @@
 	EVENT(DIFFERS, differs, "of these, those with another outcome than the flow's")	\
 	TEACH(NONE, none, "no flow for this packet")					\
 	MISS(UNRELATED, unrelated, "neither address belongs to an IPVS service")		\
-	MISS(PAUSED, paused, "learning pauses: connections of this address are too short")	\
+	MISS(PAUSED, paused, "learning pauses: flows of this address cost more than they save")	\
 	MISS(PROTO, proto, "neither TCP nor UDP nor SCTP")				\
 	MISS(SHORT, short, "shorter than its headers")					\
 	MISS(OPTIONS, options, "IP options or extension headers")			\

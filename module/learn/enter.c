@@ -88,6 +88,14 @@ static bool slb_enter_due(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	return true;
 }
 
+/* True if a packet of this key, which has no flow, was sampled before. Counts it. */
+static bool slb_enter_again(const struct slb_ns *ns, struct slb_hints *h,
+			    const struct slb_pkt *pkt)
+{
+	slb_enter_age(ns, h, jiffies);
+	return slb_hints_count(h, pkt->hash) > 1;
+}
+
 /* True if IPVS may begin a connection with a packet, which has a key: see tcp_conn_schedule() and
  * its siblings. While there is a flow, IPVS has the connection, unless the real server is gone.
  */
@@ -121,7 +129,7 @@ static bool slb_enter_wants(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	if (!slb_epoch_lasts(&ns->epoch, slb_flow_ticks(jiffies)))
 		return false;
 	if (flow)
-		return slb_reason_teaches(*reason) &&
+		return slb_reason_teaches(*reason) && !slb_cpu_paused(cpu, flow) &&
 		       !slb_hints_failed(h, pkt->hash, jiffies, reason);
 	if ((pkt->ends && pkt->opens != SLB_OPENS_BACK) || slb_addrs_paused(&cpu->addrs, pair))
 		return false;
@@ -151,14 +159,17 @@ void slb_enter_slow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 {
 	/* after a packet was wrongly taken for unrelated, all may claim their addresses */
 	bool wary = (u32)jiffies - cpu->addrs.missed <= SLB_ADDRS_WARY;
-	bool learn = false, begins = false, unseen = reason == SLB_MISS_PAUSED;
+	bool learn = false, begins = false, again = false, unseen = reason == SLB_MISS_PAUSED;
 	struct slb_record *rec;
 
 	slb_addrs_port(&cpu->addrs, pair,
 		       slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
 	if (pkt->has_key) {
 		begins = slb_enter_begins(ns, flow, pkt, reason);
-		learn = !unseen && slb_enter_wants(ns, cpu, flow, pkt, pair, &reason);
+		if (unseen)
+			again = slb_enter_again(ns, &cpu->hints, pkt);
+		else
+			learn = slb_enter_wants(ns, cpu, flow, pkt, pair, &reason);
 	}
 	if (!learn && !wary && !unseen && !slb_hints_draw(&cpu->hints, SLB_LEARN_SAMPLE)) {
 		if (begins)
@@ -171,5 +182,6 @@ void slb_enter_slow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	rec = slb_inflight_add(&cpu->inflight, ns->net, skb, pkt, pair, reason, learn);
 	rec->begins = begins;
 	rec->missed = pkt->has_key && !flow;
+	rec->again = again;
 	rec->packets = unseen ? SLB_LEARN_UNSEEN : learn || wary ? 1 : SLB_LEARN_SAMPLE;
 }

@@ -356,25 +356,63 @@ static void slb_learn_changed(const struct slb_pkt *pkt, const struct sk_buff *s
 	}
 }
 
-/* True if flows do not pay for connections with many packets like this one, see worth.h. IPVS
- * counts packets of a connection from the client; it has none for a service of single packets.
- * With sloppy_tcp any packet may begin a connection.
+/* The number of packets from the client that a packet's connection has had; none for a service of
+ * single packets.
+ */
+static int slb_learn_packets(const struct slb_ns *ns, const struct slb_record *rec,
+			     const struct sk_buff *skb)
+{
+	struct ip_vs_conn *cp;
+	int packets;
+	bool out;
+
+	cp = slb_conn_pin_skb(net_ipvs(ns->net), &rec->pkt, skb, &out);
+	if (!cp)
+		return 0;
+	packets = atomic_read(&cp->in_pkts);
+	slb_conn_unpin(cp);
+	return packets;
+}
+
+/* True if flows do not pay for connections with many packets like this one, see worth.h. With
+ * sloppy_tcp any packet may begin a connection.
  */
 static bool slb_learn_brief(const struct slb_ns *ns, const struct slb_record *rec,
 			    const struct sk_buff *skb)
 {
 	bool udp = rec->pkt.proto == IPPROTO_UDP;
-	struct ip_vs_conn *cp;
-	bool brief, out;
 
 	if (!udp && (rec->pkt.ends || !rec->begins))
 		return rec->pkt.ends;
-	cp = slb_conn_pin_skb(net_ipvs(ns->net), &rec->pkt, skb, &out);
-	if (!cp)
+	return slb_learn_packets(ns, rec, skb) <= (udp ? SLB_WORTH_UDP : 1);
+}
+
+/* True if a sampled packet is of a connection that lasts. */
+static bool slb_learn_lasts(const struct slb_ns *ns, const struct slb_record *rec,
+			    const struct sk_buff *skb)
+{
+	return rec->again && slb_learn_packets(ns, rec, skb) > SLB_WORTH_LASTS;
+}
+
+/* Count a packet without a flow, at the address in @place. Returns true if learning should pause
+ * there.
+ */
+static bool slb_learn_judge(const struct slb_ns *ns, struct slb_cpu_state *cpu,
+			    const struct slb_record *rec, const struct sk_buff *skb, u16 place)
+{
+	struct slb_worth *worth = &cpu->worths.at[place];
+	bool paused = cpu->addrs.at[place].paused, sampled = rec->reason == SLB_MISS_PAUSED;
+	u32 now = jiffies;
+
+	/* without flows nothing is swept, or served */
+	if (!cpu->narrow.used && !cpu->wide.used)
+		WRITE_ONCE(cpu->swept, now);
+	if (sampled)
+		return paused && slb_worth_sampled(worth, slb_learn_lasts(ns, rec, skb), now);
+	if (paused && !slb_addr_pair_tries(rec->pair))
 		return true;
-	brief = atomic_read(&cp->in_pkts) <= (udp ? SLB_WORTH_UDP : 1);
-	slb_conn_unpin(cp);
-	return brief;
+	return slb_worth_looked(worth, rec->packets, slb_learn_brief(ns, rec, skb), paused, now,
+				READ_ONCE(cpu->swept));
 }
 
 /* IPVS has handled this packet. Claim the destination, or, if only the source changed, the
@@ -387,18 +425,15 @@ static struct slb_worth *slb_learn_claim(const struct slb_ns *ns, struct slb_cpu
 					 const struct sk_buff *skb)
 {
 	struct slb_addr_use *use;
-	u32 now = jiffies;
 	bool from, to;
 	u16 place;
 
 	slb_learn_changed(&rec->pkt, skb, &from, &to);
 	place = from && !to ? rec->pair.from : rec->pair.to;
 	use = &cpu->addrs.at[place];
-	slb_addr_use_claim(use);
-	if (rec->missed && !(from && to) && !slb_addr_use_paused(use, now) &&
-	    slb_worth_looked(&cpu->worths.at[place], rec->packets,
-			     slb_learn_brief(ns, rec, skb), now))
-		slb_addr_use_pause(use, now);
+	slb_addr_use_claim(use, place == rec->pair.to);
+	if (rec->missed && !(from && to))
+		use->paused = slb_learn_judge(ns, cpu, rec, skb, place);
 	return &cpu->worths.at[place];
 }
 
@@ -455,6 +490,9 @@ static noinline void slb_learn_packet(struct slb_ns *ns, struct slb_ns_cpu *c,
 		WRITE_ONCE(cpu->tracked[rec->pkt.v6], true);
 	reason = slb_learn_flow(ns, cpu, rec, skb, dev);
 	slb_ns_count(ns, reason);
+	/* verification is asked for; without room, proofs are rare */
+	if (rec->reason != SLB_MISS_VERIFY && reason != SLB_SKIP_FULL && reason != SLB_SKIP_TABLE)
+		slb_worth_proved(worth, reason == SLB_LEARNED);
 	if (slb_learn_never(reason))
 		slb_worth_failed(worth);
 	if (cpu->narrow.used || cpu->wide.used)

@@ -11,7 +11,7 @@
 #define SLB_LEARN_SAMPLE	8
 
 /* Of packets that are not looked at while learning pauses, one in N is looked at, and recorded. */
-#define SLB_LEARN_UNSEEN	64
+#define SLB_LEARN_UNSEEN	128
 
 void slb_enter_slow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		    const struct slb_flow *flow, struct sk_buff *skb,

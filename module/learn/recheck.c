@@ -99,9 +99,9 @@ static void slb_recheck_sport(struct net *net, struct slb_flow *flow, struct sk_
 bool slb_recheck(struct slb_ns *ns, struct slb_cpu_state *cpu, struct slb_flow *flow,
 		 struct sk_buff *skb, const struct slb_pkt *pkt, unsigned long now)
 {
-	if (!slb_recheck_holds(ns, flow, now) || !slb_recheck_young(ns, cpu, flow) ||
-	    !slb_recheck_fit(ns, flow, skb, pkt->v6) || !slb_recheck_conn(ns, flow, pkt) ||
-	    !slb_reroute(ns, flow, skb))
+	if (slb_cpu_paused(cpu, flow) || !slb_recheck_holds(ns, flow, now) ||
+	    !slb_recheck_young(ns, cpu, flow) || !slb_recheck_fit(ns, flow, skb, pkt->v6) ||
+	    !slb_recheck_conn(ns, flow, pkt) || !slb_reroute(ns, flow, skb))
 		return false;
 	slb_recheck_sport(ns->net, flow, skb);
 	flow->proved = slb_flow_ticks(now);

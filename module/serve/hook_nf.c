@@ -157,34 +157,20 @@ static bool slb_nf_skip(struct slb_ns *ns, struct slb_cpu_state *cpu, struct sk_
 	return true;
 }
 
-static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
-				       const struct nf_hook_state *state)
+/* Look at a packet, which may have a flow: @skip is 0, or the reason why it has none. noinline: the
+ * caller, for packets that are not looked at, saves no registers.
+ */
+static noinline unsigned int slb_nf_look(struct slb_ns *ns, struct slb_cpu_state *cpu,
+					 struct sk_buff *skb, const struct nf_hook_state *state,
+					 struct slb_addr_pair pair, enum slb_reason skip)
 {
-	struct slb_ns *ns = priv;
 	bool v6 = state->pf == NFPROTO_IPV6;
-	struct slb_cpu_state *cpu;
 	struct slb_flow *flow = NULL;
-	struct slb_addr_pair pair = slb_addr_pair(skb_network_header(skb), v6);
 	/* __uninitialized: clearing it costs each packet; has_key tells which members are valid
 	 */
 	struct slb_pkt pkt __uninitialized;
-	enum slb_reason reason, skip = 0;
+	enum slb_reason reason;
 
-	if (READ_ONCE(ns->scope) == SLB_SCOPE_OFF)
-		return NF_ACCEPT;
-	/* the packet comes again at the VRF device, after the rules and taps of that */
-	if (netif_is_l3_slave(state->in))
-		return NF_ACCEPT;
-	if (unlikely(!in_softirq())) {
-		slb_ns_count(ns, SLB_MISS_META);
-		return NF_ACCEPT;
-	}
-	/* pairs with slb_sweep_alloc() */
-	cpu = smp_load_acquire(&this_cpu_ptr(ns->cpu)->data);
-	if (cpu)
-		skip = slb_addrs_skip(&cpu->addrs, pair);
-	if (skip && slb_nf_skip(ns, cpu, skb, skip))
-		return NF_ACCEPT;
 	reason = slb_nf_check(skb, slb_nf_iif(skb, state->in), v6, &pkt);
 	if (cpu && pkt.has_key) {
 		slb_cpu_hash(cpu, &pkt);
@@ -207,6 +193,33 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 	return slb_nf_slow(ns, cpu, flow, skb, &pkt, pair, reason);
 }
 
+static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
+				       const struct nf_hook_state *state)
+{
+	struct slb_ns *ns = priv;
+	bool v6 = state->pf == NFPROTO_IPV6;
+	struct slb_addr_pair pair = slb_addr_pair(skb_network_header(skb), v6);
+	struct slb_cpu_state *cpu;
+	enum slb_reason skip = 0;
+
+	if (READ_ONCE(ns->scope) == SLB_SCOPE_OFF)
+		return NF_ACCEPT;
+	/* the packet comes again at the VRF device, after the rules and taps of that */
+	if (netif_is_l3_slave(state->in))
+		return NF_ACCEPT;
+	if (unlikely(!in_softirq())) {
+		slb_ns_count(ns, SLB_MISS_META);
+		return NF_ACCEPT;
+	}
+	/* pairs with slb_sweep_alloc() */
+	cpu = smp_load_acquire(&this_cpu_ptr(ns->cpu)->data);
+	if (cpu)
+		skip = slb_addrs_skip(&cpu->addrs, pair);
+	if (skip && slb_nf_skip(ns, cpu, skb, skip))
+		return NF_ACCEPT;
+	return slb_nf_look(ns, cpu, skb, state, pair, skip);
+}
+
 static unsigned int slb_nf_forward(void *priv, struct sk_buff *skb,
 				   const struct nf_hook_state *state)
 {
@@ -217,7 +230,7 @@ static unsigned int slb_nf_forward(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	/* pairs with slb_sweep_alloc() */
 	cpu = smp_load_acquire(&this_cpu_ptr(ns->cpu)->data);
-	if (cpu)
+	if (cpu && cpu->inflight.records)
 		slb_inflight_forward(&cpu->inflight, skb,
 				     state->pf == NFPROTO_IPV6);
 	return NF_ACCEPT;

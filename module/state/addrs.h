@@ -14,12 +14,11 @@
  * is not looked up. If IPVS handles such a packet, because a service is new or seldom used, all
  * packets are looked up again for a second.
  *
- * Where connections are so short that flows do not pay, learning pauses (worth.h), and packets are
- * not looked up either.
+ * Where flows do not pay, learning pauses (worth.h), and packets are not looked up either.
  *
- * Packets of an address with flows are always looked up, because slow-path packets must suspend
- * their flow. All other errors cost time only: addresses with the same hash share a place, a quiet
- * service perhaps with a busy host.
+ * Packets of a pair of addresses with flows are always looked up, because slow-path packets must
+ * suspend their flow. All other errors cost time only: addresses with the same hash share a place,
+ * a quiet service perhaps with a busy host.
  */
 #ifndef _SLB_ADDRS_H
 #define _SLB_ADDRS_H
@@ -45,24 +44,25 @@
 /* Time for which no address is unrelated, after IPVS handled a packet that was passed on. */
 #define SLB_ADDRS_WARY	HZ
 
-/* Time for which learning pauses, in jiffies. */
-#define SLB_ADDRS_PAUSE	((u32)(15 * HZ))
+/* One pair of addresses in so many goes on learning while learning pauses; a power of two. */
+#define SLB_ADDRS_TRIES	32
 
 /**
  * struct slb_addr_use - use of addresses with the same hash
- * @flows: number of flows to these addresses, or of the other direction from them
+ * @flows: number of flows to these addresses, or of the other direction from them; without @tried
+ * @tried: the same of pairs of addresses that try, see slb_addr_pair_tries()
  * @claimed: time of the last claim, in jiffies
- * @paused: learning pauses until this time, in jiffies; 0 or in the past: it does not
  * @notes: packets since the last claim; stops at SLB_ADDRS_UNCLAIMED
- * @port: bridge port of the last slow-path packet from these addresses; 0 without a bridge
- *	or br_netfilter
+ * @paused: learning pauses
+ * @virtual: the last claim was of a virtual address, and not of a real server's
  */
 struct slb_addr_use {
 	u32	flows;
+	u32	tried;
 	u32	claimed;
-	u32	paused;
-	u32	notes : 8;
-	u32	port : 24;
+	u8	notes;
+	bool	paused;
+	bool	virtual;
 };
 
 /**
@@ -79,10 +79,13 @@ struct slb_addr_pair {
  * struct slb_addrs - use of addresses, as seen by a CPU
  * @missed: time at which IPVS last handled a packet that was passed on, in jiffies
  * @at: by hash of the address
+ * @port: by the same, bridge port of the last slow-path packet from these addresses; 0 without a
+ *	bridge or br_netfilter
  */
 struct slb_addrs {
 	u32			missed;
 	struct slb_addr_use	at[SLB_ADDRS];
+	u32			port[SLB_ADDRS];
 };
 
 /**
@@ -128,37 +131,41 @@ static inline struct slb_addr_pair slb_addr_pair(const void *data, bool v6)
 	};
 }
 
+/**
+ * slb_addr_pair_tries() - true if packets go on to teach while learning pauses at their addresses
+ * @pair: the addresses
+ *
+ * Always the same for a pair: its packets are always looked up while the pair has flows.
+ */
+static inline bool slb_addr_pair_tries(struct slb_addr_pair pair)
+{
+	/* high bits differ between neighbouring addresses */
+	return (pair.from ^ pair.to) < SLB_ADDRS / SLB_ADDRS_TRIES;
+}
+
 static inline bool slb_addr_use_unrelated(const struct slb_addr_use *peer, u32 now)
 {
-	return peer->notes >= SLB_ADDRS_UNCLAIMED &&
+	return peer->notes >= SLB_ADDRS_UNCLAIMED && !peer->tried &&
 	       now - peer->claimed > SLB_ADDRS_CLAIMED;
 }
 
 /* True if neither address belongs to a service. */
-static inline bool slb_addrs_unrelated(const struct slb_addrs *ps, struct slb_addr_pair pair,
-				       u32 now)
+static inline bool slb_addrs_unrelated(const struct slb_addrs *ps, const struct slb_addr_use *to,
+				       const struct slb_addr_use *from)
 {
-	return slb_addr_use_unrelated(&ps->at[pair.to], now) &&
-	       slb_addr_use_unrelated(&ps->at[pair.from], now) &&
+	u32 now = jiffies;
+
+	return slb_addr_use_unrelated(to, now) && slb_addr_use_unrelated(from, now) &&
 	       now - ps->missed > SLB_ADDRS_WARY;
 }
 
-static inline bool slb_addr_use_paused(const struct slb_addr_use *peer, u32 now)
-{
-	/* jiffies wrap: slb_addr_use_claim() clears what is over */
-	return peer->paused && peer->paused - now - 1 < SLB_ADDRS_PAUSE;
-}
-
-/**
- * slb_addr_use_pause() - let learning pause at an address
- * @peer: the address
- * @now: jiffies
- *
- * Context: BH off.
+/* True if learning pauses for packets from one address to another. A real server may be a client of
+ * other services.
  */
-static inline void slb_addr_use_pause(struct slb_addr_use *peer, u32 now)
+static __always_inline bool slb_addr_use_pauses(const struct slb_addr_use *to,
+						const struct slb_addr_use *from)
 {
-	peer->paused = (now + SLB_ADDRS_PAUSE) ?: 1;
+	return to->virtual ? to->paused : from->paused;
 }
 
 /**
@@ -168,12 +175,10 @@ static inline void slb_addr_use_pause(struct slb_addr_use *peer, u32 now)
  *
  * Context: BH off.
  */
-static inline bool slb_addrs_paused(const struct slb_addrs *ps, struct slb_addr_pair pair)
+static __always_inline bool slb_addrs_paused(const struct slb_addrs *ps, struct slb_addr_pair pair)
 {
-	u32 now = jiffies;
-
-	return slb_addr_use_paused(&ps->at[pair.to], now) ||
-	       slb_addr_use_paused(&ps->at[pair.from], now);
+	return slb_addr_use_pauses(&ps->at[pair.to], &ps->at[pair.from]) &&
+	       !slb_addr_pair_tries(pair);
 }
 
 /**
@@ -187,17 +192,22 @@ static inline bool slb_addrs_paused(const struct slb_addrs *ps, struct slb_addr_
 static __always_inline enum slb_reason slb_addrs_skip(const struct slb_addrs *ps,
 						      struct slb_addr_pair pair)
 {
-	if (ps->at[pair.to].flows || ps->at[pair.from].flows)
+	const struct slb_addr_use *to = &ps->at[pair.to], *from = &ps->at[pair.from];
+
+	if (to->flows | from->flows)
 		return 0;
-	if (slb_addrs_unrelated(ps, pair, jiffies))
-		return SLB_MISS_UNRELATED;
-	return slb_addrs_paused(ps, pair) ? SLB_MISS_PAUSED : 0;
+	if (slb_addr_use_pauses(to, from) && !slb_addr_pair_tries(pair))
+		return SLB_MISS_PAUSED;
+	return slb_addrs_unrelated(ps, to, from) ? SLB_MISS_UNRELATED : 0;
 }
 
+/* A service that is gone does not pause any more. */
 static inline void slb_addr_use_count(struct slb_addr_use *peer)
 {
 	if (peer->notes < SLB_ADDRS_UNCLAIMED)
 		peer->notes++;
+	else if ((u32)jiffies - peer->claimed > SLB_ADDRS_CLAIMED)
+		peer->paused = false;
 }
 
 /**
@@ -211,7 +221,7 @@ static inline void slb_addr_use_count(struct slb_addr_use *peer)
 static inline void slb_addrs_port(struct slb_addrs *ps, struct slb_addr_pair pair,
 				  u32 port)
 {
-	ps->at[pair.from].port = port;
+	ps->port[pair.from] = port;
 }
 
 /**
@@ -230,17 +240,15 @@ static inline void slb_addrs_count(struct slb_addrs *ps, struct slb_addr_pair pa
 /**
  * slb_addr_use_claim() - IPVS has had a packet of this address
  * @peer: the address
+ * @virtual: the packet's destination
  *
  * Context: BH off.
  */
-static inline void slb_addr_use_claim(struct slb_addr_use *peer)
+static inline void slb_addr_use_claim(struct slb_addr_use *peer, bool virtual)
 {
-	u32 now = jiffies;
-
-	peer->claimed = now;
+	peer->virtual = virtual;
+	peer->claimed = jiffies;
 	peer->notes = 0;
-	if (!slb_addr_use_paused(peer, now))
-		peer->paused = 0;
 }
 
 #endif /* _SLB_ADDRS_H */

@@ -63,31 +63,66 @@ void slb_cpu_free(struct slb_cpu_state *cpu)
 	slb_memory_free(cpu, sizeof(*cpu));
 }
 
-/**
- * slb_cpu_addr() - the place of the address that IPVS knows the packets of a flow by
- * @flow: the flow
- *
- * Their destination, or in the other direction the real server that sends them.
- *
- * Context: the flow is the caller's.
- * Return: index into struct slb_addrs.
- */
-u16 slb_cpu_addr(const struct slb_flow *flow)
+/* Places of the addresses of a flow's packets. */
+static struct slb_addr_pair slb_cpu_pair(const struct slb_flow *flow)
 {
-	bool out = flow->flags & SLB_FLOW_OUT;
 	const struct slb_key4 *key4;
 	const struct slb_key6 *key6;
-	const struct in6_addr *addr;
 
 	if (!(flow->flags & SLB_FLOW_WIDE)) {
 		key4 = &slb_flow4(flow)->key;
-		return slb_addrs_index4(out ? key4->saddr : key4->daddr);
+		return (struct slb_addr_pair){
+			.from = slb_addrs_index4(key4->saddr),
+			.to = slb_addrs_index4(key4->daddr),
+		};
 	}
 	key6 = &slb_flow6(flow)->key;
-	addr = out ? &key6->saddr : &key6->daddr;
 	if (key6->iif_proto & SLB_KEY_MAPPED)
-		return slb_addrs_index4(addr->s6_addr32[3]);
-	return slb_addrs_index6(addr);
+		return (struct slb_addr_pair){
+			.from = slb_addrs_index4(key6->saddr.s6_addr32[3]),
+			.to = slb_addrs_index4(key6->daddr.s6_addr32[3]),
+		};
+	return (struct slb_addr_pair){
+		.from = slb_addrs_index6(&key6->saddr),
+		.to = slb_addrs_index6(&key6->daddr),
+	};
+}
+
+/* The place of the address that IPVS knows the packets of a flow by: their destination, or in the
+ * other direction the real server that sends them.
+ */
+static u16 slb_cpu_addr(const struct slb_flow *flow, struct slb_addr_pair pair)
+{
+	return flow->flags & SLB_FLOW_OUT ? pair.from : pair.to;
+}
+
+/* The number of flows that a flow counts for. */
+static u32 *slb_cpu_count(struct slb_cpu_state *cpu, const struct slb_flow *flow)
+{
+	struct slb_addr_pair pair = slb_cpu_pair(flow);
+	struct slb_addr_use *use = &cpu->addrs.at[slb_cpu_addr(flow, pair)];
+
+	return slb_addr_pair_tries(pair) ? &use->tried : &use->flows;
+}
+
+/**
+ * slb_cpu_paused() - true if a flow is left from before a pause of learning
+ * @cpu: state of the CPU that owns the flow
+ * @flow: the flow
+ *
+ * Context: the flow is the caller's.
+ */
+bool slb_cpu_paused(const struct slb_cpu_state *cpu, const struct slb_flow *flow)
+{
+	struct slb_addr_pair pair = slb_cpu_pair(flow);
+
+	return cpu->addrs.at[slb_cpu_addr(flow, pair)].paused && !slb_addr_pair_tries(pair);
+}
+
+/* What is known of the address of a flow. */
+static struct slb_worth *slb_cpu_worth(struct slb_cpu_state *cpu, const struct slb_flow *flow)
+{
+	return &cpu->worths.at[slb_cpu_addr(flow, slb_cpu_pair(flow))];
 }
 
 /**
@@ -99,7 +134,7 @@ u16 slb_cpu_addr(const struct slb_flow *flow)
  */
 void slb_cpu_begin(struct slb_cpu_state *cpu, const struct slb_flow *flow)
 {
-	cpu->addrs.at[slb_cpu_addr(flow)].flows++;
+	++*slb_cpu_count(cpu, flow);
 	if (!(flow->flags & SLB_FLOW_OUT))
 		return;
 	++cpu->clients.flows[SLB_CLIENTS];
@@ -121,7 +156,8 @@ void slb_cpu_account(struct slb_cpu_state *cpu, struct slb_flow *flow,
 								  &cpu->narrow;
 
 	if (flow->packets) {
-		slb_worth_served(&cpu->worths.at[slb_cpu_addr(flow)], flow->packets);
+		if (!slb_cpu_paused(cpu, flow))
+			slb_worth_served(slb_cpu_worth(cpu, flow), flow->packets);
 		slb_table_stats(t, flow)->packets += flow->packets;
 		slb_service_add(&cpu->services, flow->conn, SLB_HIT,
 				flow->packets);
@@ -143,17 +179,15 @@ static struct ip_vs_conn *slb_cpu_drop(struct slb_ns *ns,
 	struct nf_conn *ct = wide ? slb_flow6(flow)->ct : NULL;
 	struct nf_conn *inner = slb_cpu_inner(cpu, flow);
 	struct ip_vs_conn *cp = flow->conn;
-	u16 addr;
 
 	trace_slb_end(flow, reason);
 	slb_ns_count(ns, reason == SLB_EVICTED ? SLB_EVICTED : SLB_ENDED);
 	slb_cpu_account(cpu, flow, jiffies);
-	addr = slb_cpu_addr(flow);
-	cpu->addrs.at[addr].flows--;
+	--*slb_cpu_count(cpu, flow);
 	/* not where more packets might have come */
-	if (reason != SLB_SKIP_SCOPE && reason != SLB_SKIP_SERVER && reason != SLB_MISS_SERVER)
-		slb_worth_ended(&cpu->worths.at[addr],
-				slb_table_stats(wide ? &cpu->wide : &cpu->narrow, flow)->packets);
+	if (reason != SLB_SKIP_SCOPE && reason != SLB_SKIP_SERVER && reason != SLB_MISS_SERVER &&
+	    !slb_cpu_paused(cpu, flow))
+		slb_worth_ended(slb_cpu_worth(cpu, flow));
 	if (flow->flags & SLB_FLOW_OUT) {
 		--cpu->clients.flows[SLB_CLIENTS];
 		--*slb_clients_at(&cpu->clients, cp);
@@ -195,7 +229,7 @@ void slb_cpu_end(struct slb_ns *ns, struct slb_cpu_state *cpu,
 static u32 slb_cpu_answer_iif(const struct slb_cpu_state *cpu, u16 peer,
 			      const struct net_device *dev)
 {
-	u32 port = netif_is_bridge_master(dev) ? cpu->addrs.at[peer].port : 0;
+	u32 port = netif_is_bridge_master(dev) ? cpu->addrs.port[peer] : 0;
 
 	return port ?: l3mdev_master_ifindex_rcu(dev) ?: dev->ifindex;
 }

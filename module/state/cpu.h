@@ -31,6 +31,7 @@
  * @inflight: packets on their way through the slow path
  * @addrs: addresses that belong to IPVS services
  * @worths: are flows worth their cost, by address?
+ * @swept: time until which served packets have been counted in @worths, in jiffies
  * @clients: clients whose answers have a flow
  * @hold: keys whose packets may be between XDP and the hook
  * @verify_key: hash of the key whose next packet the hook must verify, with bit 32 set; or 0
@@ -49,6 +50,7 @@ struct slb_cpu_state {
 	struct slb_inflight	inflight;
 	struct slb_addrs	addrs;
 	struct slb_worths	worths;
+	u32			swept;
 	struct slb_clients	clients;
 	struct slb_hold		hold;
 	u64			verify_key;
@@ -110,7 +112,7 @@ static inline struct nf_conn *slb_cpu_inner(const struct slb_cpu_state *cpu,
 struct slb_flow *slb_cpu_find_answers(const struct slb_cpu_state *cpu,
 				      const struct slb_pkt *left,
 				      const struct net_device *dev);
-u16 slb_cpu_addr(const struct slb_flow *flow);
+bool slb_cpu_paused(const struct slb_cpu_state *cpu, const struct slb_flow *flow);
 struct slb_cpu_state *slb_cpu_alloc(struct mem_cgroup *payer);
 void slb_cpu_free(struct slb_cpu_state *cpu);
 void slb_cpu_begin(struct slb_cpu_state *cpu, const struct slb_flow *flow);

@@ -54,7 +54,7 @@ static u32 slb_inflight_fp_pkt(const struct slb_pkt *pkt)
  * @learnable: a flow may be learned or renewed from this packet
  *
  * Context: BH off.
- * Return: the record; the caller sets @packets, @begins and @missed.
+ * Return: the record; the caller sets @packets, @begins, @missed and @again.
  */
 struct slb_record *slb_inflight_add(struct slb_inflight *inf, struct net *net,
 				    struct sk_buff *skb, const struct slb_pkt *pkt,

@@ -57,8 +57,9 @@ enum slb_inflight_as {
  * @reason: why no flow served the packet, enum slb_reason
  * @missed: the packet has no flow
  * @begins: IPVS may begin a connection with the packet
+ * @again: another packet of the key was sampled before, while learning paused
  * @learnable: a flow may be learned or renewed from this packet; all members are valid.
- *	Otherwise only @pkt, @pair, @mark, @reason, @packets, @begins and @missed are.
+ *	Otherwise only @pkt, @pair, @mark, @reason, @packets, @begins, @missed and @again are.
  * @head: headers of the packet
  */
 struct slb_record {
@@ -79,6 +80,7 @@ struct slb_record {
 	u8			packets;
 	bool			begins;
 	bool			missed;
+	bool			again;
 	bool			learnable;
 	u8			head[SLB_HEAD_LEN];
 };

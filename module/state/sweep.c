@@ -152,11 +152,9 @@ static bool slb_sweep_expires(const struct slb_flow *flow, unsigned long now)
  * address are not looked at once there is no flow.
  */
 static u32 slb_sweep_patience(const struct slb_ns *ns, const struct slb_cpu_state *cpu,
-			      const struct slb_flow *flow, unsigned long now)
+			      const struct slb_flow *flow)
 {
-	bool paused = slb_addr_use_paused(&cpu->addrs.at[slb_cpu_addr(flow)], now);
-
-	return slb_valid_patience(ns, !paused && slb_valid_by_lookup(ns, flow));
+	return slb_valid_patience(ns, !slb_cpu_paused(cpu, flow) && slb_valid_by_lookup(ns, flow));
 }
 
 static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
@@ -186,7 +184,7 @@ static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		reason = SLB_SKIP_CONNTRACK;
 	patience = slb_valid_patience(ns, false);
 	if (!reason && idle > patience)
-		patience = slb_sweep_patience(ns, cpu, flow, now);
+		patience = slb_sweep_patience(ns, cpu, flow);
 	if (!reason &&
 	    (idle > patience ||
 	     (idle >= SLB_SWEEP && slb_sweep_expires(flow, now))))
@@ -329,6 +327,7 @@ static void slb_sweep_work(struct work_struct *work)
 	u64 since = ktime_get_ns();
 	struct slb_cpu_state *cpu;
 	bool drop = READ_ONCE(c->drop);
+	u32 now = jiffies;
 
 	slb_sweep_alloc(c);
 	cpu = c->data;
@@ -341,6 +340,8 @@ static void slb_sweep_work(struct work_struct *work)
 	if (slb_sweep(c, drop, false)) {
 		if (drop)
 			WRITE_ONCE(c->drop, false);
+		/* packets read this in between */
+		WRITE_ONCE(cpu->swept, now);
 		WRITE_ONCE(c->swept, div_u64(ktime_get_ns() - since,
 					     NSEC_PER_USEC));
 		if (slb_sweep_resize_begin(c, &cpu->narrow) &&

@@ -19,9 +19,9 @@ REASONS = {
         "none",
     ),
     "miss_paused": (
-        "learning pauses: connections of this address are too short",
-        "keep-alive, where the service can; otherwise none: a flow would cost more "
-        "than it saves",
+        "learning pauses: flows of this address cost more than they save",
+        "keep-alive, where the service can; a longer lease (net.shadowlb.lease); "
+        "otherwise none",
     ),
     "miss_proto": (
         "neither TCP, UDP nor SCTP",
