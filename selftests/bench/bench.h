@@ -8,9 +8,6 @@
 #include <linux/netfilter.h>
 #include <linux/skbuff.h>
 
-/* Ports that flows differ by; further flows differ by address. */
-#define SLB_BENCH_PORTS		60000u
-
 /* Packets between two moments at which the kernel may do something else. */
 #define SLB_BENCH_CHUNK		32u
 
@@ -46,6 +43,7 @@ enum slb_bench_what {
  * @sport: source port, likewise; host order
  * @dport: destination port, likewise
  * @vary_src: flows differ in their source, or else in their destination
+ * @ports: number of ports by which flows differ; further flows differ by address
  * @flags: of TCP, the byte of its header
  * @flows: how many
  * @len: of a packet, with its IP header, in bytes
@@ -82,6 +80,7 @@ struct slb_bench_job {
 	u16			sport;
 	u16			dport;
 	bool			vary_src;
+	u32			ports;
 	u8			flags;
 	u32			flows;
 	u32			len;

@@ -28,9 +28,10 @@
 # route was added that is not for it. scale_N: nat4 on N CPUs at once; what a packet takes of
 # the time that all take.
 #
-# Whole connections, the mean of each step: connN of N packets of TCP, udpN of N packets of UDP,
-# questions and answers by turns; dns4 is one question. burst4: many connections begin at once.
-# gap_S: a packet of each connection in S seconds, with the default lease. routes4: routes are
+# Whole connections, each of a client of its own, the mean of each step: connN of N packets of TCP,
+# udpN of N packets of UDP, questions and answers by turns; dns4 is one question. burst4: many
+# connections begin at once. gap_S: a packet of each connection, of a client of its own, in S seconds,
+# with the default lease; the number of flows is that of connections in a second. routes4: routes are
 # inserted meanwhile.
 #
 # The ways trip_KIND are round trips (trip.c) through veth devices to a real server and back,
@@ -307,7 +308,7 @@ connection() {
 		set -- "$1" "$2" 200 "$4"
 		warm=1
 	fi
-	common="len=${SLB_BENCH_LEN:-100} flows=$3 packets=$3 tsc=$tsc"
+	common="len=${SLB_BENCH_LEN:-100} flows=$3 ports=1 packets=$3 tsc=$tsc"
 	[ "$2" != flow ] || scope=2
 	[ $proto = u ] || common+=' proto=6'
 	# as many connections in IPVS's table each time: those of TCP stay for two minutes
@@ -374,14 +375,15 @@ routed() {
 	printf '%s\n' "$line"
 }
 
-# sparse WAY WHAT FLOWS: connections of TCP have a packet each in GAP seconds, WAY is gap_GAP.
-# Default lease. What a packet costs of the ninth to sixteenth of each; with many, of the fifth to
-# eighth.
+# sparse WAY WHAT FLOWS: WAY is gap_GAP. In each second FLOWS connections of TCP have a packet, and
+# again GAP seconds later; with a fraction for GAP, the same connections each time. Default lease.
+# What a packet costs of the ninth to sixteenth of each connection; with many, of the fifth to eighth.
 sparse() {
-	local common i scope=0 gap=${1#gap_} before total=0 share half=$(($3 > 100000 ? 4 : 8)) start
+	local common i k scope=0 gap=${1#gap_} before total=0 share half=$(($3 > 10000 ? 4 : 8)) start parts=1
 
-	common="len=${SLB_BENCH_LEN:-100} flows=$3 packets=$3 tsc=$tsc proto=6"
+	common="len=${SLB_BENCH_LEN:-100} flows=$3 ports=1 packets=$3 tsc=$tsc proto=6"
 	[ "$2" != flow ] || scope=2
+	[[ $gap == *.* ]] || parts=$gap
 	slb_pause 75
 	sysctl -qw net.shadowlb.scope=$scope net.shadowlb.lease=10
 	proto=t choose nat4
@@ -391,19 +393,21 @@ sparse() {
 		empty=$p50
 		for ((i = 1; i <= 2 * half; i++)); do
 			[ $i != $((half + 1)) ] || before=$(slb_stat_get dir)
-			slb_ms start
-			job $request $common
-			[ $i -le $half ] || total=$((total + mean - empty))
-			[[ $gap != *.* ]] || slb_pause "$gap"
-			[[ $gap == *.* ]] || slb_wait 600 slb_ms_since "$start" $((gap * 1000))
+			for ((k = 0; k < parts; k++)); do
+				slb_ms start
+				job ${request/sport=1024/sport=$((1024 + k))} $common
+				[ $i -le $half ] || total=$((total + mean - empty))
+				[[ $gap != *.* ]] || slb_pause "$gap"
+				[[ $gap == *.* ]] || slb_wait 60 slb_ms_since "$start" 1000
+			done
 		done
 	}
 	[ "$2" != flow ] || echo "# $1: $(slb_stat_diff "$before" "$(slb_stat_get dir)" | paste -sd' ')"
 	share=$(slb_stat_grew dir hits "$before")
 	sysctl -qw net.shadowlb.lease=600
-	printf '# row\t%s\t%s\t%s\t1\t%s\t%s' "$1" "$2" "$3" $unit $((share * 1000 / half / $3))
+	printf '# row\t%s\t%s\t%s\t1\t%s\t%s' "$1" "$2" $(($3 * parts)) $unit $((share * 1000 / half / parts / $3))
 	for i in 1 2 3 4 5 6; do
-		printf '\t%s' $((total / half))
+		printf '\t%s' $((total / half / parts))
 	done
 	printf '\n'
 }

@@ -87,6 +87,8 @@ static int slb_bench_number(struct slb_bench_job *job, const char *name,
 		job->dport = n;
 	else if (!strcmp(name, "vary_src"))
 		job->vary_src = n;
+	else if (!strcmp(name, "ports"))
+		job->ports = n;
 	else if (!strcmp(name, "flags"))
 		job->flags = n;
 	else if (!strcmp(name, "flows"))
@@ -132,7 +134,7 @@ static int slb_bench_fields(struct slb_bench_job *job, char *line)
 		if (err)
 			return err;
 	}
-	if (!job->dev || !job->flows || !job->packets || job->len < 60 ||
+	if (!job->dev || !job->flows || !job->ports || !job->packets || job->len < 60 ||
 	    job->len > 1500 ||
 	    (job->proto != IPPROTO_UDP && job->proto != IPPROTO_TCP))
 		return -EINVAL;
@@ -148,6 +150,7 @@ static ssize_t slb_bench_write(struct file *file, const char __user *buf,
 		.sport		= 1024,
 		.dport		= 9000,
 		.vary_src	= true,
+		.ports		= 60000,
 		.flags		= 0x10,
 		.flows		= 1,
 		.len		= 100,

@@ -95,11 +95,11 @@ struct sk_buff *slb_bench_packet(const struct slb_bench_job *job, u32 flow)
 	__wsum sum;
 
 	if (job->vary_src) {
-		slb_bench_addr(&src, job->v6, flow / SLB_BENCH_PORTS);
-		sport += flow % SLB_BENCH_PORTS;
+		slb_bench_addr(&src, job->v6, flow / job->ports);
+		sport += flow % job->ports;
 	} else {
-		slb_bench_addr(&dst, job->v6, flow / SLB_BENCH_PORTS);
-		dport += flow % SLB_BENCH_PORTS;
+		slb_bench_addr(&dst, job->v6, flow / job->ports);
+		dport += flow % job->ports;
 	}
 	/* as drivers leave room that expect tunnels, or run XDP: those have memory of pages,
 	 * which veth hands to XDP as it is
