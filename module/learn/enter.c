@@ -131,7 +131,7 @@ static bool slb_enter_wants(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	if (flow)
 		return slb_reason_teaches(*reason) && !slb_cpu_paused(cpu, flow) &&
 		       !slb_hints_failed(h, pkt->hash, jiffies, reason);
-	if ((pkt->ends && pkt->opens != SLB_OPENS_BACK) || slb_addrs_paused(&cpu->addrs, pair))
+	if (pkt->ends && pkt->opens != SLB_OPENS_BACK)
 		return false;
 	return slb_enter_due(ns, cpu, pkt, pair, reason);
 }
@@ -166,7 +166,7 @@ void slb_enter_slow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		       slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
 	if (pkt->has_key) {
 		begins = slb_enter_begins(ns, flow, pkt, reason);
-		if (unseen)
+		if (unseen || (!flow && slb_addrs_paused(&cpu->addrs, pair)))
 			again = slb_enter_again(ns, &cpu->hints, pkt);
 		else
 			learn = slb_enter_wants(ns, cpu, flow, pkt, pair, &reason);

@@ -394,25 +394,28 @@ static bool slb_learn_lasts(const struct slb_ns *ns, const struct slb_record *re
 	return rec->again && slb_learn_packets(ns, rec, skb) > SLB_WORTH_LASTS;
 }
 
-/* Count a packet without a flow, at the address in @place. Returns true if learning should pause
- * there.
+/* Count a packet without a flow, or a proof, at the address in @place. Returns true if learning
+ * should pause there.
  */
 static bool slb_learn_judge(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 			    const struct slb_record *rec, const struct sk_buff *skb, u16 place)
 {
 	struct slb_worth *worth = &cpu->worths.at[place];
-	bool paused = cpu->addrs.at[place].paused, sampled = rec->reason == SLB_MISS_PAUSED;
-	u32 now = jiffies;
+	bool paused = cpu->addrs.at[place].paused;
+	u32 now = jiffies, swept;
 
 	/* without flows nothing is swept, or served */
 	if (!cpu->narrow.used && !cpu->wide.used)
 		WRITE_ONCE(cpu->swept, now);
-	if (sampled)
-		return paused && slb_worth_sampled(worth, slb_learn_lasts(ns, rec, skb), now);
+	swept = READ_ONCE(cpu->swept);
+	if (!rec->missed)
+		return slb_worth_looked(worth, 0, false, paused, now, swept);
 	if (paused && !slb_addr_pair_tries(rec->pair))
-		return true;
+		return slb_worth_sampled(worth, slb_learn_lasts(ns, rec, skb), now, swept);
+	if (rec->reason == SLB_MISS_PAUSED)
+		return paused;
 	return slb_worth_looked(worth, rec->packets, slb_learn_brief(ns, rec, skb), paused, now,
-				READ_ONCE(cpu->swept));
+				swept);
 }
 
 /* IPVS has handled this packet. Claim the destination, or, if only the source changed, the
@@ -431,8 +434,10 @@ static struct slb_worth *slb_learn_claim(const struct slb_ns *ns, struct slb_cpu
 	slb_learn_changed(&rec->pkt, skb, &from, &to);
 	place = from && !to ? rec->pair.from : rec->pair.to;
 	use = &cpu->addrs.at[place];
-	slb_addr_use_claim(use, place == rec->pair.to);
-	if (rec->missed && !(from && to))
+	slb_addr_use_claim(use, rec->pkt.has_key ? place == rec->pair.to : use->virtual);
+	if (from && to)
+		use->paused = false;
+	else if (rec->missed || rec->learnable)
 		use->paused = slb_learn_judge(ns, cpu, rec, skb, place);
 	return &cpu->worths.at[place];
 }

@@ -155,10 +155,33 @@ static inline bool slb_worth_judge(struct slb_worth *w)
 	return w->spans >= SLB_WORTH_SPANS;
 }
 
+/* End a span that is complete. Returns true if learning should pause, or go on to. In a pause, few
+ * packets of pairs that try tell little of the rate of all.
+ */
+static inline bool slb_worth_span(struct slb_worth *w, bool paused, u32 now, u32 swept)
+{
+	u32 span = now - w->since, all = w->looked + w->served;
+	u64 packets = (u64)all * (paused ? SLB_ADDRS_TRIES : 1) * HZ;
+
+	if (span < SLB_WORTH_SPAN || now - swept > span - SLB_WORTH_SPAN / 2 ||
+	    (paused && all < SLB_WORTH_TRIED))
+		return paused;
+	if (packets >= (u64)span * SLB_WORTH_PACKETS ||
+	    (paused && now - w->paused < SLB_WORTH_SILENT)) {
+		paused = slb_worth_judge(w);
+	} else {
+		w->spans -= !!w->spans;
+		w->steady = 0;
+		paused = false;
+	}
+	slb_worth_begin(w, now);
+	return paused;
+}
+
 /**
- * slb_worth_looked() - count packets without a flow
+ * slb_worth_looked() - count packets that were looked at, and that no flow served
  * @w: their address
- * @packets: how many
+ * @packets: how many, but 0 if they have a flow
  * @brief: they begin or end a connection, or are of a short one of UDP
  * @paused: learning pauses at the address, and these packets try
  * @now: jiffies
@@ -169,21 +192,8 @@ static inline bool slb_worth_judge(struct slb_worth *w)
 static inline bool slb_worth_looked(struct slb_worth *w, u32 packets, bool brief, bool paused,
 				    u32 now, u32 swept)
 {
-	u32 span = now - w->since, all = w->looked + w->served;
-	bool pause = paused;
+	bool pause = slb_worth_span(w, paused, now, swept);
 
-	if (span >= SLB_WORTH_SPAN && now - swept <= span - SLB_WORTH_SPAN / 2 &&
-	    (!paused || all >= SLB_WORTH_TRIED)) {
-		if ((u64)all * (paused ? SLB_ADDRS_TRIES : 1) * HZ <
-		    (u64)span * SLB_WORTH_PACKETS) {
-			w->spans -= !!w->spans;
-			w->steady = 0;
-			pause = false;
-		} else {
-			pause = slb_worth_judge(w);
-		}
-		slb_worth_begin(w, now);
-	}
 	if (pause && !paused) {
 		w->paused = now;
 		w->samples = 0;
@@ -200,11 +210,14 @@ static inline bool slb_worth_looked(struct slb_worth *w, u32 packets, bool brief
  * @w: the address
  * @again: the connection lasts, and was sampled before
  * @now: jiffies
+ * @swept: see slb_worth_looked()
  *
  * Return: true if learning should go on to pause.
  */
-static inline bool slb_worth_sampled(struct slb_worth *w, bool again, u32 now)
+static inline bool slb_worth_sampled(struct slb_worth *w, bool again, u32 now, u32 swept)
 {
+	if (!slb_worth_span(w, true, now, swept))
+		return false;
 	w->samples++;
 	w->repeats += again;
 	if (w->samples >= SLB_WORTH_SAMPLES) {
