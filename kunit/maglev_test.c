@@ -226,6 +226,37 @@ static void slb_maglev_test_moves(struct kunit *test)
 	slb_run_seeds(test, slb_maglev_moves_run);
 }
 
+/* Hashes chosen so that all orders meet: neighbours along the same skip. Each slot is taken once,
+ * shares are even, and the search ends.
+ */
+static void slb_maglev_test_chosen(struct kunit *test)
+{
+	u16 *slot = slb_maglev_memory(test, SLB_MAGLEV_TEST_SIZE, sizeof(*slot));
+	u32 n = SLB_MAGLEV_TEST_SIZE / 2, i, at = 0, *count;
+	struct slb_maglev_search search = {};
+	struct slb_maglev_server *server;
+
+	server = slb_maglev_memory(test, n, sizeof(*server));
+	for (i = 0; i < n; i++) {
+		/* the offset of the slot before along skip 1 */
+		at = at ? at - 1 : SLB_MAGLEV_TEST_SIZE - 1;
+		server[i].hash = DIV_ROUND_UP_ULL((u64)at << 32, SLB_MAGLEV_TEST_SIZE);
+		server[i].weight = 1;
+	}
+	slb_maglev_fill(slot, SLB_MAGLEV_TEST_SIZE, server, n);
+	count = slb_maglev_count(test, slot, SLB_MAGLEV_TEST_SIZE, n);
+	for (i = 0; i < n; i++)
+		KUNIT_EXPECT_LE(test, abs((int)count[i] - 2), 1);
+	/* behind the most steps, the next free slot */
+	search.steps = (u64)SLB_MAGLEV_TEST_SIZE * SLB_MAGLEV_STEPS;
+	memset(slot, 0, SLB_MAGLEV_TEST_SIZE * sizeof(*slot));
+	slot[7] = SLB_MAGLEV_FREE;
+	server[0].at = 3;
+	slb_maglev_take(slot, SLB_MAGLEV_TEST_SIZE, server, 1, &search);
+	KUNIT_EXPECT_EQ(test, slot[7], 1);
+	KUNIT_EXPECT_EQ(test, search.steps, (u64)SLB_MAGLEV_TEST_SIZE * SLB_MAGLEV_STEPS + 1);
+}
+
 /* Directors of different versions have to agree: a table written down. */
 static void slb_maglev_test_fixed(struct kunit *test)
 {
@@ -247,6 +278,7 @@ static struct kunit_case slb_maglev_cases[] = {
 	KUNIT_CASE(slb_maglev_test_twin),
 	KUNIT_CASE(slb_maglev_test_weights),
 	KUNIT_CASE(slb_maglev_test_moves),
+	KUNIT_CASE(slb_maglev_test_chosen),
 	KUNIT_CASE(slb_maglev_test_fixed),
 	{}
 };

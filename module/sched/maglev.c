@@ -6,6 +6,10 @@
  * first slot in its order that is free. The heaviest server takes part in each round, a server of
  * half its weight in each second round, and so on. With equal weights this is the algorithm of
  * the paper. A heap has the servers by the round of their next turn.
+ *
+ * Looking for free slots takes some ln(size) steps a slot. Whoever chooses addresses of real servers
+ * by their hashes, so that their orders meet, could make it as many as there are servers. So after
+ * SLB_MAGLEV_STEPS a slot, servers take free slots as they come.
  */
 #include <linux/limits.h>
 #include <linux/math64.h>
@@ -15,18 +19,41 @@
 #include "sched/maglev.h"
 
 #define SLB_MAGLEV_FREE		U16_MAX
-/* Turns without a chance for others to run: some 50 us. */
-#define SLB_MAGLEV_TURNS	1024
+/* Steps in all orders, for each slot; four times ln of the largest size. */
+#define SLB_MAGLEV_STEPS	64
+/* Steps without a chance for others to run: some 50 us. */
+#define SLB_MAGLEV_REST		8192
 
-/* The first free slot in the order of the server. The size is a prime: the order has all slots. */
-static void slb_maglev_take(u16 *slot, u32 size, struct slb_maglev_server *s, u16 number)
+/**
+ * struct slb_maglev_search - the search for free slots
+ * @steps: number of slots that were looked at
+ * @first: no slot before this one is free
+ */
+struct slb_maglev_search {
+	u64	steps;
+	u32	first;
+};
+
+/* Take the first free slot in the order of a server. The size is a prime: the order has all slots. */
+static void slb_maglev_take(u16 *slot, u32 size, struct slb_maglev_server *s, u16 number,
+			    struct slb_maglev_search *search)
 {
 	u32 skip = 1 + reciprocal_scale(s->hash >> 32, size - 1);
+	u64 most = (u64)size * SLB_MAGLEV_STEPS;
 
-	while (slot[s->at] != SLB_MAGLEV_FREE) {
+	while (true) {
+		if (++search->steps % SLB_MAGLEV_REST == 0)
+			cond_resched();
+		if (slot[s->at] == SLB_MAGLEV_FREE || search->steps > most)
+			break;
 		s->at += skip;
 		if (s->at >= size)
 			s->at -= size;
+	}
+	if (slot[s->at] != SLB_MAGLEV_FREE) {
+		while (slot[search->first] != SLB_MAGLEV_FREE)
+			search->first++;
+		s->at = search->first;
 	}
 	slot[s->at] = number;
 }
@@ -65,6 +92,7 @@ static void slb_maglev_sink(struct slb_maglev_server *server, u32 n)
  */
 void slb_maglev_fill(u16 *slot, u32 size, struct slb_maglev_server *server, u32 n)
 {
+	struct slb_maglev_search search = {};
 	struct slb_maglev_server *s;
 	u32 filled, most = 0, i;
 
@@ -79,11 +107,9 @@ void slb_maglev_fill(u16 *slot, u32 size, struct slb_maglev_server *server, u32 
 	}
 	for (filled = 0; filled < size; filled++) {
 		s = &server[server->heap];
-		slb_maglev_take(slot, size, s, server->heap);
+		slb_maglev_take(slot, size, s, server->heap, &search);
 		s->turns++;
 		s->round = div_u64((u64)s->turns * most, s->weight);
 		slb_maglev_sink(server, n);
-		if (filled % SLB_MAGLEV_TURNS == 0)
-			cond_resched();
 	}
 }
