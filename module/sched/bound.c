@@ -74,12 +74,12 @@ void slb_bound_count(struct slb_bound *bound, const struct slb_maglev_server *se
 bool slb_bound_fits(const struct slb_bound *bound, struct ip_vs_dest *dest, u32 unit)
 {
 	u64 total = READ_ONCE(bound->total) + (u32)atomic_read(&bound->since) + unit;
-	u64 weights = READ_ONCE(bound->weights), fair;
+	u64 weights = READ_ONCE(bound->weights), weight = max(atomic_read(&dest->weight), 0), fair;
 
-	if (!weights)
+	/* another CPU may be counting, or the weight may be new: the quotient would not fit */
+	if (weight >= weights)
 		return true;
 	/* the product has up to 90 bits */
-	fair = mul_u64_u64_div_u64(READ_ONCE(slb_bound_percent) * total,
-				   max(atomic_read(&dest->weight), 0), 100 * weights);
+	fair = mul_u64_u64_div_u64(READ_ONCE(slb_bound_percent) * total, weight, 100 * weights);
 	return (u32)ip_vs_dest_conn_overhead(dest) <= fair;
 }
