@@ -12,10 +12,10 @@
  *
  * Directors with the same real servers choose the same one for a connection, without talking.
  * A change of real servers has its table when it returns. Further changes within a tenth of a
- * second take a snapshot of the real servers only, and a worker fills a table from the last
- * snapshot: a program that adds a thousand real servers does not wait for a thousand tables. When
- * the real servers of all slots tried take no connections, a connection gets the real server with
- * the fewest connections for its weight. That is also what the service's flag-3 asks for.
+ * second have one that a worker fills: a program that adds a thousand real servers does not wait for
+ * a thousand tables. Without memory the worker tries again. The service's flag-3 asks for the real
+ * server with the fewest connections for its weight. With bounded loads, connections go there, too,
+ * when no slot tried has a real server with room.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -27,6 +27,7 @@
 
 #include <compat/ip_vs.h>
 
+#include "flow/memory.h"
 #include "sched/bound.h"
 #include "sched/flags.h"
 #include "sched/key.h"
@@ -37,28 +38,45 @@
 /* Between two tables of a service. */
 #define SLB_SCHED_PAUSE		(HZ / 10)
 
+/* After no memory for a table. */
+#define SLB_SCHED_RETRY		HZ
+
+/* A table that was in force for this time has connections, in seconds. */
+#define SLB_SCHED_SETTLED	60u
+
+/* Of fewer connections, the number tells little. */
+#define SLB_SCHED_MANY		100
+
 #define SLB_SCHED_SIZE_MAX	4194304
 
 /**
  * struct slb_sched_service - a service scheduled by "shadow"
  * @watched: as the watcher sees it
- * @lock: guards @next, and who replaces @servers
+ * @svc: the service, as IPVS has it
+ * @payer: whose memory the tables are, see slb_memory_alloc()
+ * @lock: guards @stale, and who replaces @servers
  * @servers: the real servers with their table, and with the table before
- * @next: the last snapshot, without a table, for the worker; or NULL
+ * @stale: the real servers have changed since
  * @build: the worker
  * @built: when @servers was last replaced, in jiffies
  * @changed: when the table before was replaced, in jiffies
+ * @older: number of connections at that time; 0 if there were few
+ * @newer: number of connections that have begun since
  * @bound: for flag-2
  * @rcu: for kfree_rcu()
  */
 struct slb_sched_service {
 	struct slb_watch_service	watched;
-	struct mutex			lock;		/* of @next, and to replace @servers */
+	struct ip_vs_service		*svc;
+	struct mem_cgroup		*payer;
+	struct mutex			lock;		/* of @stale, and to replace @servers */
 	struct slb_servers __rcu	*servers;
-	struct slb_servers		*next;
+	bool				stale;
 	struct delayed_work		build;
 	unsigned long			built;
 	unsigned long			changed;
+	u32				older;
+	atomic_t			newer;
 	struct slb_bound		bound;
 	struct rcu_head			rcu;
 };
@@ -71,9 +89,9 @@ static unsigned long long slb_sched_seed;
 module_param_named(seed, slb_sched_seed, ullong, 0400);
 MODULE_PARM_DESC(seed, "Secret of all hashes, the same on all directors (default 0)");
 
-static unsigned int slb_sched_grace = 60;
+static unsigned int slb_sched_grace = 300;
 module_param_named(grace, slb_sched_grace, uint, 0444);
-MODULE_PARM_DESC(grace, "Seconds after a change of real servers in which packets of unknown connections go by the table before it, 0 to 3600 (default 60)");
+MODULE_PARM_DESC(grace, "Seconds after a change of real servers in which packets of unknown connections may go by the table before it, 0 to 3600 (default 300)");
 
 static siphash_key_t slb_sched_key;
 static struct workqueue_struct *slb_sched_wq;
@@ -85,18 +103,48 @@ static void slb_sched_forget(struct slb_servers *servers)
 }
 
 /*
- * Replace the table. The old one chooses for packets in mid-connection if it was in force for the
- * grace time: tables of a service that is being set up scheduled no connections.
+ * True if most connections are newer than the last changes, or soon will be. If connections last for
+ * random times, half of them are newer once ln 2 times as many have begun as there were. @counted:
+ * @newer counts the connections of the service.
+ */
+static bool slb_sched_turned(const struct slb_sched_service *s, bool counted)
+{
+	u32 older = READ_ONCE(s->older);
+
+	if (older && counted)
+		return (u32)atomic_read(&s->newer) * 3ull > older * 2ull;
+	return jiffies - READ_ONCE(s->changed) > SLB_SCHED_SETTLED * HZ;
+}
+
+/* Does a connection that begins count once in @newer, as it does in @older? */
+static bool slb_sched_counted(const struct ip_vs_service *svc)
+{
+	return !(svc->flags & IP_VS_SVC_F_PERSISTENT);
+}
+
+/*
+ * Replace the table. The old one chooses for packets in mid-connection if it was in force for some
+ * time: tables of a service that is being set up scheduled no connections.
  */
 static void slb_sched_publish(struct slb_sched_service *s, struct slb_servers *servers)
 {
 	struct slb_servers *old = rcu_dereference_protected(s->servers, lockdep_is_held(&s->lock));
-	struct slb_servers *before = old ? rcu_dereference_protected(old->before, true) : NULL;
-	unsigned long grace = slb_sched_grace * HZ, now = jiffies;
-	bool keep = !before && old && old->n && grace && now - s->built >= grace;
+	unsigned long settled = min(slb_sched_grace, SLB_SCHED_SETTLED) * HZ, now = jiffies;
+	struct slb_servers *before;
+	bool keep;
+	u32 n;
 
-	if (keep)
-		s->changed = now;
+	if (old && rcu_access_pointer(old->before) &&
+	    slb_sched_turned(s, slb_sched_counted(s->svc)))
+		slb_sched_forget(old);
+	before = old ? rcu_dereference_protected(old->before, true) : NULL;
+	keep = !before && old && old->n && slb_sched_grace && now - s->built >= settled;
+	if (keep) {
+		n = slb_servers_connections(old);
+		WRITE_ONCE(s->older, n < SLB_SCHED_MANY ? 0 : n);
+		atomic_set(&s->newer, 0);
+		WRITE_ONCE(s->changed, now);
+	}
 	rcu_assign_pointer(servers->before, keep ? old : before);
 	rcu_assign_pointer(s->servers, servers);
 	s->built = now;
@@ -104,23 +152,41 @@ static void slb_sched_publish(struct slb_sched_service *s, struct slb_servers *s
 		slb_servers_put_rcu(old);
 }
 
+/* Fill a table for the real servers of now. Returns false without memory. */
+static bool slb_sched_renew(struct slb_sched_service *s)
+{
+	struct slb_servers *old = rcu_dereference_protected(s->servers, lockdep_is_held(&s->lock));
+	struct slb_servers *servers = slb_servers_get(s->svc, slb_sched_size, &slb_sched_key,
+						      s->payer);
+
+	if (!servers) {
+		pr_err_ratelimited("no memory for a table: the old one stays until there is\n");
+		return false;
+	}
+	s->stale = false;
+	if (slb_servers_same(servers, old)) {
+		slb_servers_put(servers);
+		return true;
+	}
+	slb_servers_fill(servers);
+	slb_sched_publish(s, servers);
+	return true;
+}
+
 /* Forget a table, fill a table, and arm the worker for the next time, as far as each is due. */
 static void slb_sched_work(struct slb_sched_service *s)
 {
-	unsigned long grace = slb_sched_grace * HZ;
+	unsigned long grace = slb_sched_grace * HZ, again = SLB_SCHED_PAUSE;
 	struct slb_servers *servers;
 
 	servers = rcu_dereference_protected(s->servers, lockdep_is_held(&s->lock));
 	if (servers && rcu_access_pointer(servers->before) && jiffies - s->changed >= grace)
 		slb_sched_forget(servers);
-	if (s->next && jiffies - s->built >= SLB_SCHED_PAUSE) {
-		servers = s->next;
-		s->next = NULL;
-		slb_servers_fill(servers);
-		slb_sched_publish(s, servers);
-	}
-	if (s->next)
-		mod_delayed_work(slb_sched_wq, &s->build, SLB_SCHED_PAUSE);
+	if (s->stale && jiffies - s->built >= SLB_SCHED_PAUSE && !slb_sched_renew(s))
+		again = SLB_SCHED_RETRY;
+	servers = rcu_dereference_protected(s->servers, lockdep_is_held(&s->lock));
+	if (s->stale)
+		mod_delayed_work(slb_sched_wq, &s->build, again);
 	else if (servers && rcu_access_pointer(servers->before))
 		mod_delayed_work(slb_sched_wq, &s->build, s->changed + grace - jiffies);
 }
@@ -139,22 +205,9 @@ static void slb_sched_build(struct work_struct *work)
 static int slb_sched_changed(struct ip_vs_service *svc, struct ip_vs_dest *dest)
 {
 	struct slb_sched_service *s = svc->sched_data;
-	struct slb_servers *servers;
 
 	mutex_lock(&s->lock);
-	servers = slb_servers_get(svc, slb_sched_size, &slb_sched_key, s->next);
-	if (!servers) {
-		mutex_unlock(&s->lock);
-		pr_err_ratelimited("no memory for a table of %u real servers: the old one stays\n",
-				   svc->num_dests);
-		return -ENOMEM;
-	}
-	s->next = servers;
-	if (slb_servers_same(servers, rcu_dereference_protected(s->servers,
-								lockdep_is_held(&s->lock)))) {
-		s->next = NULL;
-		slb_servers_put(servers);
-	}
+	s->stale = true;
 	slb_sched_work(s);
 	mutex_unlock(&s->lock);
 	return 0;
@@ -166,11 +219,11 @@ static void slb_sched_free(struct slb_sched_service *s)
 	struct slb_servers *servers;
 
 	cancel_delayed_work_sync(&s->build);
-	slb_servers_put(s->next);
 	servers = rcu_dereference_protected(s->servers, true);
 	if (servers)
 		slb_sched_forget(servers);
 	slb_servers_put_rcu(servers);
+	slb_memory_payer_put(s->payer);
 	kfree_rcu(s, rcu);
 }
 
@@ -201,10 +254,13 @@ static int slb_sched_init_service(struct ip_vs_service *svc)
 	mutex_init(&s->lock);
 	INIT_DELAYED_WORK(&s->build, slb_sched_build);
 	s->built = jiffies - SLB_SCHED_PAUSE;
+	s->svc = svc;
+	s->payer = slb_memory_payer();
 	svc->sched_data = s;
 	/* the first real server need not wait */
-	err = svc->num_dests ? slb_sched_changed(svc, NULL) : 0;
-	err = err ?: slb_watch_service_add(&s->watched, svc->ipvs->net);
+	if (svc->num_dests)
+		slb_sched_changed(svc, NULL);
+	err = slb_watch_service_add(&s->watched, svc->ipvs->net);
 	if (err) {
 		svc->sched_data = NULL;
 		slb_sched_free(s);
@@ -240,12 +296,23 @@ static struct ip_vs_dest *slb_sched_least(struct ip_vs_service *svc)
 	return least;
 }
 
+/* True if a packet's connection is probably older than the last changes. Counts those that begin. */
+static bool slb_sched_older(struct slb_sched_service *s, const struct ip_vs_service *svc,
+			    const struct sk_buff *skb, const struct ip_vs_iphdr *iph)
+{
+	if (slb_key_midway(skb, iph))
+		return !slb_sched_turned(s, slb_sched_counted(svc));
+	if (iph->protocol != IPPROTO_UDP)
+		atomic_inc(&s->newer);
+	return false;
+}
+
 /*
  * The real server that the tables choose, if there is one. Of a persistent service, all further
  * connections of the client go there, too: a drained real server must not get those.
  */
 static struct ip_vs_dest *
-slb_sched_hash(const struct slb_sched_service *s, const struct ip_vs_service *svc,
+slb_sched_hash(struct slb_sched_service *s, const struct ip_vs_service *svc,
 	       const struct sk_buff *skb, const struct ip_vs_iphdr *iph, struct slb_bound *bound)
 {
 	struct slb_servers *before, *servers = rcu_dereference(s->servers);
@@ -256,7 +323,7 @@ slb_sched_hash(const struct slb_sched_service *s, const struct ip_vs_service *sv
 		return NULL;
 	hash = slb_key_hash(svc, skb, iph, &slb_sched_key);
 	before = rcu_dereference(servers->before);
-	if (before && slb_key_midway(skb, iph)) {
+	if (before && slb_sched_older(s, svc, skb, iph)) {
 		dest = slb_servers_past(before, hash, &slb_sched_key);
 		if (dest && (!(svc->flags & IP_VS_SVC_F_PERSISTENT) || slb_servers_takes(dest)))
 			return dest;

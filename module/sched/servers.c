@@ -11,17 +11,15 @@
  * whose services go first. So a table gives back its references when no further packet can find it,
  * although packets on other CPUs still look at it.
  */
-#include <linux/mm.h>
 #include <linux/overflow.h>
-#include <linux/slab.h>
 #include <linux/sort.h>
-#include <linux/vmalloc.h>
 
+#include "flow/memory.h"
 #include "sched/bound.h"
 #include "sched/servers.h"
 
-/* So many slots are tried: with half of the real servers down, one key in 65,536 finds none. */
-#define SLB_SERVERS_TRIES	16
+/* Number of slots that are tried. With nine in ten real servers down, one key in 1,000 finds none. */
+#define SLB_SERVERS_TRIES	64
 
 /* A real server's identity, the same on every machine. */
 static u64 slb_servers_hash(const struct ip_vs_dest *dest, const siphash_key_t *key)
@@ -47,43 +45,53 @@ static int slb_servers_compare(const void *a, const void *b)
 	return x->hash < y->hash ? -1 : x->hash > y->hash;
 }
 
-/* Of those that have a weight; 1 if none has. */
-static u32 slb_servers_average(const struct ip_vs_service *svc)
+/* The average weight of those that have a weight; 1 if none has. */
+static u32 slb_servers_average(const struct slb_servers *servers)
 {
-	struct ip_vs_dest *dest;
 	u64 sum = 0;
-	u32 n = 0;
+	u32 i, n = 0;
 
-	list_for_each_entry(dest, &svc->destinations, n_list) {
-		int weight = atomic_read(&dest->weight);
-
-		if (weight > 0) {
-			sum += weight;
+	for (i = 0; i < servers->n; i++) {
+		if (!servers->server[i].idle) {
+			sum += servers->server[i].weight;
 			n++;
 		}
 	}
 	return n ? div_u64(sum + n / 2, n) : 1;
 }
 
-/* All real servers of a service, by their hashes. */
-static void slb_servers_list(struct slb_servers *servers, struct ip_vs_service *svc,
+/* List all real servers of a service, by their hashes. Returns false if there are more than @max. */
+static bool slb_servers_list(struct slb_servers *servers, u32 max, struct ip_vs_service *svc,
 			     const siphash_key_t *key)
 {
-	u32 average = slb_servers_average(svc);
 	struct ip_vs_dest *dest;
+	bool all = true;
+	u32 average, i;
 
-	list_for_each_entry(dest, &svc->destinations, n_list) {
+	rcu_read_lock();
+	list_for_each_entry_rcu(dest, &svc->destinations, n_list) {
 		int weight = atomic_read(&dest->weight);
 
-		ip_vs_dest_hold(dest);
+		all = servers->n < max;
+		if (!all)
+			break;
+		/* IPVS may be removing this one */
+		if (!refcount_inc_not_zero(&dest->refcnt))
+			continue;
 		servers->server[servers->n++] = (struct slb_maglev_server){
 			.data = dest,
 			.hash = slb_servers_hash(dest, key),
-			.weight = weight > 0 ? weight : average,
+			.weight = weight,
 			.idle = weight <= 0,
 		};
 	}
+	rcu_read_unlock();
+	average = slb_servers_average(servers);
+	for (i = 0; i < servers->n; i++)
+		if (servers->server[i].idle)
+			servers->server[i].weight = average;
 	sort(servers->server, servers->n, sizeof(*servers->server), slb_servers_compare, NULL);
+	return all;
 }
 
 /**
@@ -91,38 +99,32 @@ static void slb_servers_list(struct slb_servers *servers, struct ip_vs_service *
  * @svc: service
  * @size: number of slots of the table
  * @key: of all hashes
- * @unused: servers that nobody has seen, which this replaces, or NULL
+ * @payer: whose memory it is, see slb_memory_alloc()
  *
- * If there are more real servers than slots, those with the highest hashes are left out. The
- * caller's memory cgroup pays.
+ * If there are more real servers than slots, those with the highest hashes are left out. Memory is
+ * not waited for: the caller holds IPVS's mutex, and so may everybody who waits for it.
  *
- * Context: process, under IPVS's service mutex.
- * Return: servers with an empty table, or NULL without memory: then @unused stays.
+ * Context: process; @svc stays.
+ * Return: servers with a table that is not filled, or NULL without memory.
  */
 struct slb_servers *slb_servers_get(struct ip_vs_service *svc, u32 size, const siphash_key_t *key,
-				    struct slb_servers *unused)
+				    struct mem_cgroup *payer)
 {
-	u32 most = min_t(u32, size, SLB_MAGLEV_SERVERS);
-	struct slb_servers *servers;
+	u32 max = READ_ONCE(svc->num_dests), most = min_t(u32, size, SLB_MAGLEV_SERVERS);
+	struct slb_servers *servers = slb_memory_alloc(payer, struct_size(servers, server, max));
 
-	servers = kvzalloc(struct_size(servers, server, svc->num_dests), GFP_KERNEL_ACCOUNT);
 	if (!servers)
 		return NULL;
-	/* kvmalloc() would round 128 KiB and a few bytes up to 256 KiB */
-	if (unused && unused->slot)
-		swap(servers->slot, unused->slot);
-	else if (svc->num_dests)
-		servers->slot = __vmalloc(array_size(size, sizeof(*servers->slot)),
-					  GFP_KERNEL_ACCOUNT);
-	if (svc->num_dests && !servers->slot) {
-		kvfree(servers);
+	servers->max = max;
+	servers->size = size;
+	if (max)
+		servers->slot = slb_memory_alloc(payer, array_size(size, sizeof(*servers->slot)));
+	if ((max && !servers->slot) || !slb_servers_list(servers, max, svc, key)) {
+		slb_servers_put(servers);
 		return NULL;
 	}
-	servers->size = size;
-	slb_servers_list(servers, svc, key);
 	while (servers->n > most)
 		ip_vs_dest_put(servers->server[--servers->n].data);
-	slb_servers_put(unused);
 	return servers;
 }
 
@@ -159,6 +161,24 @@ void slb_servers_fill(struct slb_servers *servers)
 		slb_maglev_fill(servers->slot, servers->size, servers->server, servers->n);
 }
 
+/**
+ * slb_servers_connections() - the number of active connections
+ * @servers: servers
+ *
+ * Context: any, while @servers hold references.
+ */
+u32 slb_servers_connections(const struct slb_servers *servers)
+{
+	const struct ip_vs_dest *dest;
+	u32 i, sum = 0;
+
+	for (i = 0; i < servers->n; i++) {
+		dest = servers->server[i].data;
+		sum += atomic_read(&dest->activeconns);
+	}
+	return sum;
+}
+
 static void slb_servers_drop(struct slb_servers *servers)
 {
 	u32 i;
@@ -169,8 +189,8 @@ static void slb_servers_drop(struct slb_servers *servers)
 
 static void slb_servers_free(struct slb_servers *servers)
 {
-	vfree(servers->slot);
-	kvfree(servers);
+	slb_memory_free(servers->slot, array_size(servers->size, sizeof(*servers->slot)));
+	slb_memory_free(servers, struct_size(servers, server, servers->max));
 }
 
 static void slb_servers_free_rcu(struct rcu_head *rcu)
@@ -238,6 +258,31 @@ struct ip_vs_dest *slb_servers_past(const struct slb_servers *servers, u64 hash,
 	return NULL;
 }
 
+/* Of all real servers that take new connections, one by weight and hash: the same on all directors. */
+static struct ip_vs_dest *slb_servers_any(const struct slb_servers *servers, u64 hash)
+{
+	struct ip_vs_dest *dest, *any = NULL;
+	u64 sum = 0;
+	u32 i;
+
+	for (i = 0; i < servers->n; i++) {
+		dest = servers->server[i].data;
+		if (slb_servers_takes(dest))
+			sum += max(atomic_read(&dest->weight), 0);
+	}
+	hash = mul_u64_u64_shr(hash, sum, 64);
+	for (i = 0, sum = 0; i < servers->n; i++) {
+		dest = servers->server[i].data;
+		if (!slb_servers_takes(dest))
+			continue;
+		any = dest;
+		sum += max(atomic_read(&dest->weight), 0);
+		if (sum > hash)
+			break;
+	}
+	return any;
+}
+
 /**
  * slb_servers_pick() - choose a real server
  * @servers: with a filled table
@@ -249,7 +294,7 @@ struct ip_vs_dest *slb_servers_past(const struct slb_servers *servers, u64 hash,
  * A slot whose real server takes no new connection is passed over, for a slot by another hash.
  *
  * Context: RCU.
- * Return: NULL if no slot that was tried has a real server that takes new connections.
+ * Return: NULL if no real server takes new connections; with @bound, if none of those tried has room.
  */
 struct ip_vs_dest *slb_servers_pick(const struct slb_servers *servers, u64 hash,
 				    const siphash_key_t *key, struct slb_bound *bound, u32 unit)
@@ -265,5 +310,5 @@ struct ip_vs_dest *slb_servers_pick(const struct slb_servers *servers, u64 hash,
 			return dest;
 		hash = siphash_1u64(hash, key);
 	}
-	return NULL;
+	return bound ? NULL : slb_servers_any(servers, hash);
 }

@@ -10,6 +10,7 @@
 
 #include "sched/maglev.h"
 
+struct mem_cgroup;
 struct slb_bound;
 
 /**
@@ -17,6 +18,7 @@ struct slb_bound;
  * @rcu: to free it
  * @before: those before the last changes, for packets in mid-connection; or NULL
  * @n: number of real servers
+ * @max: number of real servers that there is memory for
  * @size: number of slots
  * @slot: the table, or NULL
  * @server: real servers in the order of their hashes, with a reference on each
@@ -25,13 +27,15 @@ struct slb_servers {
 	struct rcu_head			rcu;
 	struct slb_servers __rcu	*before;
 	u32				n;
+	u32				max;
 	u32				size;
 	u16				*slot;
 	struct slb_maglev_server	server[];
 };
 
 struct slb_servers *slb_servers_get(struct ip_vs_service *svc, u32 size, const siphash_key_t *key,
-				    struct slb_servers *unused);
+				    struct mem_cgroup *payer);
+u32 slb_servers_connections(const struct slb_servers *servers);
 bool slb_servers_same(const struct slb_servers *a, const struct slb_servers *b);
 void slb_servers_fill(struct slb_servers *servers);
 void slb_servers_put(struct slb_servers *servers);

@@ -77,7 +77,7 @@ else
 fi
 
 # Folders of module/ in the order of docs/architecture.md: each includes itself and those before it.
-folders='sched flow ipvs state learn serve show control'
+folders='flow sched ipvs state learn serve show control'
 rank() { # FOLDER: its place in that order
 	local n=0 folder
 

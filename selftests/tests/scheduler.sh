@@ -77,6 +77,12 @@ sched_order() {
 	sched_set -E -u 10.9.0.1:2 -s rr
 	sched_set -E -u 10.9.0.1:2 -s shadow
 	sched_agrees 'another scheduler meanwhile' udp:10.9.0.1:2
+	for i in {1..18}; do
+		[ $i = 11 ] || sched_set -e -u 10.9.0.1:2 -r 10.2.0.$i:80 -m -w 0
+	done
+	sched_set -e -u 10.9.0.1:2 -r 10.2.0.20:80 -m -w 3
+	sched_servers '-u 10.9.0.1:2' 26 66 0
+	sched_agrees 'two of 60 have a weight' udp:10.9.0.1:2
 }
 
 sched_kinds() {
@@ -280,6 +286,7 @@ sched_midway_before() {
 	sched_in_time 'by the table before, also to one that is drained' \
 		--without "${sched_net}25" "${sched_net}26" --awake "${sched_net}3"
 	sched_agrees "$name: connections that begin go by the new table" "$name"
+	sched_in_time 'by the new one, once enough have begun'
 }
 
 sched_midway_drain() {

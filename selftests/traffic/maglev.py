@@ -20,7 +20,7 @@ import subprocess
 import time
 
 MASK = (1 << 64) - 1
-TRIES = 16
+TRIES = 64
 PROTOS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 
@@ -104,12 +104,18 @@ class Twin:
             place = (place + skip) % self.size
 
     def pick(self, value):
-        """None if the twin does not know."""
+        """None if no real server has a weight."""
         for _ in range(TRIES):
             server = self.servers[self.slot[scale(value, self.size)]]
             if server.weight > 0:
                 return server.where
             value = siphash(value.to_bytes(8, "little"), self.seed)
+        able = [s for s in self.servers if s.weight > 0]
+        value = value * sum(s.weight for s in able) >> 64
+        for server in able:
+            value -= server.weight
+            if value < 0:
+                return server.where
         return None
 
 
