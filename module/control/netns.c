@@ -73,13 +73,9 @@ static int slb_netns_init_one(struct net *net)
 	err = slb_sysctl_init(ns);
 	if (err)
 		goto err_services;
-	err = slb_scope_init(ns);
-	if (err)
-		goto err_sysctl;
+	slb_scope_init(ns);
 	return 0;
 
-err_sysctl:
-	slb_sysctl_exit(ns);
 err_services:
 	slb_proc_services_exit(net);
 err_flows:

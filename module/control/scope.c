@@ -11,6 +11,8 @@
  * Hooks are registered only in namespaces that can have flows: scope 2, or scope 1 and a service
  * scheduled by "shadow" or listed. Elsewhere a loaded module costs packets nothing.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include "control/scope.h"
 #include "ipvs/conn.h"
 #include "sched/watch.h"
@@ -101,16 +103,30 @@ int slb_scope_list(struct slb_ns *ns, struct slb_listed __rcu **at, struct slb_l
 	return err;
 }
 
+/* Hooks cannot be registered, and nobody can be told. A namespace with 1,024 hooks at a place is full:
+ * that must not keep others from having flows. The next change of scope or services tries again.
+ */
+static void slb_scope_unhooked(int err)
+{
+	if (err)
+		pr_warn_ratelimited("no hooks in a network namespace (error %d): IPVS works there without flows\n",
+				    err);
+}
+
 /* A service begins to be scheduled by "shadow". An error refuses the service: without hooks IPVS
  * would serve it, but whoever asked for flows should know.
  */
-static int slb_scope_service_add(struct net *net)
+static int slb_scope_service_add(struct net *net, bool present)
 {
 	struct slb_ns *ns = slb_ns(net);
 	int err;
 
 	mutex_lock(&slb_mutex);
 	err = slb_scope_hook(ns, ns->scope, ns->services + 1);
+	if (present) {
+		slb_scope_unhooked(err);
+		err = 0;
+	}
 	if (!err)
 		ns->services++;
 	mutex_unlock(&slb_mutex);
@@ -140,16 +156,12 @@ const struct slb_watcher slb_scope_watcher = {
  * @ns: the namespace
  *
  * Context: process, takes slb_mutex.
- * Return: 0, or what nf_register_net_hooks() returns.
  */
-int slb_scope_init(struct slb_ns *ns)
+void slb_scope_init(struct slb_ns *ns)
 {
-	int err;
-
 	mutex_lock(&slb_mutex);
-	err = slb_scope_hook(ns, ns->scope, 0);
+	slb_scope_unhooked(slb_scope_hook(ns, ns->scope, 0));
 	mutex_unlock(&slb_mutex);
-	return err;
 }
 
 /**

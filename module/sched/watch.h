@@ -4,6 +4,7 @@
 #define _SLB_WATCH_H
 
 #include <linux/list.h>
+#include <linux/types.h>
 
 struct net;
 
@@ -19,17 +20,18 @@ struct slb_watch_service {
 
 /**
  * struct slb_watcher - callbacks for services scheduled by "shadow"
- * @add: a namespace has one more service; returns 0, or an error, which refuses the service
+ * @add: a namespace has one more service; returns 0, or an error, which refuses the service. With
+ *	@present, the service has been there before the watcher, and cannot be refused
  * @del: a namespace has one less service
  *
  * Both in process context, under slb_watch_mutex.
  */
 struct slb_watcher {
-	int	(*add)(struct net *net);
+	int	(*add)(struct net *net, bool present);
 	void	(*del)(struct net *net);
 };
 
-int slb_watch_begin(const struct slb_watcher *watcher);
+void slb_watch_begin(const struct slb_watcher *watcher);
 void slb_watch_end(void);
 
 int slb_watch_service_add(struct slb_watch_service *s, struct net *net);

@@ -37,6 +37,34 @@ slb_refused() {
 	slb_same "$knob=$2 changes nothing" "$(slb_in dir sysctl -n "$knob")" "$old"
 }
 
+# A namespace that has room for no more hooks keeps no other one from having flows.
+slb_scope_full() {
+	local i=0
+
+	slb_check 'the module is removed' slb_wait 20 eval 'rmmod shadowlb 2>/dev/null'
+	ip netns add slb-full
+	{
+		echo 'table ip t {'
+		for i in {1..1000}; do echo "chain c$i { type filter hook prerouting priority 0; }"; done
+		echo '}'
+	} | ip netns exec slb-full nft -f - || slb_bail 'no chains of nftables'
+	while ip netns exec slb-full nft "add chain ip t d$i { type filter hook prerouting priority 0; }" \
+		2>/dev/null && [ $i -lt 2000 ]; do
+		i=$((i + 1))
+	done
+	slb_note "$i hooks"
+	ip netns exec slb-full ipvsadm -A -t 10.1.0.1:80 -s shadow
+	slb_check 'all hooks are taken somewhere: the module is loaded' modprobe shadowlb scope=2
+	slb_same 'all hooks are taken somewhere: hooks there' \
+		"$(ip netns exec slb-full awk '$1 == "hooked"' /proc/net/shadowlb)" 'hooked 0'
+	slb_check 'all hooks are taken somewhere: hooks elsewhere' slb_hooked 1
+	ip netns exec slb-full nft delete table ip t
+	ip netns exec slb-full ipvsadm -A -t 10.1.0.1:81 -s shadow
+	slb_same 'with the next service there are hooks' \
+		"$(ip netns exec slb-full awk '$1 == "hooked"' /proc/net/shadowlb)" 'hooked 1'
+	ip netns delete slb-full
+}
+
 slb_list() { slb_in dir sysctl -qw "net.shadowlb.services_$1=$2"; }
 slb_listed() { slb_in dir sysctl -n "net.shadowlb.services_$1"; }
 slb_hooked() { slb_in dir grep -qx "hooked $1" /proc/net/shadowlb; }
@@ -195,4 +223,5 @@ slb_wrk_end
 slb_is "under load: failed of $requests requests" "$failed" eq 0
 slb_is "under load: connections, for wrk's 4 and the one it tries first" \
 	"$(slb_vs conns "TCP $SLB_VIP_NAT:80")" le 5
+slb_scope_full
 slb_done
