@@ -45,6 +45,7 @@ struct slb_cpu_state *slb_cpu_alloc(struct mem_cgroup *payer)
 	get_random_bytes(&cpu->seed, sizeof(cpu->seed));
 	cpu->hints.rnd = get_random_u32();
 	cpu->clients.seed = get_random_u32();
+	cpu->keyless.seed = get_random_u32();
 	cpu->addrs.missed = jiffies;
 	return cpu;
 }

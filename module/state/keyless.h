@@ -13,35 +13,39 @@
 #ifndef _SLB_KEYLESS_H
 #define _SLB_KEYLESS_H
 
-#include <linux/hash.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/jhash.h>
 #include <linux/jiffies.h>
-#include <linux/log2.h>
 
-/* Pairs of addresses, by hash. */
-#define SLB_KEYLESS	64
+/* Pairs of addresses, by hash; a power of two. */
+#define SLB_KEYLESS	1024
 
 /**
  * struct slb_keyless - times of the last packets without a key
  * @last: jiffies, of any
- * @at: jiffies, by hash of the addresses
+ * @seed: seed of the hash; does not change. Nobody can choose addresses to meet those of others
+ * @at: low bits of jiffies, by hash of the addresses
  */
 struct slb_keyless {
 	u32	last;
-	u32	at[SLB_KEYLESS];
+	u32	seed;
+	u16	at[SLB_KEYLESS];
 };
 
-static inline u32 *slb_keyless_at(struct slb_keyless *k, const void *ip, bool v6)
+static inline u16 *slb_keyless_at(struct slb_keyless *k, const void *ip, bool v6)
 {
 	const struct ipv6hdr *ip6h = ip;
 	const struct iphdr *iph = ip;
-	__be32 mix;
+	u32 hash;
 
-	mix = v6 ? ip6h->saddr.s6_addr32[0] ^ ip6h->saddr.s6_addr32[3] ^
-		   ip6h->daddr.s6_addr32[0] ^ ip6h->daddr.s6_addr32[3] :
-		   iph->saddr ^ iph->daddr;
-	return &k->at[hash_32((__force u32)mix, ilog2(SLB_KEYLESS))];
+	/* source and destination are neighbours */
+	if (v6)
+		hash = jhash2((const u32 *)&ip6h->saddr, 2 * sizeof(ip6h->saddr) / sizeof(u32),
+			      k->seed);
+	else
+		hash = jhash_2words((__force u32)iph->saddr, (__force u32)iph->daddr, k->seed);
+	return &k->at[hash % SLB_KEYLESS];
 }
 
 /**
@@ -73,7 +77,7 @@ static inline bool slb_keyless_recent(struct slb_keyless *k, const void *ip,
 	u32 now = jiffies;
 
 	return unlikely(now - k->last <= 1) &&
-	       now - *slb_keyless_at(k, ip, v6) <= 1;
+	       (u16)(now - *slb_keyless_at(k, ip, v6)) <= 1;
 }
 
 #endif /* _SLB_KEYLESS_H */
