@@ -213,7 +213,7 @@ static void slb_test_sparse(struct kunit *test)
 }
 
 /* Proofs of flows that are there count, too: one for each packet that is served. */
-static void slb_test_proofs(struct kunit *test)
+static void slb_test_proofs_of(struct kunit *test, u32 served)
 {
 	struct slb_worth_model m = {};
 	u32 i, s;
@@ -221,11 +221,17 @@ static void slb_test_proofs(struct kunit *test)
 	for (s = 1; s <= SLB_WORTH_SPANS; s++) {
 		for (i = 0; i < 1000; i++)
 			slb_worth_proved(&m.w, false);
-		slb_worth_served(&m.w, 1000);
+		slb_worth_served(&m.w, served);
 		m.now += HZ;
 		m.paused = slb_worth_looked(&m.w, 0, false, m.paused, m.now, m.now);
 		KUNIT_ASSERT_EQ(test, m.paused, s == SLB_WORTH_SPANS);
 	}
+}
+
+static void slb_test_proofs(struct kunit *test)
+{
+	slb_test_proofs_of(test, 1000);
+	slb_test_proofs_of(test, 0);
 }
 
 /* Packets that teach only because their address is steady, and that IPVS never has. */

@@ -226,16 +226,22 @@ struct slb_flow6 {
 	struct slb_flow		flow;
 } __aligned(64);
 
+/* After so many successive proofs without a served packet, a flow is not worth proofs. */
+#define SLB_FLOW_VAIN	8
+
 /**
  * struct slb_flow_stats - statistics of a flow
  * @packets: packets served and accounted
+ * @vain: number of successive proofs between which the flow served no packet; stops at
+ *	SLB_FLOW_VAIN
  * @born: time at which the flow was learned, in seconds since boot
  * @proved: time at which the slow path last proved the flow, in seconds since boot
  *
  * Kept out of the cache line that hits touch. Guarded as the flow is.
  */
 struct slb_flow_stats {
-	u64	packets;
+	u64	packets	: 60;
+	u64	vain	: 4;
 	u32	born;
 	u32	proved;
 };

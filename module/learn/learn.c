@@ -156,10 +156,15 @@ static void slb_learn_renew(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 {
 	bool joins = slb_valid_lease(ns, flow, now) && slb_verify_equal(cpu, flow, p) &&
 		     slb_learn_joins(cpu, flow, p);
-	u32 stats_proved = slb_learn_stats(cpu, flow)->proved;
+	struct slb_flow_stats *stats = slb_learn_stats(cpu, flow);
+	u32 stats_proved = stats->proved;
 	u8 ecn = flow->ecn;
 	u16 proved = flow->proved;
 
+	if (flow->packets)
+		stats->vain = 0;
+	else if (stats->vain < SLB_FLOW_VAIN)
+		stats->vain++;
 	/* what the flow served so far had the outer headers of the old tunnel */
 	if (flow->flags & SLB_FLOW_TUNNEL)
 		slb_cpu_account(cpu, flow, now);
@@ -171,7 +176,7 @@ static void slb_learn_renew(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 	if (joins) {
 		flow->ecn |= ecn;
 		flow->proved = proved;
-		slb_learn_stats(cpu, flow)->proved = stats_proved;
+		stats->proved = stats_proved;
 	}
 }
 
@@ -329,6 +334,9 @@ static enum slb_reason slb_learn_flow(struct slb_ns *ns, struct slb_cpu_state *c
 	slb_hold_set(&cpu->hold, rec->pkt.hash);
 	slb_hints_forget(&cpu->hints, rec->pkt.hash);
 	slb_hints_set(&cpu->hints, rec->pkt.hash, 1);
+	/* packets that take turns with others, or that do not fit: their next proof waits */
+	if (flow && slb_learn_stats(cpu, flow)->vain == SLB_FLOW_VAIN)
+		slb_hints_fail(&cpu->hints, rec->pkt.hash, now, rec->reason, SLB_HINT_FAILED);
 	reason = flow ? SLB_RENEWED : SLB_LEARNED;
 	slb_count_packet(cpu, rec, p.cp, reason);
 	return reason;

@@ -160,6 +160,7 @@ void slb_cpu_account(struct slb_cpu_state *cpu, struct slb_flow *flow,
 		if (!slb_cpu_paused(cpu, flow))
 			slb_worth_served(slb_cpu_worth(cpu, flow), flow->packets);
 		slb_table_stats(t, flow)->packets += flow->packets;
+		slb_table_stats(t, flow)->vain = 0;
 		slb_service_add(&cpu->services, flow->conn, SLB_HIT,
 				flow->packets);
 		if (slb_cpu_inner(cpu, flow))

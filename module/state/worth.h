@@ -160,7 +160,7 @@ static inline bool slb_worth_judge(struct slb_worth *w)
  */
 static inline bool slb_worth_span(struct slb_worth *w, bool paused, u32 now, u32 swept)
 {
-	u32 span = now - w->since, all = w->looked + w->served;
+	u32 span = now - w->since, all = w->looked + w->served + w->proved;
 	u64 packets = (u64)all * (paused ? SLB_ADDRS_TRIES : 1) * HZ;
 
 	if (span < SLB_WORTH_SPAN || now - swept > span - SLB_WORTH_SPAN / 2 ||
