@@ -78,6 +78,25 @@ static bool slb_outdate_found(struct slb_ns *ns, const struct slb_flow *flow)
 	return cp == flow->conn;
 }
 
+/* True if IPVS may have begun a connection with a packet of which nothing is known from its entry.
+ * @left: its addresses and ports at egress
+ */
+static bool slb_outdate_begins(const struct slb_ns *ns, const struct slb_cpu_state *cpu,
+			       const struct slb_pkt *left, const struct sk_buff *skb)
+{
+	u32 hlen = left->v6 ? sizeof(struct ipv6hdr) : ip_hdrlen(skb);
+	const struct tcphdr *th;
+	struct tcphdr buf;
+
+	if (left->proto == IPPROTO_TCP && !sysctl_sloppy_tcp(net_ipvs(ns->net))) {
+		th = skb_header_pointer(skb, hlen, sizeof(buf), &buf);
+		if (!th || !th->syn)
+			return false;
+	}
+	/* the client, unless conntrack has changed the source */
+	return skb_nfct(skb) || cpu->clients.flows[slb_clients_place(left)];
+}
+
 /**
  * slb_outdate() - end the flow of an older connection's answers
  * @ns: the namespace
@@ -94,7 +113,8 @@ void slb_outdate(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	struct slb_pkt left;
 	struct slb_flow *flow;
 
-	if ((!cpu->narrow.used && !cpu->wide.used) || !slb_outdate_key(&left, skb))
+	if ((!cpu->narrow.used && !cpu->wide.used) || !slb_outdate_key(&left, skb) ||
+	    (!virt && !slb_outdate_begins(ns, cpu, &left, skb)))
 		return;
 	flow = slb_cpu_find_answers(cpu, &left, dev);
 	/* of the packet's own connection? */
