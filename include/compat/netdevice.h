@@ -4,6 +4,7 @@
 #define _SLB_COMPAT_NETDEVICE_H
 
 #include <linux/netdevice.h>
+#include <net/sch_generic.h>
 #include <linux/netfilter.h>
 
 /* 6.6 moved receive queues out of <linux/netdevice.h> */
@@ -57,6 +58,29 @@ static inline bool slb_dev_classified(const struct net_device *dev)
 	return rcu_access_pointer(dev->tcx_ingress);
 #elif defined(CONFIG_NET_CLS_ACT)
 	return rcu_access_pointer(dev->miniq_ingress);
+#else
+	return false;
+#endif
+}
+
+/**
+ * slb_dev_shapes() - may traffic control tell apart packets that a device sends?
+ * @dev: the device
+ *
+ * Filters at egress, or a queueing discipline that somebody chose: only those have a handle.
+ *
+ * Context: RCU.
+ */
+static inline bool slb_dev_shapes(const struct net_device *dev)
+{
+	const struct Qdisc *qdisc = rcu_dereference(dev->qdisc);
+
+	if (qdisc && READ_ONCE(qdisc->handle))
+		return true;
+#if defined(CONFIG_NET_XGRESS)
+	return rcu_access_pointer(dev->tcx_egress);
+#elif defined(CONFIG_NET_EGRESS) && defined(CONFIG_NET_CLS_ACT)
+	return rcu_access_pointer(dev->miniq_egress);
 #else
 	return false;
 #endif

@@ -24,6 +24,7 @@
 #include <net/udp.h>
 
 #include <compat/bridge.h>
+#include <compat/netdevice.h>
 #include <compat/skbuff.h>
 #include <compat/snmp.h>
 
@@ -248,8 +249,8 @@ slb_skb_tunnel(const struct slb_flow *flow, struct net *net, struct sk_buff *skb
 		slb_ct_account_bytes(flow, SLB_REMCSUM_LEN);
 }
 
-/* Attach the packet's conntrack entry, or IPVS's "untracked", for rules of a bridge or Open
- * vSwitch behind the egress device.
+/* Attach the packet's conntrack entry, or IPVS's "untracked", for traffic control at the egress
+ * device, and for rules of a bridge or Open vSwitch behind that device.
  */
 static void slb_skb_track(struct sk_buff *skb, const struct slb_flow *flow,
 			  bool tracked)
@@ -262,8 +263,8 @@ static void slb_skb_track(struct sk_buff *skb, const struct slb_flow *flow,
 		ct = slb_flow6(flow)->ct;
 	if (!ct && tracked)
 		nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
-	if (!ct || !(netif_is_bridge_master(dev) || netif_is_ovs_master(dev) ||
-		     is_vlan_dev(dev)))
+	if (!ct || !(slb_dev_shapes(dev) || netif_is_ovs_master(dev) ||
+		     !list_empty(&dev->adj_list.lower)))
 		return;
 	if (flow->flags & SLB_FLOW_REPLY)
 		ctinfo = IP_CT_ESTABLISHED_REPLY;

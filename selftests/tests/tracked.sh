@@ -82,6 +82,29 @@ states() {
 	got+="- again: $(seen)"
 }
 
+# shapes DEVICE SIDE: what traffic control at that device's egress sees of a connection's packets,
+# without flows and with them
+shapes() {
+	local scope want before
+
+	slb_in dir tc qdisc add dev "$1" clsact &&
+		slb_in dir tc filter add dev "$1" egress protocol ip flower ct_state +trk+est action ok ||
+		slb_bail 'tc has no flower'
+	for scope in 0 2; do
+		slb_scope $scope
+		port=$((port + 1))
+		before=$(slb_stat dir hits)
+		want=${got:-}
+		got=$(shaped "$1")
+		ask_one 20
+		got=$(($(shaped "$1") - got))
+	done
+	slb_same "$2: packets that traffic control finds established" "$got" "$want"
+	slb_is "$2, traffic control: packets that flows served" $(($(slb_stat dir hits) - before)) gt 10
+	slb_in dir tc qdisc del dev "$1" clsact
+}
+shaped() { slb_in dir tc -s filter show dev "$1" egress | awk '$1 == "Sent" { n += $4 } END { print n + 0 }'; }
+
 # compare TEXT: without flows, and with them
 compare() {
 	local want before
@@ -125,4 +148,7 @@ for side in requests answers; do
 	slb_in dir nft delete table bridge seen
 	bridge_down "${wire[@]}"
 done
+slb_in dir sysctl -qw net.ipv4.vs.conntrack=1
+shapes dr1 requests
+shapes dc answers
 slb_done
