@@ -70,6 +70,21 @@ static inline bool slb_net_policies(const struct net *net)
 	return slb_net_rules6(net);
 }
 
+/**
+ * slb_net_realms() - true if IPv4 routes or rules have realms, whose packets the kernel counts
+ * @net: the namespace
+ *
+ * Context: any.
+ */
+static inline bool slb_net_realms(const struct net *net)
+{
+#ifdef CONFIG_IP_ROUTE_CLASSID
+	return atomic_read(&net->ipv4.fib_num_tclassid_users);
+#else
+	return false;
+#endif
+}
+
 /* True if a table has several default routes: the state of neighbours chooses. */
 static inline bool slb_net_defaults(const struct fib_table *table)
 {

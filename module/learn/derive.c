@@ -74,6 +74,8 @@ static bool slb_derive_egress_fit(struct slb_ns *ns, const struct slb_derived *p
 	/* packets forwarded by force_forwarding are left to the slow path */
 	if (p->flags & SLB_FLOW_OUT && p->rec->pkt.v6 && !slb_net_forwards6(ns->net))
 		return false;
+	if (!p->rec->pkt.v6 && slb_net_realms(ns->net))
+		return false;
 	if (!dst || dst->dev != dev || dst->lwtstate || dst_xfrm(dst) ||
 	    skb_sec_path(skb) || !net_eq(dev_net(dev), ns->net) ||
 	    !slb_derive_route_fit(dst))

@@ -77,7 +77,7 @@ static bool slb_reroute_fit(struct net *net, const struct slb_flow *flow,
 	return !skb->mark && !netif_is_l3_master(skb->dev) &&
 	       !netif_is_l3_slave(flow->dst->dev) &&
 	       READ_ONCE(flow->dst->dev) != blackhole_netdev &&
-	       !slb_net_policies(net);
+	       !slb_net_policies(net) && (slb_flow_v6(flow) || !slb_net_realms(net));
 }
 
 /* Set the route that ip_rcv_finish() would set. */

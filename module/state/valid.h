@@ -104,7 +104,7 @@ static inline bool slb_valid_constant(const struct slb_ns *ns, bool v6)
 	return slb_ruleset_constant(&ns->rules, v6) && slb_epoch_calm(&ns->epoch) &&
 	       !slb_net_policies(ns->net) &&
 	       !READ_ONCE(net_ipvs(ns->net)->sysctl_nat_icmp_send) &&
-	       (!v6 || slb_net_forwards6(ns->net));
+	       (v6 ? slb_net_forwards6(ns->net) : !slb_net_realms(ns->net));
 }
 
 /**
