@@ -96,6 +96,7 @@ static __always_inline void slb_egress_write(struct xdp_buff *xdp,
 					     const struct slb_egress *egress,
 					     void *ip, u32 len, __be16 proto)
 {
+	bool whole = xdp->data_end - xdp->data >= ETH_ZLEN;
 	struct ethhdr *eth = ip - ETH_HLEN;
 	struct neighbour *n = egress->neigh;
 	struct vlan_ethhdr *vh;
@@ -122,6 +123,11 @@ static __always_inline void slb_egress_write(struct xdp_buff *xdp,
 	else
 		xdp->data_meta = xdp->data + 1;
 	end = max_t(void *, ip + len, (void *)eth + ETH_ZLEN);
+	/* the tag that is gone was a part of the least length */
+	if (unlikely(whole && end > xdp->data_end && end <= xdp_data_hard_end(xdp))) {
+		memset(xdp->data_end, 0, end - xdp->data_end);
+		xdp->data_end = end;
+	}
 	xdp->data_end = min(end, xdp->data_end);
 }
 
