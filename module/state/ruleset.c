@@ -94,7 +94,7 @@ void slb_ruleset_notice(struct slb_epoch *e, const struct net *net)
 
 /**
  * slb_ruleset_hook_is() - true if the function of a hook has one of these names
- * @ops: the hook
+ * @hook: the function
  * @names: the names
  * @n: number of names
  *
@@ -102,11 +102,11 @@ void slb_ruleset_notice(struct slb_epoch *e, const struct net *net)
  *
  * Context: any. False if the kernel knows no names.
  */
-bool slb_ruleset_hook_is(const struct nf_hook_ops *ops, const char *const *names, unsigned int n)
+bool slb_ruleset_hook_is(nf_hookfn *hook, const char *const *names, unsigned int n)
 {
 	char name[32];
 
-	snprintf(name, sizeof(name), "%ps", ops->hook);
+	snprintf(name, sizeof(name), "%ps", hook);
 	name[strcspn(name, " ")] = '\0';
 	while (n--)
 		if (!strcmp(name, names[n]))
@@ -164,8 +164,7 @@ static void slb_ruleset_find_tables(struct slb_ruleset *r, const struct slb_hook
 		e = lists->at[i];
 		r->legacy[i] = 0;
 		for (k = 0; e && k < min_t(u32, e->num_hook_entries, 64); k++)
-			if (slb_ruleset_hook_is(nf_hook_entries_get_hook_ops(e)[k], names,
-						ARRAY_SIZE(names)))
+			if (slb_ruleset_hook_is(e->hooks[k].hook, names, ARRAY_SIZE(names)))
 				r->legacy[i] |= BIT_ULL(k);
 	}
 }
@@ -181,22 +180,20 @@ static bool slb_ruleset_known(const struct nf_hook_entries *const lists[NF_INET_
 	};
 	static const char *const own[] = { "slb_nf_pre_routing" };
 	const struct nf_hook_entries *e;
-	struct nf_hook_ops *const *ops;
 	unsigned int i, k;
 
 	for (i = 0; i < NF_INET_NUMHOOKS; i++) {
 		e = lists[i];
 		if (!e)
 			continue;
-		ops = nf_hook_entries_get_hook_ops(e);
 		k = 0;
 		if (i == NF_INET_PRE_ROUTING)
-			while (k < e->num_hook_entries && !slb_ruleset_hook_is(ops[k], own, 1))
+			while (k < e->num_hook_entries && !slb_ruleset_hook_is(e->hooks[k].hook, own, 1))
 				k++;
 		if (i == NF_INET_PRE_ROUTING && k == e->num_hook_entries)
 			return false;
 		for (; k < e->num_hook_entries; k++)
-			if (!slb_ruleset_hook_is(ops[k], names, ARRAY_SIZE(names)))
+			if (!slb_ruleset_hook_is(e->hooks[k].hook, names, ARRAY_SIZE(names)))
 				return false;
 	}
 	return true;
