@@ -158,20 +158,20 @@ static bool slb_nf_skip(struct slb_ns *ns, struct slb_cpu_state *cpu, struct sk_
 }
 
 /* Look at a packet, which may have a flow: @skip is 0, or the reason why it has none. noinline: the
- * caller, for packets that are not looked at, saves no registers.
+ * caller, for packets that are not looked at, saves no registers. Six arguments: the call is a jump.
  */
 static noinline unsigned int slb_nf_look(struct slb_ns *ns, struct slb_cpu_state *cpu,
-					 struct sk_buff *skb, const struct nf_hook_state *state,
+					 struct sk_buff *skb, const struct net_device *in,
 					 struct slb_addr_pair pair, enum slb_reason skip)
 {
-	bool v6 = state->pf == NFPROTO_IPV6;
+	bool v6 = ip_hdr(skb)->version == 6;
 	struct slb_flow *flow = NULL;
 	/* __uninitialized: clearing it costs each packet; has_key tells which members are valid
 	 */
 	struct slb_pkt pkt __uninitialized;
 	enum slb_reason reason;
 
-	reason = slb_nf_check(skb, slb_nf_iif(skb, state->in), v6, &pkt);
+	reason = slb_nf_check(skb, slb_nf_iif(skb, in), v6, &pkt);
 	if (cpu && pkt.has_key) {
 		slb_cpu_hash(cpu, &pkt);
 		flow = slb_cpu_find(cpu, &pkt);
@@ -217,7 +217,7 @@ static unsigned int slb_nf_pre_routing(void *priv, struct sk_buff *skb,
 		skip = slb_addrs_skip(&cpu->addrs, pair);
 	if (skip && slb_nf_skip(ns, cpu, skb, skip))
 		return NF_ACCEPT;
-	return slb_nf_look(ns, cpu, skb, state, pair, skip);
+	return slb_nf_look(ns, cpu, skb, state->in, pair, skip);
 }
 
 static unsigned int slb_nf_forward(void *priv, struct sk_buff *skb,
