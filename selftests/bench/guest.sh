@@ -262,29 +262,28 @@ steps() {
 	esac
 }
 
-# run: the packets in $steps
+# run PORT: the packets in $steps, of connections from this port of each client
 run() {
 	local step line
 
-	choose reply4
 	for step in $steps; do
 		line=${step%:*}
 		# shellcheck disable=SC2086
-		job ${!line} $common flags=${step#*:}
+		job ${!line/port=1024/port=$1} $common flags=${step#*:}
 	done
 }
 
-# steps_cost: adds to $sum what a packet of each of $steps costs
+# steps_cost PORT: adds to $sum what a packet of each of $steps costs
 steps_cost() {
 	local step line i
 
 	for step in $steps; do
 		line=${step%:*}
 		# shellcheck disable=SC2086
-		job ${!line} $common flags=${step#*:} what=empty
+		job ${!line/port=1024/port=$1} $common flags=${step#*:} what=empty
 		empty=$p50
 		# shellcheck disable=SC2086
-		job ${!line} $common flags=${step#*:}
+		job ${!line/port=1024/port=$1} $common flags=${step#*:}
 		i=0
 		for line in "$p50" "$p90" "$p99" "$p999" "$p9999" "$mean"; do
 			sum[i]=$((sum[i] + line - empty))
@@ -295,18 +294,19 @@ steps_cost() {
 
 # connection WAY WHAT FLOWS ROUND: a connection from SYN to FIN for each flow, or a question of
 # UDP with its answer: what all its packets cost together. Step by step, all flows a step. Before
-# the measurement such connections come for some seconds; with WAY_new, none for longer than
-# shadowlb remembers. Of short ones of TCP the mean of 17 s: learning pauses for 15 s, and goes on
-# for 2.
+# the measurement such connections come for some seconds, of UDP for 75, so that flows end that were
+# of no use; with WAY_new, none for longer than shadowlb remembers. Of short ones the mean of 17 s.
 connection() {
-	local step common sum=(0 0 0 0 0 0) scope=0 line i steps proto warm=12 before share start turns=0
+	local step common sum=(0 0 0 0 0 0) scope=0 line i steps proto warm=10000 lasts=17000 before
+	local share start from=1024 turns=0
 
 	steps "$1"
-	[ "${1%_new}" = "$1" ] || warm=0
+	[ $proto = t ] || warm=75000
+	[ "${1%_new}" = "$1" ] || warm=0 lasts=0
 	# learning does not pause for long ones
 	if [ ${#steps} -gt 500 ]; then
 		set -- "$1" "$2" 200 "$4"
-		warm=1
+		warm=1 lasts=0
 	fi
 	common="len=${SLB_BENCH_LEN:-100} flows=$3 ports=1 packets=$3 tsc=$tsc"
 	[ "$2" != flow ] || scope=2
@@ -315,22 +315,23 @@ connection() {
 	ipvsadm --set 60 30 30
 	slb_pause 140
 	sysctl -qw net.shadowlb.scope=$scope
-	for ((i = 0; i < warm; i++)); do
-		run
+	choose reply4
+	slb_ms start
+	while [ $warm != 0 ]; do
+		run $((from++))
 		slb_pause 0.7
+		! slb_ms_since "$start" $warm || break
 	done
 	while [ -n "${SLB_BENCH_PROFILE:-}" ]; do
 		echo '# running'
-		run
+		run $((from++))
 	done
-	choose reply4
 	before=$(slb_stat_get dir)
 	slb_ms start
 	while :; do
 		turns=$((turns + 1))
-		steps_cost
-		# UDP from the same ports would be longer connections
-		[ $proto$warm = t12 ] && ! slb_ms_since "$start" 17000 || break
+		steps_cost $((from++))
+		! slb_ms_since "$start" $lasts || break
 		slb_pause 0.7
 	done
 	for i in "${!sum[@]}"; do
