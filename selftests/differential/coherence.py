@@ -22,13 +22,12 @@ import time
 from . import pkt
 from .net import Director, stat
 from .nl import Fail
-from .rows import ROWS
+from .rows import LEASE, ROWS
 from .topo import PLAIN, Topology
 from .trace import Trace
 
 AHEAD = 150         # packets that may be on their way: no queue is as short
 BEHIND = 300        # packets sent behind the event
-LEASE = 1000        # ms
 # By which a lease may be late: it is counted in ticks of 1/8 s, and read by another process.
 LATE = 400
 XDP = os.environ.get("SLB_XDP", "")     # native or generic: flows serve there
@@ -187,7 +186,7 @@ def once(row, proto):
         number, start = bench.sent(), time.monotonic()
         at = bench.hits()           # none, if the module is gone
         if row.long:
-            while time.monotonic() < start + (LEASE + LATE) / 1000 + .3:
+            while time.monotonic() < start + (max(row.ms, LEASE) + LATE) / 1000 + .3:
                 time.sleep(.05)
         bench.go_on(BEHIND)
         hits = bench.hits() - at if "scope" in row.name else 0
@@ -208,7 +207,7 @@ def judge(row, bench, number, start, last, hits, at):
             if row.old(bench, dev, raw):
                 ms = (when - start) * 1000
                 latest = max(latest, ms)
-                if not row.lease or ms > LEASE + LATE:
+                if not row.ms or ms > row.ms + LATE:
                     wrong.append(n)
     if wrong:
         print("# %s, %s: packets %d to %d behind the event, of connections %s; %d by flows" %
@@ -243,7 +242,7 @@ def main(repeat, part, names):
             print("# " + line)
         good = not worst and not trouble
         print("# row\t%s\t%s\t%d\t%s\t%d\t%d\t%d" %
-              (row.name, row.bound(), worst, "%.0f ms" % latest if row.lease else "-",
+              (row.name, row.bound(), worst, "%.0f ms" % latest if row.ms else "-",
                repeat - len(trouble), packets, served))
         print("%s %d - %s: %d by the old decision behind %s, %d times, %d packets" %
               ("ok" if good else "not ok", n + 1, row.name, worst, row.bound(),

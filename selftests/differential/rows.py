@@ -9,25 +9,29 @@ from .pkt import ETH, VNET, mac, packed
 from .topo import lladdr
 
 IP = VNET + ETH
+LEASE = 1000        # ms
+SWEEP = 1500        # ms, with several CPUs
 
 
 class Row:
     """event: a function that is told the Bench and returns commands; old: is this packet,
-    behind the event, one by the old decision? keeps: none may be missing; lease: the bound is
-    one; long: packets are sent for longer than a lease; answers: of real servers, and not
+    behind the event, one by the old decision? keeps: none may be missing; lease, sweep: the bound
+    is one; long: packets are sent for longer than a lease; answers: of real servers, and not
     requests; before: commands, before the first packet; xdp: promised of XDP too; hook: of the
-    hook, and not the kernel's affair before it; topo: as a Topology has it."""
+    hook, and not the kernel's affair before it; topo: as a Topology has it.
+    Sets ms, the bound in ms, for packets."""
 
-    def __init__(self, name, event, old=None, keeps=False, lease=False, long=False,
+    def __init__(self, name, event, old=None, keeps=False, lease=False, sweep=False, long=False,
                  answers=False, before="true", xdp=True, hook=True, **topo):
         self.name, self.event, self.old = name, event, old
-        self.keeps, self.lease, self.topo = keeps, lease, topo
-        self.long = lease or long
+        self.keeps, self.topo = keeps, topo
+        self.ms = LEASE if lease else SWEEP if sweep else 0
+        self.long = self.ms or long
         self.answers, self.before = answers, before
         self.xdp, self.hook = xdp, hook
 
     def bound(self):
-        return "one lease" if self.lease else "0 packets"
+        return {0: "0 packets", LEASE: "one lease", SWEEP: "one sweep"}[self.ms]
 
 
 # --- what is old ---
@@ -80,6 +84,12 @@ def moved(bench, dev, raw):
            raw[IP + 20:IP + 22] == conn.c.sport.to_bytes(2, "big"):
             return dev != conn.seen_dev
     return False
+
+
+def old_leg(bench, dev, raw):
+    """An answer by the leg that its client's packets do not take any more."""
+    return to_mac(bench.moving.get(raw[IP + 16:IP + 20]), "c0")(bench, dev, raw) \
+        if raw[IP + 16:IP + 20] in bench.moving else False
 
 
 def other_gateway(number):
@@ -173,6 +183,32 @@ def gateway_back(number):
     return event
 
 
+def legs(bench):
+    """The gateway to each client, by number, for packets from the virtual address."""
+    return {conn.c.src: int(bench.command("ip route get %s from 10.1.0.100" % socket.inet_ntoa(
+        conn.c.src)).split("via 10.1.0.")[1].split()[0]) for conn in bench.trace.conns}
+
+
+def hashed_otherwise(bench):
+    """Another choice of legs, by which a client has another gateway."""
+    old = legs(bench)
+    for line in ["fib_multipath_hash_policy=1", "fib_multipath_hash_policy=3"] + \
+            ["fib_multipath_hash_fields=%d" % fields for fields in (1, 2, 4, 5, 6)]:
+        bench.command("sysctl -qw net.ipv4." + line)
+        new = legs(bench)
+        bench.moving = {src: old[src] for src in old if new[src] != old[src]}
+        if bench.moving:
+            return "true"
+    raise Fail("all connections stay at their gateway")
+
+
+def group_replaced(bench):
+    """One gateway is left of a group."""
+    bench.moving = {src: number for src, number in legs(bench).items() if number == 251}
+    bench.command("ip nexthop replace id 3 group 2")
+    return "true"
+
+
 SERVER0 = "10.2.0.10"
 # The clients of Trace, by routes that are better than those of Topology.
 CLIENTS4 = ("10.1.0.8/29", "10.1.0.16/29", "172.16.0.0/17")
@@ -192,6 +228,15 @@ DEFAULTS = "; ".join(
     ["sysctl -qw net.ipv4.fib_multipath_use_neigh=0",
      "ip neigh change 10.1.0.251 dev c0 nud failed", "ip neigh change 10.1.0.252 dev c0 nud reachable", "ip route del 172.16.0.0/16",
      "ip route add default via 10.1.0.251", "ip route append default via 10.1.0.252"])
+# Two legs for all clients.
+TWO = "; ".join(["sysctl -qw net.ipv4.fib_multipath_use_neigh=0"] +
+                ["ip route add %s nexthop via 10.1.0.251 nexthop via 10.1.0.252" % net
+                 for net in CLIENTS4])
+# The same by next-hop objects.
+GROUP = "; ".join(["sysctl -qw net.ipv4.fib_multipath_use_neigh=0",
+                   "ip nexthop add id 1 via 10.1.0.251 dev c0",
+                   "ip nexthop add id 2 via 10.1.0.252 dev c0", "ip nexthop add id 3 group 1/2"] +
+                  ["ip route add %s nhid 3" % net for net in CLIENTS4])
 GUE = {"method": "gue", "tun_port": 5555}
 ROWS = (
     Row("real server removed", removed, at_server(0)),
@@ -243,6 +288,10 @@ ROWS = (
         answers=True, lease=True, before=LEGS, servers=1),
     Row("gateway of the first default route answers again", gateway_back(251), other_gateway(252),
         answers=True, lease=True, before=DEFAULTS, servers=1, extras="multipath"),
+    Row("legs of a multipath route chosen otherwise", hashed_otherwise, old_leg, answers=True,
+        sweep=True, before=TWO, servers=1, extras="multipath"),
+    Row("group of next-hop objects replaced", group_replaced, old_leg, answers=True, before=GROUP,
+        servers=1, extras="multipath"),
     Row("reverse path filter switched on", lambda b: "sysctl -qw net.ipv4.conf.c0.rp_filter=1",
         anything, lease=True,
         before="; ".join("ip route add %s via 10.2.1.254" % net for net in CLIENTS4)),
