@@ -35,6 +35,10 @@ module() {
 files() {
 	[ -s "$root/usr/lib/bpf/shadowlb_xdp.o" ] && [ -s "$root/usr/share/man/man7/shadowlb.7.gz" ] &&
 		[ -s "$root/usr/share/man/man8/shadowlbctl.8.gz" ] &&
+		grep -q '^## Undo' "$root/usr/share/doc/shadowlb/README.md" &&
+		[ -s "$root/usr/share/doc/shadowlb/docs/troubleshoot.md" ] &&
+		[ -s "$root/usr/share/doc/shadowlb/docs/edge/keepalived.conf" ] &&
+		[ -s "$root/usr/lib/systemd/system/shadowlb-xdp@.service" ] &&
 		[ "$(in_root shadowlbctl --version)" = "shadowlbctl $1" ] &&
 		in_root shadowlbctl status 2>&1 | grep -q 'not loaded: modprobe' &&
 		[ "$(find "$root/usr/src" -maxdepth 1 -name 'shadowlb-*' | wc -l)" = 1 ]

@@ -21,6 +21,9 @@ completed=$(_ARGCOMPLETE=1 COMP_TYPE=9 COMP_LINE='shadowlbctl st' COMP_POINT=14 
 	./shadowlbctl 8>&1 9>&2 | tr '\013' ' ')
 [ "${completed% }" = status ] || { echo "completion of st: '$completed'"; rc=1; }
 promtool test rules prometheus/rules_test.yml || rc=1
+normal=$(/usr/bin/python3 -c 'from slbctl import doctor; print("|".join(doctor.NORMAL))')
+grep -qF "reason!~\"$normal\"" prometheus/shadowlb.rules.yml ||
+	{ echo "tool/prometheus/shadowlb.rules.yml: the reasons without a cure are $normal"; rc=1; }
 
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' ../dkms.conf)
 [ "$(./shadowlbctl --version)" = "shadowlbctl $version" ] ||

@@ -13,7 +13,7 @@
 set -u
 . lib/stat.sh
 . lib/xdp.sh
-trap 'ip link delete eth0; nft delete table ip slb-commands; rm -f /etc/modprobe.d/shadowlb*; make -s -C "$SLB_SRC" tool-uninstall' EXIT
+trap 'ip netns delete blue 2>/dev/null; ip link delete eth0; nft delete table ip slb-commands; rm -f /etc/modprobe.d/shadowlb*; make -s -C "$SLB_SRC" tool-uninstall' EXIT
 
 # slb_code FILE: the commands of indented blocks, a line each, without comments.
 slb_code() {
@@ -71,7 +71,10 @@ modprobe shadowlb
 slb_run_code docs/xdp.md
 slb_run_code docs/shadowlbctl.8
 mkdir -p /var/lib/prometheus/node-exporter
+ip netns add blue
 slb_run_code docs/operate.md
+ip netns delete blue
+slb_check 'the program is attached' shadowlbctl xdp attach eth0
 slb_run_code docs/troubleshoot.md
 slb_check 'docs/troubleshoot.md: then the module cannot be loaded' \
 	eval '! modprobe shadowlb 2>/dev/null'

@@ -73,6 +73,9 @@ slb_must 'the metrics are written' slb_metrics_write
 slb_same 'slow packets in the file are those of the kernel' \
 	"$(slb_metrics_sum shadowlb_missed_packets_total)" \
 	"$(slb_stat_get dir | awk '/^miss_/ { n += $2 } END { print n }')"
+slb_same 'metrics of a named namespace have a label' \
+	"$(/usr/bin/python3 -B "$SLB_SRC/tool/shadowlbctl" --netns slb-dir metrics | grep '^shadowlb_up')" \
+	'shadowlb_up{netns="slb-dir"} 1'
 slb_check 'promtool finds nothing' promtool check metrics <"$metrics_dir/shadowlb.prom"
 slb_metrics_up
 
@@ -100,6 +103,11 @@ slb_check 'the rules see that most packets are served' slb_wait 60 \
 slb_same 'each query of the dashboard has a value' "$(slb_metrics_dashboard 2>&1)" ''
 slb_check 'no alert is pending' slb_metrics_is 'count(ALERTS) or vector(0)' 0
 slb_check 'rmmod' slb_wait 20 eval 'rmmod shadowlb 2>/dev/null'
-slb_check 'without the module: an error' eval '! slb_metrics_write 2>/dev/null'
-slb_check 'without the module: no file' eval '! ls "$metrics_dir"/* 2>/dev/null'
+slb_must 'without the module: the metrics are written' slb_metrics_write
+slb_same 'without the module: nothing is up' "$(grep -v '^#' "$metrics_dir/shadowlb.prom")" \
+	'shadowlb_up 0'
+slb_check 'without the module: an alert is pending' slb_wait 60 \
+	slb_metrics_is 'count(ALERTS{alertname="ShadowlbNotLoaded"})' 1
+slb_check 'no file where none can be written: an error' \
+	eval '! slb_in dir /usr/bin/python3 -B "$SLB_SRC/tool/shadowlbctl" metrics -o /proc/shadowlb.prom 2>/dev/null'
 slb_done

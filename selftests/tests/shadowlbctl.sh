@@ -58,6 +58,8 @@ slb_ctl_traffic() {
 
 slb_ctl_errors() {
 	slb_ctl_fails 'no module' 1 'not loaded: modprobe' slb_ctl status
+	slb_ctl_fails 'serve, no module' 1 'not loaded: modprobe' slb_ctl serve on tcp:10.1.0.9:1
+	slb_ctl_fails 'reload, no module' 1 'not loaded: modprobe' slb_ctl reload
 	slb_ctl_fails 'no command' 2 'COMMAND' \
 		eval 'slb_ctl 2>&1 | tail -n 1 >&2; (exit ${PIPESTATUS[0]})'
 }
@@ -70,6 +72,11 @@ slb_ctl_uses() {
 	slb_ctl_fails 'no such service' 1 'no such service' slb_ctl services 10.9.9.9:80
 	slb_ctl_fails 'no port' 1 'has no port' slb_ctl why 10.1.0.2 10.1.0.100
 	slb_ctl_fails 'no address' 1 'is no address' slb_ctl flows --address client
+	slb_ctl_fails 'an address with a device' 1 'is no address' slb_ctl flows --address fe80::1%dc
+	slb_ctl_fails 'no such port' 1 'at most 65535' slb_ctl flows --port 70000
+	slb_ctl_fails 'JSON into a file' 1 'without --json' slb_ctl metrics --json --output "$SLB_TMP/no"
+	slb_ctl_fails 'a command that sets, again and again' 1 'changes something' \
+		slb_ctl lease 5 --watch
 	slb_ctl_fails 'no such device' 1 'no such device' slb_ctl xdp attach nowhere
 	slb_ctl_fails 'no device' 1 'no device given' slb_ctl xdp attach
 	slb_ctl_fails 'the program is not there' 1 'does not have the program' slb_ctl xdp detach dc
@@ -231,6 +238,11 @@ slb_ctl_rules() {
 	slb_is 'doctor: a rule of each table' "$(grep -o 'iptables-nft -t' "$SLB_TMP/out" | wc -l)" eq 1
 	slb_in dir nft delete table inet filter
 	slb_in dir iptables-nft -F
+	slb_in dir iptables-nft -A INPUT -m statistic --mode nth --every 9 --packet 0 -j ACCEPT
+	slb_in dir nft add rule ip filter INPUT ct state established limit rate 10000/second accept
+	slb_ctl_fails 'doctor: rules of nft that iptables cannot show' 3 'ip filter INPUT handle' \
+		slb_ctl doctor
+	slb_in dir iptables-nft -F || slb_in dir nft flush table ip filter
 	slb_in dir nft delete table ip filter
 	slb_ctl_works 'doctor: no such rule is left' doctor
 }
@@ -277,6 +289,25 @@ slb_ctl_xdp() {
 	slb_ctl_works 'xdp attach: generic' xdp attach dr1 --mode generic --object "$SLB_XDP_OBJ"
 	slb_ctl_works 'xdp detach: generic' xdp detach dr1
 }
+
+# Another namespace is the guest's own.
+slb_ctl_reload() {
+	slb_ctl scope 2 >/dev/null
+	slb_ctl lease 7 >/dev/null
+	slb_ctl serve off udp:10.1.0.9:1 fwm:3 >/dev/null
+	sysctl -qw net.shadowlb.verify=5
+	slb_ctl_works 'xdp attach dr1' xdp attach dr1
+	slb_ctl_works 'reload' reload
+	slb_same 'reload: the knobs are as before' \
+		"$(slb_ctl scope) $(slb_ctl lease) $(slb_ctl serve | tr -s '\n ' ' ')" \
+		'2 7 off fwm:3 off udp:10.1.0.9:1 '
+	slb_same 'reload: those of another namespace, too' "$(sysctl -n net.shadowlb.verify)" 5
+	slb_same 'reload: the program is attached' "$(slb_ctl_json 'd["xdp_devices"]' status)" "['dr1']"
+	slb_check 'reload: flows serve' slb_wait 60 slb_ctl_quiet why 10.1.0.2:40000 $SLB_VIP_NAT:7
+	slb_ctl_works 'xdp detach dr1' xdp detach dr1
+	sysctl -qw net.shadowlb.verify=0
+}
+
 slb_ctl_by_xdp() { slb_ctl_quiet why 10.1.0.2 $SLB_VIP_NAT:7 && grep -q 'by XDP$' "$SLB_TMP/out"; }
 
 unset SLB_VERIFY
@@ -305,5 +336,6 @@ slb_ctl_flows
 slb_ctl_why
 slb_ctl_rules
 slb_ctl_xdp
+slb_ctl_reload
 slb_stop $traffic
 slb_done

@@ -7,11 +7,13 @@ import signal
 import sys
 import time
 
-from . import VERSION, doctor, flows, knobs, metrics, serve, services, status, top, why, words, xdp
+from . import (VERSION, doctor, flows, knobs, metrics, reload, serve, services, status, top, why,
+               words, xdp)
 from .trouble import ERROR, OK, Trouble
 
 COMMANDS = {"status": status, "services": services, "flows": flows, "top": top, "why": why,
-            **knobs.COMMANDS, "serve": serve, "xdp": xdp, "metrics": metrics, "doctor": doctor}
+            **knobs.COMMANDS, "serve": serve, "xdp": xdp, "metrics": metrics, "doctor": doctor,
+            "reload": reload}
 
 
 def parser():
@@ -20,10 +22,11 @@ def parser():
         epilog="Exit code: 0; 1 an error; 2 a wrong command line; 3 why and doctor: no.",
         allow_abbrev=False)
     out.add_argument("--version", action="version", version="shadowlbctl " + VERSION)
-    out.add_argument("--netns", metavar="NAME", help="in another network namespace, of ip-netns(8)")
+    out.add_argument("--netns", metavar="NAME", help="in another network namespace, of ip-netns(8), "
+                     "or of a file: /proc/PID/ns/net")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("-j", "--json", action="store_true", help="JSON, with stable names")
-    common.add_argument("--watch", nargs="?", type=words.seconds, const=2, metavar="SECONDS",
+    common.add_argument("--watch", nargs="?", type=words.pause, const=2, metavar="SECONDS",
                         help="again and again; default each 2 s")
     commands = out.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
@@ -34,7 +37,7 @@ def parser():
 
 def enter_netns(name, argv):
     """Continue in another network namespace. /sys/fs/bpf stays, where libxdp has its programs."""
-    path = "/run/netns/" + name
+    path = name if "/" in name else "/run/netns/" + name
     if not name or not os.path.exists(path):
         raise Trouble("'%s': no such network namespace: ip netns list" % name)
     if os.geteuid():
@@ -43,6 +46,7 @@ def enter_netns(name, argv):
     rest = argv[:at] + argv[at + 2:] if at >= 0 else \
         [word for word in argv if not word.startswith("--netns=")]
     sys.stdout.flush()
+    os.environ[metrics.NETNS] = name
     os.execvp("nsenter", ["nsenter", "--net=" + path, "--", sys.executable, sys.argv[0], *rest])
 
 
@@ -76,9 +80,13 @@ def run(argv):
     command = COMMANDS[args.command]
     waits = getattr(command, "WATCH", False)
     if args.watch is None and waits and sys.stdout.isatty() and not args.json:
-        args.watch = 0
+        args.watch = max(args.interval, words.PAUSE)
     if args.watch is None:
         return once(command, args)
+    if hasattr(command, "sets") and command.sets(args):
+        raise Trouble("--watch looks again and again: not with a command that changes something")
+    if waits:
+        args.interval = args.watch
     while True:
         once(command, args)
         time.sleep(0 if waits else args.watch)
@@ -87,6 +95,9 @@ def run(argv):
 def main(argv):
     if sys.stdout is None:          # closed by the caller
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    for file in (sys.stdout, sys.stderr):
+        if file:                    # names may have any characters
+            file.reconfigure(errors="backslashreplace")
     try:
         return run(argv)
     except Trouble as trouble:

@@ -3,7 +3,7 @@
 import platform
 import time
 
-from . import VERSION, devices, doctor_rules, proc, services, show, top, words
+from . import VERSION, devices, doctor_boot, doctor_rules, proc, services, show, top, words
 from .doctor_devices import device_findings
 from .finding import bad, note, ok
 from .trouble import NO, OK, Trouble
@@ -13,8 +13,8 @@ HELP = "look for whatever keeps packets from being served, with cures"
 # Slow packets of a service in a second, below which nothing is concluded.
 ENOUGH = 10
 # Reasons that belong to each connection, and need no cure.
-NORMAL = ("learned", "renewed", "miss_flags", "miss_none", "miss_paused", "miss_lease", "miss_unrelated",
-          "skip_scope", "skip_unsettled")
+NORMAL = ("learned", "renewed", "miss_flags", "miss_none", "miss_paused", "miss_lease",
+          "miss_unrelated", "skip_scope", "skip_unsettled")
 
 
 def arguments(parser):
@@ -23,10 +23,13 @@ def arguments(parser):
 
 
 def module(state):
-    loaded = proc.version()
+    loaded, scheduler = proc.version(), proc.version("ip_vs_shadow")
     if loaded != VERSION:
         yield bad("module", "the loaded module is version %s, this program %s" %
-                  (loaded, VERSION), "rmmod shadowlb && modprobe shadowlb")
+                  (loaded, VERSION), "shadowlbctl reload")
+    elif scheduler != loaded:
+        yield note("module", "the scheduler ip_vs_shadow is version %s, shadowlb %s" %
+                   (scheduler, loaded), "\"Upgrades\" in operate.md")
     else:
         yield ok("module", "shadowlb %s on Linux %s" % (loaded, platform.release()))
     if state.xdp:
@@ -49,8 +52,7 @@ def scope(state):
     if not fit:
         yield bad("scope", "scope is %d, and none of %d services is served" %
                   (state.scope, len(virtuals)),
-                  "shadowlbctl scope 2; or scope 1, and ipvsadm -E ... -s shadow or shadowlbctl "
-                  "serve on SERVICE")
+                  "shadowlbctl scope 2, or scope 1 and shadowlbctl serve on SERVICE")
     elif not state.hooked:
         yield bad("scope", "services are in scope, and no hook is registered",
                   "look into the kernel's log: dmesg")
@@ -67,10 +69,15 @@ def memory(state, grown):
     if grown["skip_full"] and largest >= state.flows:
         yield bad("memory", text + ": a table is at its limit (skip_full)",
                   "options shadowlb flows=%d in /etc/modprobe.d/shadowlb.conf, then "
-                  "rmmod shadowlb && modprobe shadowlb" % (2 * state.flows))
+                  "shadowlbctl reload" % (2 * state.flows))
+    elif grown["skip_full"] > ENOUGH:
+        yield note("memory", text + ": %s packets found no room (skip_full), in tables that may "
+                   "grow" % show.number(grown["skip_full"]),
+                   "none, if that is over soon; otherwise memory lacks: the limit of the memory "
+                   "cgroup of the process that created the namespace")
     elif grown["skip_table"] and not tables["narrow"] + tables["wide"]:
         yield bad("memory", "there is no table (skip_table)",
-                  "memory: the cgroup of the process that created the namespace is at its limit")
+                  "raise the limit of the memory cgroup of the process that created the namespace")
     else:
         yield ok("memory", text)
 
@@ -109,10 +116,12 @@ def unserved(before, after, seconds):
             continue
         if reasons[0][1] * 4 > rate["slow"]:
             explained = services.explain(dict(reasons[:1]))[0]
-            yield bad("%s %s" % (now.proto, now.service),
-                      "flows serve %s %% of the packets; most often %s: %s" %
-                      (rate["share"], explained["reason"], explained["means"]),
-                      explained["cure"] or "see docs/troubleshoot.md")
+            finding = "flows serve %s %% of the packets; most often %s: %s" % (
+                rate["share"], explained["reason"], explained["means"])
+            if explained["cure"] in ("", "none"):
+                yield note("%s %s" % (now.proto, now.service), finding)
+            else:
+                yield bad("%s %s" % (now.proto, now.service), finding, explained["cure"])
 
 
 def collect(args):
@@ -123,7 +132,7 @@ def collect(args):
     grown = {name: n - before[name] for name, n in stat.items()}
     every = devices.devices()
     xdp = any(devices.attached(dev) != [] for dev in every)
-    found = [*module(state), *scope(state), *memory(state, grown), *verified(stat, grown),
+    found = [*module(state), *doctor_boot.findings(), *scope(state), *memory(state, grown), *verified(stat, grown),
              *conntrack(), *(finding for dev in every for finding in device_findings(dev, every)),
              *doctor_rules.findings(state, xdp), *unserved(known, services_now, seconds)]
     return {"findings": [finding._asdict() for finding in found]}

@@ -4,6 +4,7 @@
 The module marks chains whose rules look at single packets. This names the rules.
 """
 import shlex
+import shutil
 
 from . import devices
 from .finding import bad, note, ok
@@ -92,11 +93,11 @@ def looks_at_packets(expressions):
                walk({k: v.get("value") if k == "mangle" else v for k, v in e.items()}))
 
 
-def nft_rules(ruleset, hook):
+def nft_rules(ruleset, hook, unread):
     """Rules that look at single packets in a chain, and in chains that it may jump to.
 
     Names are compared as the module writes them: TABLE/CHAIN. Rules of a nat chain see the first
-    packet of a connection alone, with flows and without.
+    packet of a connection alone, with flows and without. unread: gets programs that failed.
     """
     chains = [entry["chain"] for entry in ruleset if "chain" in entry]
     base = [c for c in chains if c["family"] in FAMILIES[hook.family] and c.get("type") != "nat" and
@@ -110,9 +111,12 @@ def nft_rules(ruleset, hook):
         mine = [rule for rule in rules if (rule["family"], rule["table"]) == (family, table)]
         if family in IPTABLES and any(key == "xt" for rule in mine
                                       for key, _ in walk(rule["expr"])):
-            # of iptables-nft, whose matches nft cannot describe
-            yield from iptables_rules(IPTABLES[family], True, table)
-            continue
+            # of iptables-nft, whose matches nft names, and cannot describe
+            found = iptables_rules(IPTABLES[family], True, table)
+            if found is not None:
+                yield from found
+                continue
+            unread.add(IPTABLES[family])
         for rule in mine:
             if looks_at_packets(rule["expr"]):
                 yield "%(family)s %(table)s %(chain)s handle %(handle)d" % rule
@@ -138,9 +142,15 @@ def iptables_looks(words):
 
 
 def iptables_rules(program, raw, only=None):
-    """Rules of iptables that look at single packets. raw: those of raw, too. only: a table."""
-    table = None
-    for line in (devices.run(program) or b"").decode(errors="replace").splitlines():
+    """Rules of iptables that look at single packets. None if the program does not show all rules.
+
+    raw: those of raw, too. only: a table.
+    """
+    table, found = None, []
+    shown = devices.run(program)
+    if shown is None or b"is incompatible" in shown:
+        return None
+    for line in shown.decode(errors="replace").splitlines():
         if line.startswith("*"):
             table = line[1:]
         elif line.startswith("-A") and table != "nat" and (raw or table != "raw") and \
@@ -150,23 +160,35 @@ def iptables_rules(program, raw, only=None):
             except ValueError:
                 words = line.split()
             if iptables_looks(words):
-                yield "%s -t %s %s" % (program.removesuffix("-save"), table, line)
+                found.append("%s -t %s %s" % (program.removesuffix("-save"), table, line))
+    return found
 
 
 def named_rules(hooks, xdp):
-    """Rules behind these hooks that look at single packets. None if they cannot be read."""
+    """Rules behind these hooks that look at single packets, and programs that could not tell."""
     known = devices.run_json("nft", "-j", "-a", "list", "ruleset")
-    named = set()
+    named, unread = set(), set()
     for hook in hooks:
+        program = None
         if hook.chain and known is None:
-            return None
-        if hook.chain:
-            named.update(nft_rules(known.get("nftables", []), hook))
+            unread.add("nft")
+        elif hook.chain:
+            named.update(nft_rules(known.get("nftables", []), hook, unread))
         elif hook.function.startswith(("ipt_do_table", "iptable_")):
-            named.update(iptables_rules("iptables-legacy-save", xdp))
+            program = "iptables-legacy-save"
         elif hook.function.startswith(("ip6t_do_table", "ip6table_")):
-            named.update(iptables_rules("ip6tables-legacy-save", xdp))
-    return sorted(named)
+            program = "ip6tables-legacy-save"
+        if program:
+            found = iptables_rules(program, xdp)
+            named.update(found or ())
+            unread.update([program] if found is None else [])
+    return sorted(named), sorted(unread)
+
+
+def reading_cure(program):
+    if shutil.which(program):
+        return "read these chains yourself; %s does not show all of their rules" % program
+    return "apt-get install %s, and look again" % ("nftables" if program == "nft" else "iptables")
 
 
 def place(hook):
@@ -183,20 +205,20 @@ def joined(texts):
 def marked_findings(hooks, xdp):
     """Findings about chains whose rules look at single packets."""
     marked = [hook for hook in hooks if hook.per_packet]
-    named = named_rules(marked, xdp)
+    named, unread = named_rules(marked, xdp)
     where = joined(map(place, marked))
     if named:
         yield bad("rules", "served packets bypass rules that look at single packets: %s" %
                   joined(named),
                   ("detach XDP, and put" if xdp else "put") + " rules for IPVS's packets into raw of "
                   "PRE_ROUTING or netdev ingress; or leave these services to IPVS: scope 1")
-    elif named is None:
-        yield bad("rules", "served packets bypass rules that look at single packets: %s" % where,
-                  "apt-get install nftables, and look again: the rules are named then")
-    elif marked:
+    if unread:
+        yield bad("rules", "%s cannot tell which rules look at single packets, which served packets "
+                  "bypass: %s" % (" and ".join(unread), where), "; ".join(map(reading_cure, unread)))
+    elif marked and not named:
         yield note("rules", "no rule found that looks at single packets of flows, in chains that "
                    "the module marks or cannot read: %s" % where)
-    else:
+    elif not named:
         yield ok("rules", "no rule behind raw looks at single packets")
 
 

@@ -12,7 +12,7 @@ ROW = "%-5s %-21s %-21s %-8s %-7s %-6s %-21s %-8s %7s %7s %10s %3s %s"
 
 def arguments(parser):
     parser.add_argument("-a", "--address", help="source, destination or real server")
-    parser.add_argument("-p", "--port", type=int, help="port of source, destination or real server")
+    parser.add_argument("-p", "--port", help="port of source, destination or real server")
     parser.add_argument("-s", "--service", metavar="SERVICE",
                         help="destination of requests: 192.0.2.1:80, [2001:db8::1]:80; "
                         "replies to the same clients are listed, too")
@@ -34,7 +34,8 @@ def conditions(args):
         want = words.address(args.address)
         yield lambda f: want in (proc.split(end)[0] for end in ends(f))
     if args.port is not None:
-        yield lambda f: args.port in (proc.split(end)[1] for end in ends(f))
+        port = words.port(args.port)
+        yield lambda f: port in (proc.split(end)[1] for end in ends(f))
     if args.server and words.is_endpoint(args.server):
         endpoint = words.endpoint(args.server)
         yield lambda f: f.server == endpoint

@@ -20,6 +20,9 @@ class Knob:
     def collect(self, args):
         return {self.name: proc.knob(self.name, args.value)}
 
+    def sets(self, args):
+        return args.value is not None
+
     def text(self, data, args):
         del args
         yield "%d" % data[self.name]

@@ -2,10 +2,13 @@
 """shadowlbctl metrics: counters and gauges in the text format of Prometheus."""
 import os
 
-from . import proc
-from .trouble import Trouble
+from . import devices, proc
+from .trouble import NotLoaded, Trouble
 
 HELP = "counters and gauges in the text format of Prometheus"
+
+# In the environment: the network namespace that was asked for, a label of all metrics.
+NETNS = "SHADOWLBCTL_NETNS"
 
 
 def arguments(parser):
@@ -23,16 +26,31 @@ def one(value):
     return [({}, value)]
 
 
+def xdp_devices():
+    """Devices with the program for XDP, as far as they are known."""
+    try:
+        return [({"device": dev.name, "mode": mode}, 1) for dev in devices.devices()
+                for mode in set(devices.attached(dev) or ())]
+    except Trouble:
+        return []
+
+
+def up(value):
+    return ("up", "gauge", "Whether the module is loaded.", one(value))
+
+
 def families(state, stat, services):
     """Metrics: name, type, help, samples. A sample is labels and a value."""
     tables = state.tables["all"]
     named = [({"proto": s.proto, "service": s.service}, s) for s in services]
     return [
+        up(1),
         ("info", "gauge", "Version of the module.", [({"version": proc.version() or ""}, 1)]),
         ("scope", "gauge", "net.shadowlb.scope.", one(state.scope)),
         ("lease_seconds", "gauge", "net.shadowlb.lease.", one(state.lease)),
         ("hooked", "gauge", "Whether hooks are registered.", one(state.hooked)),
         ("xdp_possible", "gauge", "Whether the module can serve XDP.", one(state.xdp)),
+        ("xdp_attached", "gauge", "Devices with the program for XDP.", xdp_devices()),
         ("flows", "gauge", "Flows in use.",
          [({"table": name}, tables[name + "_used"]) for name in ("narrow", "wide")]),
         ("flow_slots", "gauge", "Slots for flows, of all CPUs.",
@@ -78,20 +96,29 @@ def remove(path):
 
 
 def collect(args):
+    if args.output and args.json:
+        raise Trouble("--output writes the text format: without --json")
     try:
         found = families(proc.state(), proc.total(proc.counters()), proc.services())
-    except Trouble:
+    except NotLoaded:
+        found = [up(0)]
+    except BaseException:
         if args.output:
             remove(args.output)     # values of the past are worse than none
         raise
+    netns = {"netns": os.environ[NETNS]} if NETNS in os.environ else {}
     return {"metrics": [{"name": "shadowlb_" + name, "type": kind, "help": text,
-                         "samples": [{"labels": labels, "value": value}
+                         "samples": [{"labels": {**netns, **labels}, "value": value}
                                      for labels, value in samples]}
                         for name, kind, text, samples in found]}
 
 
+def escaped(value):
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
 def sample(name, labels, value):
-    pairs = ",".join('%s="%s"' % pair for pair in labels.items())
+    pairs = ",".join('%s="%s"' % (label, escaped(text)) for label, text in labels.items())
     return "%s%s %s" % (name, "{%s}" % pairs if pairs else "", value)
 
 

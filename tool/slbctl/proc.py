@@ -6,9 +6,10 @@ import os
 import re
 
 from . import VERSION
-from .trouble import Trouble
+from .trouble import NotLoaded, Trouble
 
-MODULE = "/sys/module/shadowlb"
+MODULES = "/sys/module/"
+MODULE = MODULES + "shadowlb"
 KNOBS = "/proc/sys/net/shadowlb"
 
 Hook = collections.namedtuple("Hook", "family place priority function chain dev per_packet")
@@ -39,8 +40,8 @@ def read(path):
     except FileNotFoundError:
         if os.path.isdir(MODULE):
             raise Trouble("%s does not exist, so the loaded module is older than this program: "
-                          "rmmod shadowlb && modprobe shadowlb" % path) from None
-        raise Trouble("the module shadowlb is not loaded: modprobe shadowlb") from None
+                          "shadowlbctl reload" % path) from None
+        raise NotLoaded("the module shadowlb is not loaded: modprobe shadowlb") from None
 
 
 def lines(path):
@@ -49,13 +50,13 @@ def lines(path):
 
 def other_module(path):
     return Trouble("%s is not as this program (%s) knows it, so the loaded module is of another "
-                   "version (%s): rmmod shadowlb && modprobe shadowlb" % (path, VERSION, version()))
+                   "version (%s): shadowlbctl reload" % (path, VERSION, version()))
 
 
-def version():
-    """The version of the loaded module, or None."""
+def version(module="shadowlb"):
+    """The version of a loaded module, or None."""
     try:
-        return text(read(MODULE + "/version").strip())
+        return text(read(MODULES + module + "/version").strip())
     except Trouble:
         return None
 
@@ -105,10 +106,14 @@ def state():
 
 
 def services():
-    rows = table("/proc/net/shadowlb_services", "proto service served slow reasons")
-    return [Service(proto, name, int(served), int(slow),
-                    {reason: int(n) for reason, n in (word.split("=") for word in reasons)})
-            for proto, name, served, slow, *reasons in rows]
+    path = "/proc/net/shadowlb_services"
+    rows = table(path, "proto service served slow reasons")
+    try:
+        return [Service(proto, name, int(served), int(slow),
+                        {reason: int(n) for reason, n in (word.split("=") for word in reasons)})
+                for proto, name, served, slow, *reasons in rows]
+    except ValueError:
+        raise other_module(path) from None
 
 
 def flows():
@@ -125,11 +130,21 @@ def flows():
     except OSError:
         read(path)
         raise
+    except (TypeError, ValueError):
+        raise other_module(path) from None
+
+
+# Counters that this program asks for by name.
+COUNTERS = {"hits", "xdp_hits", "learned", "renewed", "rechecked", "evicted", "ended", "verified",
+            "differs", "skip_full", "skip_table"}
 
 
 def counters():
     """Counters by name, a dict for each possible CPU, in the order of the tables of state()."""
-    names, *rows = map(words, lines("/proc/net/stat/shadowlb"))
+    path = "/proc/net/stat/shadowlb"
+    names, *rows = map(words, lines(path))
+    if not rows or not COUNTERS <= set(names) or any(len(row) != len(names) for row in rows):
+        raise other_module(path)
     return [dict(zip(names, (int(word, 16) for word in row))) for row in rows]
 
 
@@ -190,9 +205,9 @@ def listed_names(virtual):
 
 
 def in_scope(state, listed, virtual):
-    """Do flows serve a service of IPVS?"""
+    """Do flows serve a service of IPVS? Of a mark: of either family?"""
     names = listed_names(virtual)
-    if not state.scope or names & listed.off:
+    if not state.scope or names <= listed.off:
         return False
     return state.scope == 2 or virtual.scheduler == "shadow" or bool(names & listed.on)
 

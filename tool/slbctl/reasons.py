@@ -108,11 +108,11 @@ REASONS = {
     ),
     "miss_nomem": (
         "no memory to make the packet writable",
-        "memory",
+        "free memory: free -h, slabtop",
     ),
     "miss_verify": (
         "taken for a comparison",
-        "0, if nothing is to be compared",
+        "shadowlbctl verify 0, if nothing is to be compared",
     ),
     "skip_scope": (
         "the service is out of scope",
@@ -129,7 +129,8 @@ REASONS = {
     ),
     "skip_kind": (
         "the kind of connection is not served",
-        "net.ipv4.vs.sync_refresh_period",
+        "for persistent ones sysctl -w net.ipv4.vs.sync_refresh_period=10; otherwise "
+        "none",
     ),
     "skip_conntrack": (
         "its conntrack entry is of a kind not served",
@@ -143,7 +144,7 @@ REASONS = {
     ),
     "skip_timeout": (
         "the connection expires within five seconds",
-        "at least 5 s",
+        "ipvsadm --set with at least 5 for each protocol",
     ),
     "skip_egress": (
         "the way it leaves is not served",

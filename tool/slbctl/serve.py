@@ -55,12 +55,17 @@ def collect(args):
     if args.to:
         if not args.service:
             raise Trouble("no service: shadowlbctl serve %s SERVICE..." % args.to)
+        lists()                                 # the module is loaded
         known = [] if all(map(proc.is_listed_name, args.service)) else proc.virtuals()
         chosen = set().union(*(names(word, known) for word in args.service))
         with open(proc.KNOBS + "/services_on", "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)    # against another shadowlbctl
             change(args.to, chosen)
     return {name: sorted(found) for name, found in lists()._asdict().items()}
+
+
+def sets(args):
+    return bool(args.to)
 
 
 def text(data, args):

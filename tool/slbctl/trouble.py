@@ -7,3 +7,7 @@ OK, ERROR, NO = 0, 1, 3
 
 class Trouble(Exception):
     """A sentence for the operator."""
+
+
+class NotLoaded(Trouble):
+    """The module is not loaded."""

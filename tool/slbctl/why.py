@@ -86,7 +86,7 @@ def not_served(state, service, rows, conns):
     if not served:
         return "scope is 1, and the service has the scheduler %s" % \
             ", ".join({v.scheduler for v in rows}), \
-            "shadowlbctl scope 2, shadowlbctl serve on %s, or ipvsadm -E ... -s shadow" % service
+            "shadowlbctl scope 2, or shadowlbctl serve on %s" % service
     if not conns:
         return "IPVS has no connection of this client to %s" % service, \
             "check that packets arrive here: tcpdump"

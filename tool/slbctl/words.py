@@ -6,12 +6,23 @@ import ipaddress
 from . import proc
 from .trouble import Trouble
 
+# The shortest time between two looks, in seconds.
+PAUSE = 0.1
+
 
 def address(word):
     try:
+        if "%" in word:             # a device
+            raise ValueError
         return str(ipaddress.ip_address(word.strip("[]")))
     except ValueError:
         raise Trouble("%s is no address: 192.0.2.1 or 2001:db8::1" % word) from None
+
+
+def port(word):
+    if not word.isascii() or not word.isdigit() or len(word) > 5 or int(word) > 65535:
+        raise Trouble("%s: a port is a number, at most 65535" % word)
+    return int(word)
 
 
 def endpoint(word):
@@ -20,9 +31,7 @@ def endpoint(word):
     bare = ":" in head and not head.startswith("[")
     if not colon or not tail.isascii() or not tail.isdigit() or bare:
         raise Trouble("%s has no port: 192.0.2.1:80 or [2001:db8::1]:80" % word)
-    if int(tail) > 65535:
-        raise Trouble("%s: a port is at most 65535" % word)
-    return proc.endpoint(ipaddress.ip_address(address(head)), int(tail))
+    return proc.endpoint(ipaddress.ip_address(address(head)), port(tail))
 
 
 def is_endpoint(word):
@@ -45,6 +54,14 @@ def seconds(word):
     value = float(word)
     if not 0 <= value < 1e6:
         raise argparse.ArgumentTypeError("%s is no number of seconds" % word)
+    return value
+
+
+def pause(word):
+    """For argparse: the time between two looks."""
+    value = seconds(word)
+    if value < PAUSE:
+        raise argparse.ArgumentTypeError("%s: at least %s seconds" % (word, PAUSE))
     return value
 
 

@@ -63,6 +63,10 @@ def collect(args):
                         for dev in shown]}
 
 
+def sets(args):
+    return args.action != "show"
+
+
 def text(data, args):
     del args
     for dev in data["devices"]:
