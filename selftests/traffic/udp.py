@@ -117,11 +117,41 @@ def flood(dest, sockets, path):
         time.sleep(0.01)
 
 
+# Ports of "once", by turns: a fast machine would soon draw one again that IPVS still knows. The last
+# one is kept from one run to the next.
+PORTS = range(2048, 62048)
+LAST = os.path.join(os.environ.get("SLB_TMP", "/tmp"), "once-port")
+
+
+def port_kept(number=None):
+    if number is not None:
+        with open(LAST, "w", encoding="ascii") as file:
+            file.write(str(number))
+        return number
+    try:
+        with open(LAST, encoding="ascii") as file:
+            return int(file.read())
+    except FileNotFoundError:
+        return 0
+
+
+def next_socket(dest, number):
+    """A socket with the next port that is free, and the port's number in PORTS."""
+    while True:
+        number = (number + 1) % len(PORTS)
+        s = udp(dest)
+        try:
+            s.bind(("", PORTS[number]))
+            return s, number
+        except OSError:
+            s.close()
+
+
 def once(dest, seconds):
     end = time.monotonic() + seconds
-    good = 0
+    good, number = 0, port_kept()
     while time.monotonic() < end:
-        s = udp(dest)
+        s, number = next_socket(dest, number)
         s.connect(address(dest))
         s.settimeout(5)
         s.send(b"%d" % good)
@@ -129,6 +159,7 @@ def once(dest, seconds):
             return 1
         s.close()
         good += 1
+    port_kept(number)
     print(good)
     return 0
 
