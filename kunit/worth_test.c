@@ -126,7 +126,8 @@ static void slb_worth_kinds(struct kunit *test, struct rnd_state *rnd)
 		m.begin = HZ;
 		s = slb_worth_turns(&m, rnd);
 		KUNIT_EXPECT_GE(test, s, 1);
-		KUNIT_EXPECT_LE(test, s, 3);
+		/* few packets of pairs that try, and one in eight tells */
+		KUNIT_EXPECT_LE(test, s, 10);
 	}
 }
 
