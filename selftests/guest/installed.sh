@@ -93,7 +93,7 @@ served() { [ "$(json 'd["services"][0]["share"] is not None and d["services"][0]
 loaded() { [ -e /sys/module/shadowlb ]; }
 answers() { ip netns exec client curl -sf -o /dev/null --max-time 30 http://10.1.0.100/4k; }
 lease_is() { [ "$(sysctl -n net.shadowlb.lease)" = "$1" ]; }
-metrics() { [ -s /var/lib/prometheus/node-exporter/shadowlb.prom ]; }
+metrics() { grep -q "^shadowlb_up $1" /var/lib/prometheus/node-exporter/shadowlb.prom; }
 
 # The first ten minutes: keepalived runs under load, then shadowlb comes.
 step_first() {
@@ -128,9 +128,9 @@ step_again() {
 	check 'lease is 5' lease_is 5
 	check 'flows serve nine of ten packets' wait_for 120 served
 	check 'doctor' shown shadowlbctl doctor
-	check 'metrics are written' wait_for 60 metrics
+	check 'metrics are written' wait_for 60 metrics 1
 	check 'rmmod' wait_for 20 rmmod shadowlb
-	check 'metrics go with the module' wait_for 60 eval '! metrics'
+	check 'metrics tell that the module is gone' wait_for 60 metrics 0
 	check 'modprobe, again' modprobe shadowlb
 	check 'the rule of udev sets lease' wait_for 60 lease_is 5
 	check 'answers' answers

@@ -151,7 +151,7 @@ slb_ctl_kinds() {
 	slb_ctl_fails 'services: a mark' 1 'has had no packet yet' slb_ctl services 3
 	slb_ctl_fails 'serve: no service of IPVS' 1 'IPVS has no service 10.1.0.9:1' \
 		slb_ctl serve on 10.1.0.9:1
-	slb_ctl_fails 'serve: no port' 1 'a port is at most 65535' \
+	slb_ctl_fails 'serve: no port' 1 'at most 65535' \
 		slb_ctl serve on tcp:10.1.0.9:1 'sctp:[::1]:70000'
 	slb_ctl_fails 'serve: none given' 1 'no service' slb_ctl serve on
 	slb_ctl serve on 3 '[FD00::1]:80' UDP:10.1.0.9:1 >/dev/null
@@ -297,6 +297,7 @@ slb_ctl_reload() {
 	slb_ctl serve off udp:10.1.0.9:1 fwm:3 >/dev/null
 	sysctl -qw net.shadowlb.verify=5
 	slb_ctl_works 'xdp attach dr1' xdp attach dr1
+	slb_ctl_fails 'reload without the program' 1 'cannot be read' slb_ctl reload --object /nowhere
 	slb_ctl_works 'reload' reload
 	slb_same 'reload: the knobs are as before' \
 		"$(slb_ctl scope) $(slb_ctl lease) $(slb_ctl serve | tr -s '\n ' ' ')" \

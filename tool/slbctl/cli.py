@@ -35,10 +35,12 @@ def parser():
     return out
 
 
-def enter_netns(name, argv):
+def enter_netns(name, argv, args):
     """Continue in another network namespace. /sys/fs/bpf stays, where libxdp has its programs."""
     path = name if "/" in name else "/run/netns/" + name
     if not name or not os.path.exists(path):
+        if args.command == "metrics" and args.output:
+            metrics.remove(args.output)
         raise Trouble("'%s': no such network namespace: ip netns list" % name)
     if os.geteuid():
         raise Trouble("no permission to enter a network namespace: run this as root")
@@ -76,7 +78,7 @@ def run(argv):
     complete(known)
     args = known.parse_args(argv)
     if args.netns is not None:
-        enter_netns(args.netns, argv)
+        enter_netns(args.netns, argv, args)
     command = COMMANDS[args.command]
     waits = getattr(command, "WATCH", False)
     if args.watch is None and waits and sys.stdout.isatty() and not args.json:
@@ -93,6 +95,8 @@ def run(argv):
 
 
 def main(argv):
+    # su keeps a user's path
+    os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
     if sys.stdout is None:          # closed by the caller
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
     for file in (sys.stdout, sys.stderr):

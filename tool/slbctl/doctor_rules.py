@@ -32,6 +32,8 @@ SERVED_STATES = {"established", "untracked"}
 # Matches and targets of iptables about single packets.
 MATCHES = {"mac", "eui64", "length", "ttl", "hl", "ecn", "string", "u32", "bpf", "limit",
            "hashlimit", "recent", "quota", "connbytes", "rateest", "statistic", "time", "NFQUEUE"}
+# Tables of iptables but nat.
+TABLES = (b"filter", b"mangle", b"raw", b"security")
 # Queueing disciplines that neither shape nor classify.
 PLAIN = {"noqueue", "mq", "fq_codel", "fq", "pfifo_fast", "pfifo", "noop"}
 NAMED = 20
@@ -148,7 +150,8 @@ def iptables_rules(program, raw, only=None):
     """
     table, found = None, []
     shown = devices.run(program)
-    if shown is None or b"is incompatible" in shown:
+    if shown is None or any(b"# Table `%s' is incompatible" % name in shown for name in
+                            ([only.encode()] if only else TABLES)):
         return None
     for line in shown.decode(errors="replace").splitlines():
         if line.startswith("*"):

@@ -1,14 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
 """shadowlbctl reload: another version of the module, with the knobs and programs of this one."""
+import ctypes
 import glob
+import json
 import os
+import platform
+import resource
+import signal
+import subprocess
+import time
 
 from . import devices, libxdp, proc, xdp
 from .trouble import ERROR, OK, Trouble
 
 HELP = "remove the module and load it again: what is installed now, with the knobs and XDP as before"
 
+# The scope is last: it registers hooks.
 KNOBS = ("lease", "verify", "services_on", "services_off", "scope")
+SAVED = "/run/shadowlb-knobs.json"
+# Time for which the kernel may hold a program that was detached, in seconds.
+PATIENCE = 10
 
 
 def arguments(parser):
@@ -22,68 +33,152 @@ def sets(args):
 
 
 def namespaces():
-    """A path of each network namespace that has a name or a process, by inode."""
+    """Network namespaces with a name or a process: name and open file, this one first."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     found = {}
-    for path in glob.glob("/proc/[0-9]*/ns/net") + glob.glob("/run/netns/*") + \
-            glob.glob("/run/docker/netns/*"):
+    for path in ["/proc/self/ns/net", *glob.glob("/run/netns/*"), *glob.glob("/run/docker/netns/*"),
+                 *glob.glob("/proc/[0-9]*/ns/net")]:
         try:
-            found.setdefault(os.stat(path).st_ino, path)
+            inode = os.stat(path).st_ino
+            if inode not in found:
+                found[inode] = path, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             pass                    # the process is gone
-    found[os.stat("/proc/self/ns/net").st_ino] = "/proc/self/ns/net"
+    return list(found.values())
+
+
+def enter(file):
+    """Files below /proc/net and /proc/sys/net are those of that namespace from now on."""
+    if ctypes.CDLL(None, use_errno=True).setns(file, 0):
+        raise Trouble("a network namespace cannot be entered: %s" % os.strerror(ctypes.get_errno()))
+
+
+def knobs():
+    """The knobs that this version of the module has, by name."""
+    found = {}
+    for name in KNOBS:
+        try:
+            found[name] = proc.text(proc.read("%s/%s" % (proc.KNOBS, name)).strip())
+        except Trouble:
+            pass
     return found
 
 
-def within(path, script, *words):
-    """Run a script of the shell in a namespace. Returns what it prints, or None."""
-    return devices.run("nsenter", "--net=" + path, "--", "sh", "-c", script, "sh", *words)
+def save(spaces):
+    """The knobs of each namespace, also in a file, should the module not come back."""
+    saved = []
+    for name, file in spaces:
+        enter(file)
+        saved.append(knobs())
+    enter(spaces[0][1])
+    with open(SAVED, "w", encoding="utf-8") as file:
+        json.dump({name: values for (name, _), values in zip(spaces, saved)}, file, indent=1)
+    return saved
 
 
-def knobs(path):
-    """The knobs of a namespace, as lines of bytes in the order of KNOBS; or None."""
-    shown = within(path, 'cd "$1" && shift && for knob; do cat "$knob"; done', proc.KNOBS, *KNOBS)
-    rows = (shown or b"").split(b"\n")
-    return rows[:-1] if len(rows) == len(KNOBS) + 1 else None
+def restore(spaces, saved):
+    """Set knobs that are not as before. Returns sentences about those that cannot be set."""
+    failed = []
+    for (name, file), values in zip(spaces, saved):
+        enter(file)
+        for knob, value in knobs().items():
+            if value == values.get(knob, value):
+                continue
+            try:
+                proc.set_knob(knob, values[knob])
+            except Trouble as trouble:
+                failed.append("%s: %s" % (name, trouble))
+    enter(spaces[0][1])
+    return failed
 
 
-def restore(path, rows):
-    """Set the knobs of a namespace. Returns true if that worked."""
-    script = 'cd "$1" && shift && while [ $# -gt 0 ]; do printf "%s\\n" "$2" >"$1" || exit; shift 2; done'
-    words = [word for name, row in zip(KNOBS, rows) for word in (name, proc.text(row))]
-    return knobs(path) == rows or within(path, script, proc.KNOBS, *words) is not None
+def attached(args):
+    """Devices of this namespace with the program, and its mode. They can have it again."""
+    found = [(dev, (devices.attached(dev) or [None])[0]) for dev in devices.devices()]
+    found = [(dev, mode) for dev, mode in found if mode]
+    if found:
+        xdp.require_object(args)
+    for dev, mode in found:
+        if mode not in libxdp.MODES:
+            raise Trouble("%s has the program in %s mode: shadowlbctl xdp detach %s" %
+                          (dev.name, mode, dev.name))
+    return found
 
 
-def replace():
-    if devices.run("rmmod", "shadowlb") is None:
-        raise Trouble("rmmod shadowlb failed, and nothing has changed: a program for XDP in another "
-                      "network namespace holds the module (shadowlbctl --netns NAME xdp), or this "
-                      "is not root")
-    if devices.run("modprobe", "shadowlb") is None:
-        raise Trouble("modprobe shadowlb failed, so IPVS works without flows: see dmesg; dkms status")
+def run(*command):
+    """Run a program. Returns what it says of an error, or None."""
+    done = subprocess.run(command, capture_output=True, check=False)
+    return None if done.returncode == 0 else \
+        " ".join(proc.text(done.stderr).split()) or "exit code %d" % done.returncode
+
+
+def remove():
+    """Remove the module. The kernel drops a program that was detached a moment later."""
+    began = time.monotonic()
+    while True:
+        said = run("rmmod", "shadowlb")
+        if said is None:
+            return
+        if time.monotonic() - began > PATIENCE:
+            raise Trouble("%s; a program for XDP in another network namespace may hold the module: "
+                          "shadowlbctl --netns NAME xdp" % said)
+        time.sleep(0.2)
+
+
+def load():
+    said = run("modprobe", "shadowlb")
+    if said:
+        raise Trouble("%s: IPVS works without flows. The knobs of before are in %s: dmesg; dkms "
+                      "status" % (said, SAVED))
+    # udev sets what is in /etc/sysctl.d
+    if os.path.exists("/run/udev/control"):
+        run("udevadm", "settle", "--timeout=%d" % PATIENCE)
+
+
+def require_module():
+    """The module can be loaded again, as far as that can be known."""
+    if os.geteuid():
+        raise Trouble("no permission to load modules: run this as root")
+    proc.state()
+    vermagic = devices.run("modinfo", "-F", "vermagic", "shadowlb") or b""
+    if proc.text(vermagic).split()[:1] != [platform.release()]:
+        raise Trouble("no module shadowlb is installed for Linux %s: dkms status" %
+                      platform.release())
+
+
+def replace(chosen, args):
+    """Replace the module. Returns sentences about devices that have no program any more."""
+    failed = []
+    try:
+        for dev, _ in chosen:
+            xdp.detach(dev)
+        remove()
+        load()
+    finally:
+        for dev, mode in chosen if proc.version() else ():
+            try:
+                if not devices.attached(dev):
+                    libxdp.attach(dev.name, dev.index, mode, args.object)
+            except Trouble as trouble:
+                failed.append(str(trouble))
+    return failed
 
 
 def collect(args):
-    if os.geteuid():
-        raise Trouble("no permission to load modules: run this as root")
-    old = proc.version()
-    if old is None:
-        proc.state()                # says that the module is not loaded
-    saved = {path: knobs(path) for path in namespaces().values()}
-    modes = {dev: devices.attached(dev) for dev in devices.devices()}
-    modes = {dev: found[0] for dev, found in modes.items() if found}
-    for dev in modes:
-        xdp.detach(dev)
-    failed = []
+    require_module()
+    chosen, old, spaces = attached(args), proc.version(), namespaces()
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    saved = save(spaces)
     try:
-        replace()
+        failed = replace(chosen, args)
     finally:
-        # the module of before, if it could not be removed
-        for dev, mode in modes.items() if proc.version() else ():
-            libxdp.attach(dev.name, dev.index, mode, args.object)
-        failed = [path for path, rows in saved.items()
-                  if rows and proc.version() and not restore(path, rows)]
-    return {"before": old, "now": proc.version(), "namespaces": len(saved), "failed": failed,
-            "xdp": [dev.name for dev in modes]}
+        unset = restore(spaces, saved) if proc.version() else [SAVED]
+        if not unset:
+            os.unlink(SAVED)
+    return {"before": old, "now": proc.version(), "namespaces": len(spaces),
+            "failed": failed + unset, "xdp": [dev.name for dev, _ in chosen]}
 
 
 def text(data, args):
@@ -91,8 +186,7 @@ def text(data, args):
     yield "shadowlb %s, before %s" % (data["now"], data["before"])
     if data["xdp"]:
         yield "XDP at " + ", ".join(data["xdp"])
-    for path in data["failed"]:
-        yield "the knobs of the network namespace %s could not be set" % path
+    yield from data["failed"]
 
 
 def code(data):

@@ -26,10 +26,14 @@ def require_xdp():
                       state.no_xdp)
 
 
-def attach(dev, args):
-    require_xdp()
+def require_object(args):
     if not os.access(args.object, os.R_OK):
         raise Trouble("%s cannot be read: make bpf-install, or the package shadowlb" % args.object)
+
+
+def attach(dev, args):
+    require_xdp()
+    require_object(args)
     if any(map(libxdp.ours, libxdp.programs(dev.index))):
         raise Trouble("%s has the program already: shadowlbctl xdp show" % dev.name)
     libxdp.attach(dev.name, dev.index, args.mode, args.object)
