@@ -73,9 +73,7 @@ static inline bool slb_dev_classified(const struct net_device *dev)
  */
 static inline bool slb_dev_shapes(const struct net_device *dev)
 {
-	const struct Qdisc *qdisc = rcu_dereference(dev->qdisc);
-
-	if (qdisc && READ_ONCE(qdisc->handle))
+	if (READ_ONCE(rcu_dereference(dev->qdisc)->handle))
 		return true;
 #if defined(CONFIG_NET_XGRESS)
 	return rcu_access_pointer(dev->tcx_egress);

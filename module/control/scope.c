@@ -103,8 +103,9 @@ int slb_scope_list(struct slb_ns *ns, struct slb_listed __rcu **at, struct slb_l
 	return err;
 }
 
-/* Hooks cannot be registered, and nobody can be told. A namespace with 1,024 hooks at a place is full:
- * that must not keep others from having flows. The next change of scope or services tries again.
+/* Hooks cannot be registered, and nobody can be told. A namespace with 1,024 hooks at a place is
+ * full: that must not keep others from having flows. The next change of scope or services tries
+ * again.
  */
 static void slb_scope_unhooked(int err)
 {

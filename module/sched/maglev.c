@@ -7,9 +7,9 @@
  * half its weight in each second round, and so on. With equal weights this is the algorithm of
  * the paper. A heap has the servers by the round of their next turn.
  *
- * Looking for free slots takes some ln(size) steps a slot. Whoever chooses addresses of real servers
- * by their hashes, so that their orders meet, could make it as many as there are servers. So after
- * SLB_MAGLEV_STEPS a slot, servers take free slots as they come.
+ * Looking for free slots takes some ln(size) steps a slot. Whoever chooses addresses of real
+ * servers by their hashes, so that their orders meet, could make it as many as there are servers.
+ * So after SLB_MAGLEV_STEPS a slot, servers take free slots as they come.
  */
 #include <linux/limits.h>
 #include <linux/math64.h>
@@ -34,7 +34,7 @@ struct slb_maglev_search {
 	u32	first;
 };
 
-/* Take the first free slot in the order of a server. The size is a prime: the order has all slots. */
+/* Take the first free slot in the order of a server. The size is prime: the order has all slots. */
 static void slb_maglev_take(u16 *slot, u32 size, struct slb_maglev_server *s, u16 number,
 			    struct slb_maglev_search *search)
 {

@@ -12,10 +12,10 @@
  *
  * Directors with the same real servers choose the same one for a connection, without talking.
  * A change of real servers has its table when it returns. Further changes within a tenth of a
- * second have one that a worker fills: a program that adds a thousand real servers does not wait for
- * a thousand tables. Without memory the worker tries again. The service's flag-3 asks for the real
- * server with the fewest connections for its weight. With bounded loads, connections go there, too,
- * when no slot tried has a real server with room.
+ * second have one that a worker fills: a program that adds a thousand real servers does not wait
+ * for a thousand tables. Without memory the worker tries again. The service's flag-3 asks for the
+ * real server with the fewest connections for its weight. With bounded loads, connections go there,
+ * too, when no slot tried has a real server with room.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -103,9 +103,9 @@ static void slb_sched_forget(struct slb_servers *servers)
 }
 
 /*
- * True if most connections are newer than the last changes, or soon will be. If connections last for
- * random times, half of them are newer once ln 2 times as many have begun as there were. @counted:
- * @newer counts the connections of the service.
+ * True if most connections are newer than the last changes, or soon will be. If connections last
+ * for random times, half of them are newer once ln 2 times as many have begun as there were.
+ * @counted: @newer counts the connections of the service.
  */
 static bool slb_sched_turned(const struct slb_sched_service *s, bool counted)
 {
@@ -296,7 +296,7 @@ static struct ip_vs_dest *slb_sched_least(struct ip_vs_service *svc)
 	return least;
 }
 
-/* True if a packet's connection is probably older than the last changes. Counts those that begin. */
+/* True if a packet's connection is probably older than the last changes. Counts new ones. */
 static bool slb_sched_older(struct slb_sched_service *s, const struct ip_vs_service *svc,
 			    const struct sk_buff *skb, const struct ip_vs_iphdr *iph)
 {

@@ -18,7 +18,7 @@
 #include "sched/bound.h"
 #include "sched/servers.h"
 
-/* Number of slots that are tried. With nine in ten real servers down, one key in 1,000 finds none. */
+/* Number of slots that are tried. With nine in ten real servers down, one key in 1,000 has none. */
 #define SLB_SERVERS_TRIES	64
 
 /* A real server's identity, the same on every machine. */
@@ -60,7 +60,7 @@ static u32 slb_servers_average(const struct slb_servers *servers)
 	return n ? div_u64(sum + n / 2, n) : 1;
 }
 
-/* List all real servers of a service, by their hashes. Returns false if there are more than @max. */
+/* List all real servers of a service, by their hashes. Returns false if there are more. */
 static bool slb_servers_list(struct slb_servers *servers, u32 max, struct ip_vs_service *svc,
 			     const siphash_key_t *key)
 {
@@ -258,7 +258,7 @@ struct ip_vs_dest *slb_servers_past(const struct slb_servers *servers, u64 hash,
 	return NULL;
 }
 
-/* Of all real servers that take new connections, one by weight and hash: the same on all directors. */
+/* Of all real servers that take new connections, one by weight and hash: alike on all directors. */
 static struct ip_vs_dest *slb_servers_any(const struct slb_servers *servers, u64 hash)
 {
 	struct ip_vs_dest *dest, *any = NULL;
@@ -294,7 +294,8 @@ static struct ip_vs_dest *slb_servers_any(const struct slb_servers *servers, u64
  * A slot whose real server takes no new connection is passed over, for a slot by another hash.
  *
  * Context: RCU.
- * Return: NULL if no real server takes new connections; with @bound, if none of those tried has room.
+ * Return: NULL if no real server takes new connections; with @bound, if none that was tried has
+ *	room.
  */
 struct ip_vs_dest *slb_servers_pick(const struct slb_servers *servers, u64 hash,
 				    const siphash_key_t *key, struct slb_bound *bound, u32 unit)

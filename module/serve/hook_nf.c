@@ -158,7 +158,8 @@ static bool slb_nf_skip(struct slb_ns *ns, struct slb_cpu_state *cpu, struct sk_
 }
 
 /* Look at a packet, which may have a flow: @skip is 0, or the reason why it has none. noinline: the
- * caller, for packets that are not looked at, saves no registers. Six arguments: the call is a jump.
+ * caller, for packets that are not looked at, saves no registers. Six arguments: the call is a
+ * jump.
  */
 static noinline unsigned int slb_nf_look(struct slb_ns *ns, struct slb_cpu_state *cpu,
 					 struct sk_buff *skb, const struct net_device *in,

@@ -354,7 +354,7 @@ static bool slb_rules_opaque(const struct nf_hook_ops *ops)
 		"ip6table_mangle_hook", "nf_hook_run_bpf",
 	};
 
-	return slb_ruleset_hook_is(ops->hook, names, ARRAY_SIZE(names));
+	return slb_ruleset_hook_is((unsigned long)ops->hook, names, ARRAY_SIZE(names));
 }
 
 /**

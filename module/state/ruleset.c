@@ -94,7 +94,7 @@ void slb_ruleset_notice(struct slb_epoch *e, const struct net *net)
 
 /**
  * slb_ruleset_hook_is() - true if the function of a hook has one of these names
- * @hook: the function
+ * @hook: address of the function
  * @names: the names
  * @n: number of names
  *
@@ -102,16 +102,23 @@ void slb_ruleset_notice(struct slb_epoch *e, const struct net *net)
  *
  * Context: any. False if the kernel knows no names.
  */
-bool slb_ruleset_hook_is(nf_hookfn *hook, const char *const *names, unsigned int n)
+bool slb_ruleset_hook_is(unsigned long hook, const char *const *names, unsigned int n)
 {
 	char name[32];
 
-	snprintf(name, sizeof(name), "%ps", hook);
+	snprintf(name, sizeof(name), "%ps", (void *)hook);
 	name[strcspn(name, " ")] = '\0';
 	while (n--)
 		if (!strcmp(name, names[n]))
 			return true;
 	return false;
+}
+
+/* The same of a place in a list. The list has the function, and lives as long as its readers. */
+static bool slb_ruleset_entry_is(const struct nf_hook_entries *e, unsigned int k,
+				 const char *const *names, unsigned int n)
+{
+	return slb_ruleset_hook_is((unsigned long)e->hooks[k].hook, names, n);
 }
 
 static u64 slb_ruleset_hash_hooks(const struct slb_hook_lists *lists)
@@ -164,7 +171,7 @@ static void slb_ruleset_find_tables(struct slb_ruleset *r, const struct slb_hook
 		e = lists->at[i];
 		r->legacy[i] = 0;
 		for (k = 0; e && k < min_t(u32, e->num_hook_entries, 64); k++)
-			if (slb_ruleset_hook_is(e->hooks[k].hook, names, ARRAY_SIZE(names)))
+			if (slb_ruleset_entry_is(e, k, names, ARRAY_SIZE(names)))
 				r->legacy[i] |= BIT_ULL(k);
 	}
 }
@@ -188,12 +195,12 @@ static bool slb_ruleset_known(const struct nf_hook_entries *const lists[NF_INET_
 			continue;
 		k = 0;
 		if (i == NF_INET_PRE_ROUTING)
-			while (k < e->num_hook_entries && !slb_ruleset_hook_is(e->hooks[k].hook, own, 1))
+			while (k < e->num_hook_entries && !slb_ruleset_entry_is(e, k, own, 1))
 				k++;
 		if (i == NF_INET_PRE_ROUTING && k == e->num_hook_entries)
 			return false;
 		for (; k < e->num_hook_entries; k++)
-			if (!slb_ruleset_hook_is(e->hooks[k].hook, names, ARRAY_SIZE(names)))
+			if (!slb_ruleset_entry_is(e, k, names, ARRAY_SIZE(names)))
 				return false;
 	}
 	return true;

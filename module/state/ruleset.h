@@ -63,7 +63,7 @@ static inline bool slb_ruleset_constant(const struct slb_ruleset *r, bool v6)
 	return READ_ONCE(r->constant) & BIT(v6);
 }
 
-bool slb_ruleset_hook_is(nf_hookfn *hook, const char *const *names, unsigned int n);
+bool slb_ruleset_hook_is(unsigned long hook, const char *const *names, unsigned int n);
 void slb_ruleset_init(struct slb_ruleset *r, struct slb_epoch *e, const struct net *net);
 void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, struct net *net);
 
