@@ -146,6 +146,14 @@ static bool slb_learn_joins(const struct slb_cpu_state *cpu, const struct slb_fl
 	return flow->tos == p->rec->pkt.tos && label == p->extra.label;
 }
 
+/* True if a proof ends a suspension, so that the next packet is served. Others are of packets that
+ * came with the one that suspended the flow, or verification is asked for.
+ */
+static bool slb_learn_ends(const struct slb_flow *flow, const struct slb_derived *p)
+{
+	return flow->flags & SLB_FLOW_SUSPENDED && p->rec->reason != SLB_MISS_VERIFY;
+}
+
 /* Renew a flow. During a lease, a packet may add an ECN codepoint; the lease counts from the
  * first proof. Takes over route and conntrack entries of @p, and drops the previous. The flow
  * keeps the pin.
@@ -163,7 +171,7 @@ static void slb_learn_renew(const struct slb_ns *ns, struct slb_cpu_state *cpu,
 
 	if (flow->packets)
 		stats->vain = 0;
-	else if (stats->vain < SLB_FLOW_VAIN)
+	else if (stats->vain < SLB_FLOW_VAIN && slb_learn_ends(flow, p))
 		stats->vain++;
 	/* what the flow served so far had the outer headers of the old tunnel */
 	if (flow->flags & SLB_FLOW_TUNNEL)
