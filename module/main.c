@@ -62,11 +62,15 @@ static int __init slb_main_init(void)
 	err = slb_netns_init();
 	if (err)
 		goto err_sweep_exit;
-	slb_watch_begin(&slb_scope_watcher);
+	err = slb_scope_watch();
+	if (err)
+		goto err_net_exit;
 	slb_xdp_init();
 	pr_info("version %s, up to %u flows per CPU\n", SLB_VERSION, slb_flows_max);
 	return 0;
 
+err_net_exit:
+	slb_netns_exit();
 err_sweep_exit:
 	slb_sweep_exit();
 	return err;

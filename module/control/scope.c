@@ -24,12 +24,18 @@
 /* Guards scope and hooks of all namespaces; see ns.h. */
 DEFINE_MUTEX(slb_mutex);
 
+/* Do scope and services want hooks? */
+static bool slb_scope_wants(const struct slb_ns *ns, int scope, int services)
+{
+	return !ns->dead && (scope == SLB_SCOPE_ALL ||
+			     (scope == SLB_SCOPE_SHADOW &&
+			      (services || rcu_access_pointer(ns->listed_on))));
+}
+
 /* Register or unregister the hooks as scope and services want it. */
 static int slb_scope_hook(struct slb_ns *ns, int scope, int services)
 {
-	bool want = !ns->dead && (scope == SLB_SCOPE_ALL ||
-				  (scope == SLB_SCOPE_SHADOW &&
-				   (services || rcu_access_pointer(ns->listed_on))));
+	bool want = slb_scope_wants(ns, scope, services);
 	int err = 0;
 
 	lockdep_assert_held(&slb_mutex);
@@ -60,10 +66,8 @@ int slb_scope_set(struct slb_ns *ns, int scope)
 	int err;
 
 	lockdep_assert_held(&slb_mutex);
-	if (scope == ns->scope)
-		return 0;
 	err = slb_scope_hook(ns, scope, ns->services);
-	if (err)
+	if (err || scope == ns->scope)
 		return err;
 	WRITE_ONCE(ns->scope, scope);
 	/* hooks that have read the old scope */
@@ -85,6 +89,7 @@ int slb_scope_set(struct slb_ns *ns, int scope)
  */
 int slb_scope_list(struct slb_ns *ns, struct slb_listed __rcu **at, struct slb_listed *list)
 {
+	bool wanted = slb_scope_wants(ns, ns->scope, ns->services);
 	int err;
 
 	lockdep_assert_held(&slb_mutex);
@@ -94,6 +99,9 @@ int slb_scope_list(struct slb_ns *ns, struct slb_listed __rcu **at, struct slb_l
 	}
 	list = rcu_replace_pointer(*at, list, lockdep_is_held(&slb_mutex));
 	err = slb_scope_hook(ns, ns->scope, ns->services);
+	/* not for want of hooks that there were not before */
+	if (err && wanted)
+		err = 0;
 	if (err)
 		list = rcu_replace_pointer(*at, list, lockdep_is_held(&slb_mutex));
 	/* packets that have read the other list */
@@ -114,17 +122,20 @@ static void slb_scope_unhooked(int err)
 				    err);
 }
 
+/* Services are told of that were there before. */
+static bool slb_scope_begins;
+
 /* A service begins to be scheduled by "shadow". An error refuses the service: without hooks IPVS
  * would serve it, but whoever asked for flows should know.
  */
-static int slb_scope_service_add(struct net *net, bool present)
+static int slb_scope_service_add(struct net *net)
 {
 	struct slb_ns *ns = slb_ns(net);
 	int err;
 
 	mutex_lock(&slb_mutex);
 	err = slb_scope_hook(ns, ns->scope, ns->services + 1);
-	if (present) {
+	if (READ_ONCE(slb_scope_begins)) {
 		slb_scope_unhooked(err);
 		err = 0;
 	}
@@ -147,10 +158,28 @@ static void slb_scope_service_del(struct net *net)
 	mutex_unlock(&slb_mutex);
 }
 
-const struct slb_watcher slb_scope_watcher = {
+static const struct slb_watcher slb_scope_watcher = {
 	.add	= slb_scope_service_add,
 	.del	= slb_scope_service_del,
 };
+
+/**
+ * slb_scope_watch() - begin to be told of services scheduled by "shadow"
+ *
+ * Services that are there cannot be refused.
+ *
+ * Context: process; only one caller.
+ * Return: 0, or a negative error.
+ */
+int slb_scope_watch(void)
+{
+	int err;
+
+	WRITE_ONCE(slb_scope_begins, true);
+	err = slb_watch_begin(&slb_scope_watcher);
+	WRITE_ONCE(slb_scope_begins, false);
+	return err;
+}
 
 /**
  * slb_scope_init() - register the hooks of a new namespace, if its scope wants them

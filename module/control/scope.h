@@ -5,13 +5,11 @@
 
 struct slb_listed;
 struct slb_ns;
-struct slb_watcher;
 
 void slb_scope_init(struct slb_ns *ns);
 void slb_scope_exit(struct slb_ns *ns);
+int slb_scope_watch(void);
 int slb_scope_set(struct slb_ns *ns, int scope);
 int slb_scope_list(struct slb_ns *ns, struct slb_listed __rcu **at, struct slb_listed *list);
-
-extern const struct slb_watcher slb_scope_watcher;
 
 #endif /* _SLB_SCOPE_H */

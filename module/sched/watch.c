@@ -38,7 +38,7 @@ int slb_watch_service_add(struct slb_watch_service *s, struct net *net)
 	mutex_lock(&slb_watch_mutex);
 	alone = !slb_watch_watcher;
 	if (!alone)
-		err = slb_watch_watcher->add(net, false);
+		err = slb_watch_watcher->add(net);
 	if (!err)
 		list_add(&s->list, &slb_watch_services);
 	mutex_unlock(&slb_watch_mutex);
@@ -69,16 +69,26 @@ void slb_watch_service_del(struct slb_watch_service *s)
  * Before this returns, @watcher->add() is called for all present services.
  *
  * Context: process.
+ * Return: 0, or the error of @watcher->add(), after @watcher->del() for all added services.
  */
-void slb_watch_begin(const struct slb_watcher *watcher)
+int slb_watch_begin(const struct slb_watcher *watcher)
 {
 	struct slb_watch_service *s;
+	int err = 0;
 
 	mutex_lock(&slb_watch_mutex);
-	list_for_each_entry(s, &slb_watch_services, list)
-		watcher->add(s->net, true);
-	slb_watch_watcher = watcher;
+	list_for_each_entry(s, &slb_watch_services, list) {
+		err = watcher->add(s->net);
+		if (err)
+			break;
+	}
+	if (err)
+		list_for_each_entry_continue_reverse(s, &slb_watch_services, list)
+			watcher->del(s->net);
+	else
+		slb_watch_watcher = watcher;
 	mutex_unlock(&slb_watch_mutex);
+	return err;
 }
 EXPORT_SYMBOL_GPL(slb_watch_begin);
 

@@ -4,7 +4,6 @@
 #define _SLB_WATCH_H
 
 #include <linux/list.h>
-#include <linux/types.h>
 
 struct net;
 
@@ -20,18 +19,19 @@ struct slb_watch_service {
 
 /**
  * struct slb_watcher - callbacks for services scheduled by "shadow"
- * @add: a namespace has one more service; returns 0, or an error, which refuses the service. With
- *	@present, the service has been there before the watcher, and cannot be refused
+ * @add: a namespace has one more service; returns 0, or an error, which refuses the service, unless
+ *	it has been there before the watcher
  * @del: a namespace has one less service
  *
- * Both in process context, under slb_watch_mutex.
+ * Both in process context, under slb_watch_mutex. A newer shadowlb meets an older ip_vs_shadow,
+ * which services hold: what one module knows of the other does not change.
  */
 struct slb_watcher {
-	int	(*add)(struct net *net, bool present);
+	int	(*add)(struct net *net);
 	void	(*del)(struct net *net);
 };
 
-void slb_watch_begin(const struct slb_watcher *watcher);
+int slb_watch_begin(const struct slb_watcher *watcher);
 void slb_watch_end(void);
 
 int slb_watch_service_add(struct slb_watch_service *s, struct net *net);

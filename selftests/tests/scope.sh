@@ -58,9 +58,11 @@ slb_scope_full() {
 	slb_same 'all hooks are taken somewhere: hooks there' \
 		"$(ip netns exec slb-full awk '$1 == "hooked"' /proc/net/shadowlb)" 'hooked 0'
 	slb_check 'all hooks are taken somewhere: hooks elsewhere' slb_hooked 1
+	slb_check 'all hooks are taken somewhere: a list is taken all the same' \
+		ip netns exec slb-full sysctl -qw net.shadowlb.services_off=tcp:10.1.0.1:82
 	ip netns exec slb-full nft delete table ip t
-	ip netns exec slb-full ipvsadm -A -t 10.1.0.1:81 -s shadow
-	slb_same 'with the next service there are hooks' \
+	ip netns exec slb-full sysctl -qw net.shadowlb.scope=2
+	slb_same 'when the scope is set again there are hooks' \
 		"$(ip netns exec slb-full awk '$1 == "hooked"' /proc/net/shadowlb)" 'hooked 1'
 	ip netns delete slb-full
 }
