@@ -57,6 +57,7 @@
  * @lock: guards @stale, and who replaces @servers
  * @servers: the real servers with their table, and with the table before
  * @stale: the real servers have changed since
+ * @lacking: there was no memory for a table
  * @build: the worker
  * @built: when @servers was last replaced, in jiffies
  * @changed: when the table before was replaced, in jiffies
@@ -72,6 +73,7 @@ struct slb_sched_service {
 	struct mutex			lock;		/* of @stale, and to replace @servers */
 	struct slb_servers __rcu	*servers;
 	bool				stale;
+	bool				lacking;
 	struct delayed_work		build;
 	unsigned long			built;
 	unsigned long			changed;
@@ -159,11 +161,12 @@ static bool slb_sched_renew(struct slb_sched_service *s)
 	struct slb_servers *servers = slb_servers_get(s->svc, slb_sched_size, &slb_sched_key,
 						      s->payer);
 
-	if (!servers) {
+	if (!servers && !s->lacking)
 		pr_err_ratelimited("no memory for a table: the old one stays until there is\n");
+	s->lacking = !servers;
+	s->stale = s->lacking;
+	if (!servers)
 		return false;
-	}
-	s->stale = false;
 	if (slb_servers_same(servers, old)) {
 		slb_servers_put(servers);
 		return true;

@@ -110,16 +110,18 @@ static bool slb_servers_list(struct slb_servers *servers, u32 max, struct ip_vs_
 struct slb_servers *slb_servers_get(struct ip_vs_service *svc, u32 size, const siphash_key_t *key,
 				    struct mem_cgroup *payer)
 {
-	u32 max = READ_ONCE(svc->num_dests), most = min_t(u32, size, SLB_MAGLEV_SERVERS);
+	u32 n = READ_ONCE(svc->num_dests), most = min_t(u32, size, SLB_MAGLEV_SERVERS);
+	/* IPVS may be adding one */
+	u32 max = n + 1;
 	struct slb_servers *servers = slb_memory_alloc(payer, struct_size(servers, server, max));
 
 	if (!servers)
 		return NULL;
 	servers->max = max;
 	servers->size = size;
-	if (max)
+	if (n)
 		servers->slot = slb_memory_alloc(payer, array_size(size, sizeof(*servers->slot)));
-	if ((max && !servers->slot) || !slb_servers_list(servers, max, svc, key)) {
+	if ((n && !servers->slot) || !slb_servers_list(servers, n ? max : 0, svc, key)) {
 		slb_servers_put(servers);
 		return NULL;
 	}
