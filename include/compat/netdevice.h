@@ -67,13 +67,16 @@ static inline bool slb_dev_classified(const struct net_device *dev)
  * slb_dev_shapes() - may traffic control tell apart packets that a device sends?
  * @dev: the device
  *
- * Filters at egress, or a queueing discipline that somebody chose: only those have a handle.
+ * Filters at egress, or a queueing discipline that may have filters or that somebody chose: only
+ * those have a handle.
  *
  * Context: RCU.
  */
 static inline bool slb_dev_shapes(const struct net_device *dev)
 {
-	if (READ_ONCE(rcu_dereference(dev->qdisc)->handle))
+	if (READ_ONCE(rcu_dereference(dev->qdisc)->handle) ||
+	    (rcu_dereference(dev->qdisc)->ops->cl_ops &&
+	     rcu_dereference(dev->qdisc)->ops->cl_ops->tcf_block))
 		return true;
 #if defined(CONFIG_NET_XGRESS)
 	return rcu_access_pointer(dev->tcx_egress);
