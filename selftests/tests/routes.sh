@@ -121,26 +121,6 @@ narrow() {
 	slb_in dir ip $v route delete "$client" dev dc mtu 1400
 }
 
-# The kernel counts packets of routes with a realm.
-realms() {
-	local before
-
-	slb_in dir test -e /proc/net/rt_acct || { slb_note 'this kernel has no realms'; return; }
-	slb_in dir ip route add 192.0.2.0/24 via 10.1.0.2 realm 7
-	before=$(slb_stat dir hits)
-	slb_is 'a route has a realm: answers' "$(answered "$(ask "10.1.0.2:$((port += 1)) $SLB_VIP_NAT:7 20 text")")" eq 20
-	slb_is 'a route has a realm: packets that flows served' $(($(slb_stat dir hits) - before)) eq 0
-	slb_in dir ip route delete 192.0.2.0/24
-	slb_check 'no realm: flows serve' slb_wait 60 realms_served
-}
-realms_served() {
-	local before
-
-	before=$(slb_stat dir hits)
-	ask "10.1.0.2:$((port += 1)) $SLB_VIP_NAT:7 20 text" >/dev/null
-	[ $(($(slb_stat dir hits) - before)) -gt 10 ]
-}
-
 modprobe shadowlb
 slb_net_up
 slb_net6_up
@@ -165,6 +145,5 @@ stops 'an unreachable route to the client' 'ip -6 route add prohibit fd01::2' \
 	'ip -6 route delete prohibit fd01::2'
 narrow 10.1.0.2 $SLB_VIP_NAT 10.1.0.2 '' "$SLB_VIP_NAT:7"
 narrow '[fd01::2]' $vip6 fd01::2 -6 "[$vip6]:7"
-realms
 multipath
 slb_done

@@ -6,7 +6,8 @@
 #
 # What rules of a bridge behind the way out see of a packet's connection is the same with flows
 # as without: that IPVS takes its packets out of conntrack (net.ipv4.vs.conntrack=0), their
-# entry (1), and "notrack" in raw, which holds for the next packet.
+# entry (1), and "notrack" in raw, which holds for the next packet. And traffic control at egress sees
+# the entry, and the kernel counts packets of realms.
 
 set -u
 . lib/stat.sh
@@ -105,6 +106,27 @@ shapes() {
 }
 shaped() { slb_in dir tc -s filter show dev "$1" egress | awk '$1 == "Sent" { n += $4 } END { print n + 0 }'; }
 
+# The kernel counts packets of routes with a realm, and flows serve none while there is one.
+realms() {
+	local before
+
+	slb_in dir ip route add 192.0.2.0/24 via 10.1.0.2 realm 7
+	before=$(slb_stat dir hits)
+	port=$((port + 1))
+	ask_one 20
+	slb_is 'a route has a realm: packets that flows served' $(($(slb_stat dir hits) - before)) eq 0
+	slb_in dir ip route delete 192.0.2.0/24
+	slb_check 'no realm: flows serve' slb_wait 60 realms_served
+}
+realms_served() {
+	local before
+
+	before=$(slb_stat dir hits)
+	port=$((port + 1))
+	ask_one 20
+	[ $(($(slb_stat dir hits) - before)) -gt 10 ]
+}
+
 # compare TEXT: without flows, and with them
 compare() {
 	local want before
@@ -151,4 +173,5 @@ done
 slb_in dir sysctl -qw net.ipv4.vs.conntrack=1
 shapes dr1 requests
 shapes dc answers
+realms
 slb_done
