@@ -60,7 +60,8 @@ ECHO = {dev: _echo(n, net) for n, (dev, net) in
 def redirect(raw):
     """Is this frame an ICMP redirect?"""
     if raw[IP - 2] == 8 and raw[IP - 1] == 0:
-        return raw[IP + 9] == ICMP and raw[IP + 20] == 5
+        # with the options of the packet that it is about
+        return raw[IP + 9] == ICMP and raw[IP + (raw[IP] & 15) * 4] == 5
     return raw[IP - 2] == 0x86 and raw[IP + 6] == ICMP6 and raw[IP + 40] == 137
 
 
