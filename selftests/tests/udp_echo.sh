@@ -29,7 +29,7 @@ slb_ping_share() {
 	local share
 
 	share=$(slb_share "$diff")
-	slb_check "$1: $share % served by flows (want > 95)" slb_share_above 95 "$share"
+	slb_check "$1: $share % served by flows (want > 90)" slb_share_above 90 "$share"
 }
 
 modprobe shadowlb
