@@ -22,12 +22,11 @@ import time
 from . import pkt
 from .net import Director, stat
 from .nl import Fail
-from .rows import LEASE, ROWS
+from .rows import BEHIND, LEASE, ROWS
 from .topo import PLAIN, Topology
 from .trace import Trace
 
 AHEAD = 150         # packets that may be on their way: no queue is as short
-BEHIND = 300        # packets sent behind the event
 # By which a lease may be late: it is counted in ticks of 1/8 s, and read by another process.
 LATE = 400
 XDP = os.environ.get("SLB_XDP", "")     # native or generic: flows serve there
