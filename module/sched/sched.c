@@ -107,15 +107,18 @@ static void slb_sched_forget(struct slb_servers *servers)
 /*
  * True if most connections are newer than the last changes, or soon will be. If connections last
  * for random times, half of them are newer once ln 2 times as many have begun as there were.
- * @counted: @newer counts the connections of the service.
+ * @counted: @newer counts the connections of the service. If it does not, or there were few, some
+ * time has to pass, too.
  */
 static bool slb_sched_turned(const struct slb_sched_service *s, bool counted)
 {
+	u64 newer = (u32)atomic_read(&s->newer);
 	u32 older = READ_ONCE(s->older);
 
 	if (older && counted)
-		return (u32)atomic_read(&s->newer) * 3ull > older * 2ull;
-	return jiffies - READ_ONCE(s->changed) > SLB_SCHED_SETTLED * HZ;
+		return newer * 3 > older * 2ull;
+	return newer * 3 > SLB_SCHED_MANY * 2 &&
+	       jiffies - READ_ONCE(s->changed) > SLB_SCHED_SETTLED * HZ;
 }
 
 /* Does a connection that begins count once in @newer, as it does in @older? */
