@@ -146,7 +146,7 @@ slb_tcp_test() {
 	old=$(slb_wires tcp)
 	stat=$(slb_stat_get dir)
 	eval "$(slb_wrk 200 4 "http://$SLB_TCP/4k")"
-	slb_served TCP "$(slb_since "$stat")"
+	slb_served TCP "$(slb_since "$stat")" 80
 	slb_check "wrk: $requests requests, $failed failed" test "$requests" -ge 200 -a "$failed" = 0
 	slb_count_test tcp "$old"
 	sum=$(slb_sum $SLB_TCP "$SLB_TMP/www/big" 4)
