@@ -79,7 +79,7 @@ slb_udp_up
 slb_start ''
 slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/null
 slb_is 'a few flows: slots' "$(slb_largest)" eq $slots
-slb_is 'a few flows: bytes a CPU' $(($(slb_table_bytes dir) / $(nproc))) le 219000
+slb_is 'a few flows: bytes a CPU' $(($(slb_table_bytes dir) / $(nproc))) le 243000
 slb_pings 20000 2
 slb_in dir sysctl -qw net.shadowlb.verify=16
 slb_list_loop &
@@ -105,7 +105,7 @@ slb_in dir sysctl -qw net.shadowlb.lease=1
 slb_check 'without packets flows end, and the table becomes small again' slb_wait 120 slb_small
 
 slb_check 'a minute later it is freed' slb_wait 100 slb_freed
-slb_is 'bytes left a CPU' $(($(slb_table_bytes dir) / $(nproc))) le 136000
+slb_is 'bytes left a CPU' $(($(slb_table_bytes dir) / $(nproc))) le 160000
 slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/null
 slb_is 'and comes again' "$(slb_largest)" eq $slots
 
