@@ -114,7 +114,9 @@ bool slb_ruleset_hook_is(unsigned long hook, const char *const *names, unsigned 
 	return false;
 }
 
-/* The same of a place in a list. The list has the function, and lives as long as its readers. */
+/* True if a hook in a list has one of these names. The list lives as long as its readers; what the
+ * owner of the hook registered may not.
+ */
 static bool slb_ruleset_entry_is(const struct nf_hook_entries *e, unsigned int k,
 				 const char *const *names, unsigned int n)
 {
