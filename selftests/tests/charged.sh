@@ -67,15 +67,21 @@ slb_net_paid() {
 	base=$(slb_kernel "$1")
 }
 
-# slb_limit CGROUP BYTES: no more than that on top of what it has. A limit below that would
-# make the kernel kill processes, of which there are none.
+# slb_limit CGROUP BYTES: no more than that on top of what it has. CPUs charge up to 256 KB
+# ahead, which a limit by memory.high makes them give back. A memory.max below what there is
+# would make the kernel look for processes to kill, of which there are none.
 slb_limit() {
-	local used
+	local dir=$cg/slb/$1 now=0 last=-1 i
 
-	slb_pause 3
-	used=$(awk '$1 == "kernel" || $1 == "anon" || $1 == "file" { n += $2 }
-		END { print n }' "$cg/slb/$1/memory.stat")
-	echo $((used + $2)) >"$cg/slb/$1/memory.max"
+	echo 0 >"$dir/memory.high"
+	for ((i = 0; i < 30 && now != last; i++)); do
+		slb_pause 3
+		last=$now
+		now=$(<"$dir/memory.current")
+	done
+	echo max >"$dir/memory.high"
+	echo $((now + $2)) >"$dir/memory.max"
+	slb_note "$now bytes and $2 more"
 }
 
 slb_many() {
