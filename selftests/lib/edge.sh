@@ -189,8 +189,12 @@ edge_spread() {
 # edge_cable I up|down: of director I
 edge_cable() { ip -n slb-lan link set "p-d$1" "$2"; }
 
-# edge_hold NAME COUNT: connections that stay, in the background
+# edge_hold NAME COUNT: connections that stay, in the background. From ports that no connection
+# before had: directors remember those for 15 minutes, and where a real server lost its network,
+# its end of them is still open, and would take packets of a new one without an answer.
 edge_hold() {
+	slb_in client sysctl -qw net.ipv4.ip_local_port_range="$edge_port $((edge_port + 9999))"
+	edge_port=$((edge_port + 10000))
 	slb_spawn client /usr/bin/python3 -B traffic/many.py hold $EDGE_VIP:80 "$2" "$SLB_TMP/$1"
 	edge_pid[$1]=$!
 	edge_mark[$1]=0
@@ -214,3 +218,4 @@ edge_broken() {
 	slb_note "$1: $(<"$SLB_TMP/$1")"
 }
 declare -A edge_mark=() edge_seen=()
+edge_port=20000
