@@ -189,12 +189,25 @@ edge_spread() {
 # edge_cable I up|down: of director I
 edge_cable() { ip -n slb-lan link set "p-d$1" "$2"; }
 
+# edge_group I/I...: the router spreads over these directors by a resilient group of next hops,
+# before all that bird says.
+edge_group() {
+	local i
+
+	for i in $EDGE_DIRECTORS; do
+		ip -n slb-router nexthop replace id "$i" via "10.5.0.$i" dev e0 || return
+	done
+	ip -n slb-router nexthop replace id 10 group "$1" type resilient buckets 1024 \
+		idle_timer 600 || return
+	ip -n slb-router route replace $EDGE_VIP nhid 10 metric 10
+}
+
 # edge_hold NAME COUNT: connections that stay, in the background. From ports that no connection
 # before had: directors remember those for 15 minutes, and where a real server lost its network,
 # its end of them is still open, and would take packets of a new one without an answer.
 edge_hold() {
-	slb_in client sysctl -qw net.ipv4.ip_local_port_range="$edge_port $((edge_port + 9999))"
-	edge_port=$((edge_port + 10000))
+	slb_in client sysctl -qw net.ipv4.ip_local_port_range="$edge_port $((edge_port + 7999))"
+	edge_port=$((edge_port + 8000))
 	slb_spawn client /usr/bin/python3 -B traffic/many.py hold $EDGE_VIP:80 "$2" "$SLB_TMP/$1"
 	edge_pid[$1]=$!
 	edge_mark[$1]=0

@@ -168,6 +168,26 @@ edge_all_know() {
 	done
 }
 
+# A router with a resilient group of next hops gives a director that comes what nobody uses.
+edge_resilient_test() {
+	edge_reload 1 2 3 4 5 6 7 8
+	slb_must 'resilient: eight real servers' slb_wait 60 edge_all_have 8
+	slb_must 'resilient: the router has such a group' edge_group 1/2/3/4
+	edge_hold resilient 400
+	slb_pause $((EDGE_GRACE + 2))
+	edge_group 1/2/3
+	edge_none resilient 'a director leaves the group'
+	edge_reload 1 2 3 4 5 6 7 8 9
+	slb_must 'resilient: a real server is added' slb_wait 60 edge_all_have 9
+	slb_pause $((EDGE_GRACE + 2))
+	edge_group 1/2/3/4
+	edge_none resilient 'much later it joins the group'
+	ip -n slb-router route del $EDGE_VIP metric 10
+	edge_broken resilient
+	slb_is 'and with all shares anew: broken connections' "$edge_lost" gt 0
+	slb_stop "${edge_pid[resilient]}"
+}
+
 edge_sync_up() {
 	local i
 
@@ -192,6 +212,7 @@ edge_directors_test
 edge_server_test
 edge_together_test
 edge_late late gt 0
+edge_resilient_test
 edge_sync_up
 edge_late synced eq 0
 slb_done
