@@ -70,18 +70,38 @@ edge_servers() {
 edge_serve() {
 	slb_spawn "r$1" /usr/bin/python3 -B traffic/many.py serve 0.0.0.0:80 "r$1"
 	edge_pid[r$1]=$!
+	edge_serve_more "$1"
 }
 
-# edge_real I[=WEIGHT]...: keepalived's list of real servers of director $edge_at
+# ... to the second service, too
+edge_serve_more() {
+	slb_spawn "r$1" /usr/bin/python3 -B traffic/many.py serve 0.0.0.0:81 "r$1"
+	edge_pid[more$1]=$!
+}
+
+# edge_real I[=WEIGHT]...: keepalived's lists of real servers of director $edge_at; those of the second
+# service are the same, at another port
 edge_real() {
-	local i
+	local i dir=$SLB_TMP/$edge_at
 
 	for i; do
 		[[ $i = *=* ]] || i="$i=1"
 		# the first one of the file
 		sed -n "/^real_server 10.5.0.11 /,/^}/p" "$SLB_SRC/docs/edge/real-servers.conf" |
 			sed "s/10\.5\.0\.11/10.5.0.1${i%=*}/; s/weight 1/weight ${i#*=}/"
-	done >"$SLB_TMP/$edge_at/real-servers.conf"
+	done >"$dir/real-servers.conf"
+	sed 's/ 80 {/ 81 {/' "$dir/real-servers.conf" >"$dir/real-servers-81.conf"
+}
+
+# edge_services DIRECTORY: keepalived's configuration there, with two services
+edge_services() {
+	local conf=$SLB_SRC/docs/edge/keepalived.conf
+
+	{
+		cat "$conf"
+		sed -n '/^virtual_server/,/^}/p' "$conf" |
+			sed 's/ 80 {/ 81 {/; s/:80"/:81"/; s/real-servers/&-81/'
+	} | sed "s,/etc/shadowlb,$1," >"$1/keepalived.conf"
 }
 
 # edge_keepalived I: director I begins to look for real servers, and announces itself. When
@@ -103,7 +123,7 @@ edge_director() {
 	local edge_at=d$1 dir=$SLB_TMP/d$1
 
 	mkdir -p "$dir"
-	sed "s,/etc/shadowlb,$dir," "$SLB_SRC/docs/edge/keepalived.conf" >"$dir/keepalived.conf"
+	edge_services "$dir"
 	sed "s,^state=.*,state=$dir/state," "$SLB_SRC/docs/edge/announce" >"$dir/announce"
 	chmod 700 "$dir/announce"
 	chmod 600 "$dir/keepalived.conf"

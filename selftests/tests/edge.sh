@@ -43,16 +43,52 @@ edge_reload() {
 	done
 }
 
-# edge_count I: real servers that director I has
-edge_count() { slb_in "d$1" ipvsadm -Ln | grep -c -- '->.*Tunnel'; }
+# edge_count I [PORT]: real servers that director I has
+edge_count() { slb_in "d$1" ipvsadm -Ln | grep -c -- "->.*:${2:-80} *Tunnel"; }
 
-# edge_all_have N: each director has N real servers.
+# edge_all_have N [PORT]: each director has N real servers.
 edge_all_have() {
 	local i
 
 	for i in $EDGE_DIRECTORS; do
-		[ "$(edge_count "$i")" = "$1" ] || return
+		[ "$(edge_count "$i" "${2:-80}")" = "$1" ] || return
 	done
+}
+
+# All directors have that scheduler for both services.
+edge_all_shadow() {
+	local i
+
+	for i in $EDGE_DIRECTORS; do
+		[ "$(slb_in "d$i" ipvsadm -Ln | grep -c "$EDGE_VIP:8[01] shadow")" = 2 ] || return
+	done
+}
+
+# A service without real servers takes no route from the other one of its address.
+edge_services_test() {
+	local i
+
+	slb_check 'both services have the scheduler' slb_wait 20 edge_all_shadow
+	for i in $EDGE_SERVERS; do
+		slb_stop "${edge_pid[more$i]}"
+	done
+	slb_must 'the second service has no real server' slb_wait 60 edge_all_have 0 81
+	slb_pause 5
+	slb_is '... paths of the router' "$(edge_paths)" eq 4
+	edge_none old '... and the first one goes on'
+	for i in $EDGE_SERVERS; do
+		edge_serve_more "$i"
+	done
+	slb_must 'they come back' slb_wait 60 edge_all_have 8 81
+	slb_check '... with the scheduler' slb_wait 20 edge_all_shadow
+	slb_check '... and answer' slb_wait 20 edge_answers 81
+}
+
+# edge_answers PORT: a connection gets an answer.
+edge_answers() {
+	# shellcheck disable=SC2016 # of the other shell
+	slb_in client timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && echo 1 >&3 && read -r <&3' \
+		$EDGE_VIP "$1"
 }
 
 edge_directors_test() {
@@ -208,6 +244,7 @@ edge_hold old 400
 for i in $EDGE_DIRECTORS; do
 	slb_check "flows serve at director $i" slb_wait 60 slb_stat_above "d$i" hits 0
 done
+edge_services_test
 edge_directors_test
 edge_server_test
 edge_together_test
