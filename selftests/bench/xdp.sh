@@ -1,7 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What XDP costs a frame: sourced by guest.sh.
+# The cost of XDP for a frame: of shadowlb's program, of a program that swaps MAC addresses, and of
+# a program that does the least of direct routing in BPF (IPv4 only). The cost to run a program
+# that does nothing is subtracted. Sourced by guest.sh, after director.sh.
 
 # program DEVICE off | DEVICE OBJECT PROGRAM [xdpdrv]: attached to a device without a wire
 # (xdpgeneric) no packet comes by that way.
@@ -51,9 +53,6 @@ xdp() {
 	other*) ;;
 	*) [ $served -ge 990 ] || { echo "# XDP served only $served of 1000"; bad=1; } ;;
 	esac
-	printf '# row\t%s\t%s\t%s\t%s\t%s\t%s' "$way" "$what" "$flows" "$4" $unit "$served"
-	for line in "$p50" "$p90" "$p99" "$p999" "$p9999" "$mean"; do
-		printf '\t%s' $((line - empty))
-	done
-	printf '\n'
+	costs "$empty"
+	row "$way" "$what" "$flows" "$4" "$served" "${costs[@]}"
 }
