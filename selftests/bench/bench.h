@@ -61,6 +61,9 @@ enum slb_bench_what {
  * @server: the device behind the one that requests leave by, held
  * @gap: mean time between two packets, in the unit of @time; 0: as fast as it goes
  * @fresh: how many packets of 100 are the first of a flow
+ * @flood: SYNs to @floodport, each of a new flow and none answered, for 100 packets; @gap counts
+ *	them, no other figure does
+ * @floodport: of a service whose real server listens there, too; host order
  * @stamp: of the next packet, in its last bytes
  * @due: when packets are to be received
  * @back: how many came back
@@ -96,6 +99,8 @@ struct slb_bench_job {
 	struct net_device	*server;
 	u32			gap;
 	u32			fresh;
+	u32			flood;
+	u16			floodport;
 	u32			stamp;
 	u64			*due;
 	u32			back;

@@ -41,7 +41,7 @@ slb_in() { shift; "$@"; }
 ways='nat4 reply4 dr4 ipip4 gre4 gue4 nat6 reply6 dr6 ipip6 gre6 gue6 other4 other6'
 ways+=' nat4_ct nat4_nft nat4_churn reply4_churn nat6_churn reply6_churn'
 ways+=' conn8 conn8_new conn16 conn32 dns4 dns4_new routes4 burst4'
-ways+=' trip_udp trip_tcp trip_bulk trip_mixed'
+ways+=' trip_udp trip_tcp trip_bulk trip_mixed trip_flood'
 ways=${SLB_BENCH_WAYS:-$ways}
 whats=${SLB_BENCH_WHATS:-ipvs flow drop forward ingress xdp xdp_swap xdp_plain}
 packets=${SLB_BENCH_PACKETS:-20000}

@@ -109,6 +109,10 @@ static int slb_bench_number(struct slb_bench_job *job, const char *name,
 		job->gap = n;
 	else if (!strcmp(name, "fresh"))
 		job->fresh = n;
+	else if (!strcmp(name, "flood"))
+		job->flood = n;
+	else if (!strcmp(name, "floodport"))
+		job->floodport = n;
 	else if (!strcmp(name, "cpus"))
 		job->cpus = n;
 	else

@@ -5,6 +5,9 @@
 
 # job NAME=VALUE...: sends packets; the figures are in $p50, $p90...
 job() {
+	# the guest's own $packets stays: how many each measurement has
+	local packets
+
 	echo "$*" >/proc/slb_bench || die "not done: $*"
 	eval "$(</proc/slb_bench)"
 }

@@ -12,7 +12,8 @@
  *
  * Packets are due at moments chosen before. A loop stands for the interrupts of a network
  * device: the client sends what is due whenever the CPU is done with what it had. A trip is
- * timed from the moment that its packet was due, so that waiting for others is in it.
+ * timed from the moment that its packet was due, so that waiting for others is in it. SYNs to
+ * another service may come in between: the server takes them and says nothing.
  *
  * The handlers run in softirq on the CPU of the loop, which lets them run when it turns
  * BHs on: they and it share @slb_trip_job without a lock.
@@ -42,34 +43,47 @@ static struct slb_bench_job *slb_trip_job;
 /* Flows that were new once; one job at a time. */
 static u32 slb_trip_fresh;
 
-/* Is it a packet of the job's, and not what IPv6 says of itself? */
+/* When a packet is due, after the first moment of the job. */
+struct slb_trip_cb {
+	u64	due;
+};
+
+#define SLB_TRIP_CB(skb)	((struct slb_trip_cb *)(skb)->cb)
+
+/* So for TCP. */
+static struct udphdr *slb_trip_ports(const struct sk_buff *skb)
+{
+	if (slb_trip_job->v6)
+		return (struct udphdr *)(ipv6_hdr(skb) + 1);
+	return (struct udphdr *)(ip_hdr(skb) + 1);
+}
+
+/* Is it a packet of the job's, and neither a SYN of the flood's nor what IPv6 says of itself? */
 static bool slb_trip_own(const struct sk_buff *skb)
 {
 	const struct slb_bench_job *job = slb_trip_job;
+	u8 proto;
 
-	if (skb->protocol == htons(ETH_P_IP))
-		return !job->v6 && ip_hdr(skb)->protocol == job->proto;
-	return job->v6 && skb->protocol == htons(ETH_P_IPV6) &&
-	       ipv6_hdr(skb)->nexthdr == job->proto;
+	if (skb->protocol != htons(job->v6 ? ETH_P_IPV6 : ETH_P_IP))
+		return false;
+	proto = job->v6 ? ipv6_hdr(skb)->nexthdr : ip_hdr(skb)->protocol;
+	return proto == job->proto &&
+	       (!job->flood || slb_trip_ports(skb)->dest != htons(job->floodport));
 }
 
 /* The checksums stay right. */
 static void slb_trip_turn(struct sk_buff *skb)
 {
 	u8 mac[ETH_ALEN];
-	struct udphdr *uh;
+	struct udphdr *uh = slb_trip_ports(skb);
 
 	ether_addr_copy(mac, eth_hdr(skb)->h_dest);
 	ether_addr_copy(eth_hdr(skb)->h_dest, eth_hdr(skb)->h_source);
 	ether_addr_copy(eth_hdr(skb)->h_source, mac);
-	if (slb_trip_job->v6) {
+	if (slb_trip_job->v6)
 		swap(ipv6_hdr(skb)->saddr, ipv6_hdr(skb)->daddr);
-		uh = (struct udphdr *)(ipv6_hdr(skb) + 1);
-	} else {
+	else
 		swap(ip_hdr(skb)->saddr, ip_hdr(skb)->daddr);
-		uh = (struct udphdr *)(ip_hdr(skb) + 1);
-	}
-	/* so for TCP */
 	swap(uh->source, uh->dest);
 }
 
@@ -109,40 +123,60 @@ static rx_handler_result_t slb_trip_client(struct sk_buff **pskb)
 	return RX_HANDLER_CONSUMED;
 }
 
+/* One more packet at the end of @list, or an error. */
+static int slb_trip_add(const struct slb_bench_job *job, u32 flow, u64 due,
+			struct sk_buff_head *list)
+{
+	struct sk_buff *skb = slb_bench_packet(job, flow);
+
+	if (!skb)
+		return -ENOMEM;
+	SLB_TRIP_CB(skb)->due = due / SLB_TRIP_PARTS;
+	__skb_queue_tail(list, skb);
+	if (list->qlen % SLB_BENCH_CHUNK == 0)
+		cond_resched();
+	return 0;
+}
+
 /* Build all packets, and choose when each is due: at any moment with the same chance. Of
  * those that are not of new flows, each flow has its turn, or a random one.
  */
 static int slb_trip_prepare(struct slb_bench_job *job, struct sk_buff_head *list)
 {
-	u32 i, flow;
+	struct slb_bench_job syn = *job;
 	struct rnd_state rnd;
-	struct sk_buff *skb;
+	u32 i = 0, flow;
 	u64 due = 0;
+	int err = 0;
 
+	syn.proto = IPPROTO_TCP;
+	syn.flags = 2;
+	syn.dport = job->floodport;
+	syn.stamp = U32_MAX;
 	prandom_seed_state(&rnd, job->packets);
-	for (i = 0; i < job->packets; i++) {
+	while (i < job->packets && !err) {
 		do
 			due += job->gap;
 		while (job->gap && prandom_u32_state(&rnd) % SLB_TRIP_PARTS);
-		job->due[i] = due / SLB_TRIP_PARTS;
-		job->time[i] = U32_MAX;
+		if (job->flood && prandom_u32_state(&rnd) % (100 + job->flood) >= 100) {
+			err = slb_trip_add(&syn, job->flows + slb_trip_fresh++, due, list);
+			continue;
+		}
 		flow = job->random ? prandom_u32_state(&rnd) % job->flows :
 				     i % job->flows;
 		if (prandom_u32_state(&rnd) % 100 < job->fresh)
 			flow = job->flows + slb_trip_fresh++;
-		job->stamp = i;
-		skb = slb_bench_packet(job, flow);
-		if (!skb)
-			return -ENOMEM;
-		__skb_queue_tail(list, skb);
-		if (i % SLB_BENCH_CHUNK == 0)
-			cond_resched();
+		job->due[i] = due / SLB_TRIP_PARTS;
+		job->time[i] = U32_MAX;
+		job->stamp = i++;
+		err = slb_trip_add(job, flow, due, list);
 	}
-	return 0;
+	return err;
 }
 
 static void slb_trip_send(const struct slb_bench_job *job, struct sk_buff *skb)
 {
+	SLB_TRIP_CB(skb)->due = 0;
 	skb_push(skb, ETH_HLEN);
 	skb->dev = job->client;
 	dev_queue_xmit(skb);
@@ -151,19 +185,21 @@ static void slb_trip_send(const struct slb_bench_job *job, struct sk_buff *skb)
 static int slb_trip_run(struct slb_bench_job *job, struct sk_buff_head *list)
 {
 	u64 start = slb_bench_now(job->tsc) + job->gap;
+	struct sk_buff *skb;
 	u32 i, n, idle = 0;
 
 	for (i = 0; i < job->packets; i++)
 		job->due[i] += start;
-	for (i = 0; job->back < job->packets && idle < SLB_TRIP_PATIENCE;) {
+	while (job->back < job->packets && idle < SLB_TRIP_PATIENCE) {
 		local_bh_disable();
-		for (n = 0; n < SLB_TRIP_BATCH && i < job->packets; n++, i++) {
-			if (job->due[i] > slb_bench_now(job->tsc))
+		for (n = 0; n < SLB_TRIP_BATCH; n++) {
+			skb = skb_peek(list);
+			if (!skb || SLB_TRIP_CB(skb)->due + start > slb_bench_now(job->tsc))
 				break;
 			slb_trip_send(job, __skb_dequeue(list));
 		}
 		local_bh_enable();
-		idle = i < job->packets ? 0 : idle + 1;
+		idle = skb_queue_empty(list) ? idle + 1 : 0;
 		if (signal_pending(current))
 			return -EINTR;
 		cond_resched();

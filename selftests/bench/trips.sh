@@ -7,8 +7,9 @@
 # trip_KIND is the time of a trip, waiting included. In trip_KIND_max trips come as fast as they
 # can, and the mean stands in every column. In trip_KIND_50, _80 and _95 they come at that part of
 # the rate that IPVS alone can do, in per cent. KIND udp and tcp: 100 bytes; bulk: TCP, 1,400 bytes;
-# mixed: UDP, and one packet in ten is the first of a connection. With XDP the ends are programs
-# too: frames stay frames, as a network card's do, until the client looks at the clock.
+# mixed: UDP, and one packet in ten is the first of a connection. trip_flood_N: TCP at 30 %, and N
+# SYNs to another service for 100 trips, by the hook alone. With XDP the ends are programs too:
+# frames stay frames, as a network card's do, until the client looks at the clock.
 
 # Two more wires, whose far ends are client and real server: no VLAN tags but in frames.
 wires() {
@@ -73,17 +74,17 @@ trip() {
 	row "$way" "$what" 1000 "$round" "$share" "${costs[@]}"
 }
 
-# loads KIND ROUND: trips at each rate, by turns
-loads() {
-	local kind=$1 round=$2 proto=u line what load rate gap=0 scope
+# kind KIND: its service, and $line, the jobs of its trips
+kind() {
+	local proto=u
 
 	wires
-	case $kind in
+	case $1 in
 	udp) line='proto=17 len=100' ;;
-	tcp) line='proto=6 len=100' proto=t ;;
+	tcp | flood) line='proto=6 len=100' proto=t ;;
 	bulk) line='proto=6 len=1400' proto=t ;;
 	mixed) line='proto=17 len=100 fresh=10' ;;
-	*) die "no such trip: $kind" ;;
+	*) die "no such trip: $1" ;;
 	esac
 	ipvsadm -C
 	port=$((port + 1))
@@ -91,25 +92,57 @@ loads() {
 	ipvsadm -a "-$proto" 10.9.2.1:$port -r 10.9.3.2:$port -m
 	line="dport=$port flows=1000 tsc=$tsc $line"
 	line="what=trip dev=in1 client=cl server=rs src=10.7.0.1 dst=10.9.2.1 sport=1024 $line"
+}
+
+# timed WAY WHAT ROUND NAME=VALUE...: trips of $line, once their flows are there
+timed() {
+	local way=$1 what=$2 round=$3 scope=0
+
+	shift 3
+	[ "$what" = ipvs ] || scope=2
+	sysctl -qw net.shadowlb.scope=$scope
+	[ "$what" != xdp ] || ends on
+	# shellcheck disable=SC2086
+	{
+		# learned without haste, and again when a sweep has made room
+		job ${line% fresh*} packets=4000 gap=30000
+		slb_pause 2
+		job ${line% fresh*} packets=4000 gap=30000
+		trip "$way" "$what" "$round" $line packets="$packets" random=1 "$@"
+	}
+	[ "$what" != xdp ] || ends off
+}
+
+# loads KIND ROUND: trips at each rate, by turns
+loads() {
+	local line what load rate gap=0
+
+	kind "$1"
 	for load in max 50 80 95; do
 		for what in ipvs flow ${have_xdp:+xdp}; do
-			scope=0
-			[ $what = ipvs ] || scope=2
-			sysctl -qw net.shadowlb.scope=$scope
-			[ $what != xdp ] || ends on
 			rate=0
 			[ $load = max ] || rate=$((gap * 100 / load))
-			# shellcheck disable=SC2086
-			{
-				# learned without haste, and again when a sweep has made room
-				job ${line% fresh*} packets=4000 gap=30000
-				slb_pause 2
-				job ${line% fresh*} packets=4000 gap=30000
-				trip "trip_${kind}_$load" $what "$round" $line \
-					packets="$packets" random=1 gap="$rate"
-			}
+			timed "trip_$1_$load" $what "$2" gap="$rate"
 			[ $load$what != maxipvs ] || gap=$took
-			[ $what != xdp ] || ends off
+		done
+	done
+}
+
+# floods ROUND: trips of TCP at 30 % of the rate that IPVS alone can do, and for 100 of them so
+# many SYNs to another service, each from a client of its own
+floods() {
+	local line what flood gap
+
+	kind flood
+	port=$((port + 1))
+	ipvsadm -A -t 10.9.2.1:$port -s rr
+	ipvsadm -a -t 10.9.2.1:$port -r 10.9.3.2:$port -m
+	timed trip_flood_max ipvs "$1" gap=0
+	gap=$((took * 100 / 30))
+	for flood in 0 25 50 100 200; do
+		for what in ipvs flow; do
+			timed trip_flood_$flood $what "$1" gap=$((gap * 100 / (100 + flood))) \
+				flood=$flood floodport=$port
 		done
 	done
 }
@@ -119,6 +152,6 @@ trips() {
 	local round
 
 	for ((round = 1; round <= rounds; round++)); do
-		loads "$1" "$round"
+		if [ "$1" = flood ]; then floods "$round"; else loads "$1" "$round"; fi
 	done
 }
