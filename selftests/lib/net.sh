@@ -260,7 +260,16 @@ slb_service() {
 	} | slb_in dir ipvsadm -R
 }
 
-slb_scope() { slb_in dir sysctl -qw "net.shadowlb.scope=$1"; }
+# slb_order_stays: of two connections that one packet fits, IPVS takes the newer. In recent kernels its
+# table grows by itself, which turns their order round: not within a test of that order.
+slb_order_stays() { slb_in dir sysctl -qew net.ipv4.vs.conn_lfactor=8; }
+
+# slb_scope SCOPE: and wait for the first second of the epoch that new hooks begin. Packets of its
+# first eighth of a second prove nothing: on a fast machine those can be all that a test has.
+slb_scope() {
+	slb_in dir sysctl -qw "net.shadowlb.scope=$1"
+	[ "$1" = 0 ] || slb_pause 1.5
+}
 
 # slb_wrk REQUESTS CONNECTIONS URL: prints "name=value..." (wrk.lua); eval it. As much
 # traffic on a slow machine as on a fast one.

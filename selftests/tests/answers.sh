@@ -107,6 +107,7 @@ let_by_first() {
 taskset -pc 0 $$ >/dev/null
 modprobe shadowlb
 slb_net_up
+slb_order_stays
 slb_net6_up
 for vip in $second $third; do
 	slb_in dir ip address add $vip/32 dev dc

@@ -97,8 +97,8 @@ shared() {
 	for scope in 0 2; do
 		slb_scope $scope
 		[ $scope = 0 ] || rested
-		# other ports than those of IPVS's older connections
-		port=$((30000 + scope))
+		# ports that "udp.py once" leaves alone: they have no older connections
+		port=$((62100 + scope))
 		asked_each $second:7 40 second
 		if [ $scope = 2 ]; then
 			pauses 1 &
@@ -123,6 +123,7 @@ shared() {
 
 modprobe shadowlb
 slb_net_up
+slb_order_stays
 slb_one_cpu
 slb_udp_up
 slb_in dir sysctl -qw net.shadowlb.lease=60

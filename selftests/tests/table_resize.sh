@@ -11,6 +11,7 @@
 set -u
 . lib/stat.sh
 . lib/net.sh
+. lib/methods.sh
 trap slb_net_down EXIT
 
 slots=1024
@@ -77,9 +78,9 @@ slb_net_up
 slb_udp_up
 
 slb_start ''
-slb_in client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 20 4 >/dev/null
-slb_is 'a few flows: slots' "$(slb_largest)" eq $slots
-slb_is 'a few flows: bytes a CPU' $(($(slb_table_bytes dir) / $(nproc))) le 243000
+slb_check 'a few flows serve' slb_wait 30 slb_serving $SLB_VIP_NAT:7
+slb_is 'slots' "$(slb_largest)" eq $slots
+slb_is 'bytes a CPU' $(($(slb_table_bytes dir) / $(nproc))) le 243000
 slb_pings 20000 2
 slb_in dir sysctl -qw net.shadowlb.verify=16
 slb_list_loop &

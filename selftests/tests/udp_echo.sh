@@ -42,7 +42,7 @@ slb_service u g 7 shadow
 
 slb_echo_test NAT $SLB_VIP_NAT
 slb_ping_share NAT
-slb_is 'NAT: requests and replies, hits' "$(awk '/^hits/ { print $2 }' <<<"$diff")" gt 1500
+slb_is 'NAT: requests and replies, hits' "$(awk '/^hits/ { print $2 }' <<<"$diff")" gt 1300
 slb_echo_test DR $SLB_VIP_DR
 slb_ping_share DR
 
