@@ -12,8 +12,14 @@
 
 EDGE_VIP=10.9.0.1
 EDGE_DIRECTORS='1 2 3 4'
-EDGE_SERVERS='1 2 3 4 5 6 7 8 9'
-SLB_NETNS="client router lan d1 d2 d3 d4 r1 r2 r3 r4 r5 r6 r7 r8 r9"
+EDGE_SERVERS=${EDGE_SERVERS:-1 2 3 4 5 6 7 8 9}
+EDGE_LIST=${EDGE_LIST:-1 2 3 4 5 6 7 8}		# real servers of a director that boots first
+EDGE_PORTS=${EDGE_PORTS:-80}			# of edge_hold: one, or FIRST-LAST
+EDGE_SERVICES=${EDGE_SERVICES:-80 81}		# ports
+EDGE_CHECKS=${EDGE_CHECKS-y}			# keepalived looks at real servers
+EDGE_MORE=${EDGE_MORE:-edge_serve_more}		# what a real server does for further services
+# shellcheck disable=SC2086 # words
+SLB_NETNS="client router lan $(printf 'd%d ' $EDGE_DIRECTORS)$(printf 'r%d ' $EDGE_SERVERS)"
 declare -A edge_pid=()
 
 # edge_plug NS ADDRESS: on the network of directors and real servers
@@ -70,7 +76,7 @@ edge_servers() {
 edge_serve() {
 	slb_spawn "r$1" /usr/bin/python3 -B traffic/many.py serve 0.0.0.0:80 "r$1"
 	edge_pid[r$1]=$!
-	edge_serve_more "$1"
+	"$EDGE_MORE" "$1"
 }
 
 # ... to the second service, too
@@ -79,29 +85,39 @@ edge_serve_more() {
 	edge_pid[more$1]=$!
 }
 
-# edge_real I[=WEIGHT]...: keepalived's lists of real servers of director $edge_at; those of the second
-# service are the same, at another port
+# edge_real I[=WEIGHT]...: the real servers of each service of director $edge_at, and keepalived's
+# configuration with them, from that of docs/edge
 edge_real() {
-	local i dir=$SLB_TMP/$edge_at
+	local i dir=$SLB_TMP/$edge_at docs=$SLB_SRC/docs/edge
 
 	for i; do
 		[[ $i = *=* ]] || i="$i=1"
 		# the first one of the file
-		sed -n "/^real_server 10.5.0.11 /,/^}/p" "$SLB_SRC/docs/edge/real-servers.conf" |
-			sed "s/10\.5\.0\.11/10.5.0.1${i%=*}/; s/weight 1/weight ${i#*=}/"
-	done >"$dir/real-servers.conf"
-	sed 's/ 80 {/ 81 {/' "$dir/real-servers.conf" >"$dir/real-servers-81.conf"
+		sed -n "/^real_server 10.5.0.11 /,/^}/p" "$docs/real-servers.conf" |
+			sed "s/10\.5\.0\.11/10.5.0.1${i%=*}/; s/weight 1/weight ${i#*=}/" |
+			if [ "$EDGE_CHECKS" ]; then cat; else sed '/TCP_CHECK/,/}/d'; fi
+	done >"$dir/real-servers"
+	{
+		sed '/^virtual_server/,/^}/d' "$docs/keepalived.conf"
+		sed -n '/^virtual_server/,/^}/p' "$docs/keepalived.conf" |
+			sed "/include/{r $dir/real-servers
+				d}" | edge_each_service
+	} | sed "s,/etc/shadowlb,$dir," >"$dir/keepalived.conf"
 }
 
-# edge_services DIRECTORY: keepalived's configuration there, with two services
-edge_services() {
-	local conf=$SLB_SRC/docs/edge/keepalived.conf
-
-	{
-		cat "$conf"
-		sed -n '/^virtual_server/,/^}/p' "$conf" |
-			sed 's/ 80 {/ 81 {/; s/:80"/:81"/; s/real-servers/&-81/'
-	} | sed "s,/etc/shadowlb,$1," >"$1/keepalived.conf"
+# A block for port 80 comes out once for each service.
+edge_each_service() {
+	awk -v ports="$EDGE_SERVICES" '
+		{ text = text $0 "\n" }
+		END {
+			n = split(ports, port, " ")
+			for (i = 1; i <= n; i++) {
+				one = text
+				gsub(/ 80 [{]/, " " port[i] " {", one)
+				gsub(/:80"/, ":" port[i] "\"", one)
+				printf "%s", one
+			}
+		}'
 }
 
 # edge_keepalived I: director I begins to look for real servers, and announces itself. When
@@ -123,11 +139,11 @@ edge_director() {
 	local edge_at=d$1 dir=$SLB_TMP/d$1
 
 	mkdir -p "$dir"
-	edge_services "$dir"
 	sed "s,^state=.*,state=$dir/state," "$SLB_SRC/docs/edge/announce" >"$dir/announce"
 	chmod 700 "$dir/announce"
 	chmod 600 "$dir/keepalived.conf"
-	[ -e "$dir/real-servers.conf" ] || edge_real 1 2 3 4 5 6 7 8
+	# shellcheck disable=SC2086 # words
+	[ -e "$dir/keepalived.conf" ] || edge_real $EDGE_LIST
 	edge_netns "d$1"
 	edge_plug "d$1" "10.5.0.$1"
 	ip -n "slb-d$1" link add virtual type dummy
@@ -228,7 +244,7 @@ edge_group() {
 edge_hold() {
 	slb_in client sysctl -qw net.ipv4.ip_local_port_range="$edge_port $((edge_port + 7999))"
 	edge_port=$((edge_port + 8000))
-	slb_spawn client /usr/bin/python3 -B traffic/many.py hold $EDGE_VIP:80 "$2" "$SLB_TMP/$1"
+	slb_spawn client /usr/bin/python3 -B traffic/many.py hold "$EDGE_VIP:$EDGE_PORTS" "$2" "$SLB_TMP/$1"
 	edge_pid[$1]=$!
 	edge_mark[$1]=0
 	slb_must "$1: $2 connections have answers" slb_wait 120 edge_held "$1" 'waiting=0'
@@ -250,5 +266,12 @@ edge_broken() {
 	edge_seen[$1]=$all
 	slb_note "$1: $(<"$SLB_TMP/$1")"
 }
+
+# edge_none NAME TEXT: of the connections with that name none broke.
+edge_none() {
+	edge_broken "$1"
+	slb_is "$1, $2: broken connections" "$edge_lost" eq 0
+}
+
 declare -A edge_mark=() edge_seen=()
 edge_port=20000

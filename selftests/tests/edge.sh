@@ -15,13 +15,7 @@ set -u
 . lib/edge.sh
 trap slb_net_down EXIT
 
-# edge_none NAME TEXT: of the connections with that name none broke.
-edge_none() {
-	edge_broken "$1"
-	slb_is "$1, $2: broken connections" "$edge_lost" eq 0
-}
-
-# edge_none_yet NAME TEXT: the same. No verdict if the grace time since $changed is over.
+# edge_none_yet NAME TEXT: of the connections with that name none broke. No verdict if the grace time since $changed is over.
 edge_none_yet() {
 	edge_broken "$1"
 	if [ "$edge_lost" -gt 0 ] && slb_ms_since "$changed" $((EDGE_GRACE * 1000)); then

@@ -4,8 +4,9 @@
 
 many.py serve ADDR:PORT NAME    answers each line with its first word and NAME
 many.py hold ADDR:PORT N FILE   opens N connections and asks on each some times a second, a fourth
-                                of the questions in three packets, until SIGTERM. FILE says how it
-                                stands, as one line of name=value:
+                                of the questions in three packets, until SIGTERM. PORT-PORT:
+                                to each of these ports by turns. FILE says how it stands, as one
+                                line of name=value:
 
     open=N      connections that are not broken
     broken=N    connections that were reset, or closed
@@ -28,6 +29,12 @@ PAUSE = 0.3
 def address(text):
     host, port = text.rsplit(":", 1)
     return host.strip("[]"), int(port)
+
+
+def addresses(text):
+    text, _, last = text.partition("-")
+    host, first = address(text)
+    return [(host, port) for port in range(first, int(last or first) + 1)]
 
 
 def serve(where, name):
@@ -96,12 +103,12 @@ class Conn:
 
 
 class Holder:
-    def __init__(self, dest, count, path):
+    def __init__(self, dests, count, path):
         self.path, self.mark, self.conns = path, 0, {}
         self.broken = collections.Counter()
         self.poll = select.epoll()
-        for _ in range(count):
-            conn = Conn(dest)
+        for i in range(count):
+            conn = Conn(dests[i % len(dests)])
             self.conns[conn.sock.fileno()] = conn
             self.poll.register(conn.sock, select.EPOLLIN)
 
@@ -143,7 +150,7 @@ class Holder:
 def main():
     if sys.argv[1] == "serve":
         serve(*sys.argv[2:4])
-    holder = Holder(address(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    holder = Holder(addresses(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
     signal.signal(signal.SIGUSR1, holder.marked)
     holder.run()
 
