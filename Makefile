@@ -87,6 +87,7 @@ help:
 	@echo 'make release        check a version, and make the archive of its sources: CONTRIBUTING.md'
 	@echo 'make kernels        every test on every kernel, hours: docs/kernels.md'
 	@echo 'make soak           the differential test for MINUTES=30'
+	@echo 'make pictures       draw docs/top.svg and docs/dashboard.svg, in eight minutes'
 	@echo 'make coherence      measure stale decisions, REPEAT=100 times each: docs/coherence.md'
 	@echo 'make bench          what a packet costs, with flows and without: docs/performance.md'
 	@echo '  BENCH=quick         in three minutes: three ways on one kernel'
@@ -195,6 +196,9 @@ release:
 soak:
 	@MINUTES='$(MINUTES)' FIRST='$(FIRST)' selftests/soak.sh
 
+pictures:
+	@selftests/pictures.sh
+
 coherence:
 	@REPEAT='$(REPEAT)' COHERENCE='$(COHERENCE)' COHERENCE_KERNEL='$(COHERENCE_KERNEL)' \
 		selftests/coherence.sh
@@ -220,4 +224,4 @@ clean-cache:
 		{ echo 'error: a run uses the cache: wait for its end' >&2; exit 1; }
 
 .PHONY: all bpf bpf-install tool-install tool-uninstall man-install help check-kdir install modules_install uninstall need-dkms dkms-install \
-	dkms-remove deb test test-all test-fresh release kernels soak coherence bench demo clean clean-cache
+	dkms-remove deb test test-all test-fresh release kernels soak pictures coherence bench demo clean clean-cache
