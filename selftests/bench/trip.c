@@ -11,7 +11,8 @@
  * server turns a packet round; the client looks at the clock.
  *
  * Packets are due at moments chosen before. A loop stands for the interrupts of a network
- * device: the client sends what is due whenever the CPU is done with what it had. A trip is
+ * device: the client sends what is due whenever the CPU is done with what it had, and sleeps
+ * until the next is due. A trip is
  * timed from the moment that its packet was due, so that waiting for others is in it. SYNs to
  * another service may come in between: the server takes them and says nothing.
  *
@@ -19,10 +20,12 @@
  * BHs on: they and it share @slb_trip_job without a lock.
  */
 #include <linux/etherdevice.h>
+#include <linux/hrtimer.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/prandom.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/udp.h>
 #include <linux/vmalloc.h>
@@ -34,6 +37,9 @@
 
 /* How long the last answers may take, in rounds of the loop. */
 #define SLB_TRIP_PATIENCE	100000
+
+/* Between two looks for the last answers, in ns. */
+#define SLB_TRIP_MOMENT	10000
 
 /* Parts that the mean time between two packets is divided into. */
 #define SLB_TRIP_PARTS	64
@@ -182,14 +188,32 @@ static void slb_trip_send(const struct slb_bench_job *job, struct sk_buff *skb)
 	dev_queue_xmit(skb);
 }
 
+/* Leave the CPU to others until the next packet is due, or for a moment if all are sent. */
+static void slb_trip_rest(struct sk_buff_head *list, u64 start)
+{
+	struct sk_buff *skb = skb_peek(list);
+	ktime_t until = ns_to_ktime(skb ? SLB_TRIP_CB(skb)->due + start :
+					  slb_bench_now(false) + SLB_TRIP_MOMENT);
+
+	if (!ktime_after(until, ktime_get()))
+		return;
+	set_current_state(TASK_INTERRUPTIBLE);
+	schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
+}
+
 static int slb_trip_run(struct slb_bench_job *job, struct sk_buff_head *list)
 {
 	u64 start = slb_bench_now(job->tsc) + job->gap;
 	struct sk_buff *skb;
+	bool rests = job->gap && !job->tsc;
+	int err = 0;
 	u32 i, n, idle = 0;
 
 	for (i = 0; i < job->packets; i++)
 		job->due[i] += start;
+	/* workers, such as a sweep, wait where interrupts would make them wait */
+	if (rests)
+		sched_set_fifo(current);
 	while (job->back < job->packets && idle < SLB_TRIP_PATIENCE) {
 		local_bh_disable();
 		for (n = 0; n < SLB_TRIP_BATCH; n++) {
@@ -200,12 +224,19 @@ static int slb_trip_run(struct slb_bench_job *job, struct sk_buff_head *list)
 		}
 		local_bh_enable();
 		idle = skb_queue_empty(list) ? idle + 1 : 0;
-		if (signal_pending(current))
-			return -EINTR;
-		cond_resched();
+		if (signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
+		if (rests)
+			slb_trip_rest(list, start);
+		else
+			cond_resched();
 	}
+	if (rests)
+		sched_set_normal(current, 0);
 	job->elapsed = slb_bench_now(job->tsc) - start;
-	return 0;
+	return err;
 }
 
 /**
