@@ -149,7 +149,8 @@ static bool slb_nf_skip(struct slb_ns *ns, struct slb_cpu_state *cpu, struct sk_
 	if (reason == SLB_MISS_PAUSED && slb_hints_draw(&cpu->hints, SLB_LEARN_UNSEEN))
 		return false;
 	if (reason == SLB_MISS_PAUSED)
-		slb_inflight_enter_unseen(&cpu->inflight, skb);
+		slb_inflight_enter_unseen(&cpu->inflight, skb, &cpu->clients,
+					  ip_hdr(skb)->version == 6);
 	else
 		slb_inflight_enter_unrelated(&cpu->inflight, skb);
 	slb_ns_count(ns, reason);

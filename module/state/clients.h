@@ -15,7 +15,11 @@
 #include <linux/bitops.h>
 #include <linux/hash.h>
 #include <linux/jhash.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/log2.h>
+#include <linux/skbuff.h>
+#include <net/ip.h>
 
 #include "flow/parse.h"
 #include "ipvs/conn.h"
@@ -73,6 +77,29 @@ static inline u32 slb_clients_place(const struct slb_pkt *pkt)
 	return pkt->v6 ?
 	       slb_clients_index(slb_clients_fold(&pkt->key6.saddr), pkt->key6.sport) :
 	       slb_clients_index(pkt->key4.saddr, pkt->key4.sport);
+}
+
+/**
+ * slb_clients_peek() - the place of the client that sent a packet which nobody has parsed
+ * @skb: the packet at ingress
+ * @v6: of IPv6
+ *
+ * Context: any.
+ * Return: the place, or SLB_CLIENTS if it takes the parser to tell.
+ */
+static inline u32 slb_clients_peek(const struct sk_buff *skb, bool v6)
+{
+	u32 hlen = v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
+	const struct iphdr *iph = ip_hdr(skb);
+	__be16 sport;
+
+	if (!slb_parse_hlen_min(v6 ? ip6h->nexthdr : iph->protocol) ||
+	    (!v6 && (iph->ihl != 5 || ip_is_fragment(iph))) ||
+	    skb_headlen(skb) < skb_network_offset(skb) + hlen + sizeof(sport))
+		return SLB_CLIENTS;
+	sport = *(const __be16 *)(skb_network_header(skb) + hlen);
+	return slb_clients_index(v6 ? slb_clients_fold(&ip6h->saddr) : iph->saddr, sport);
 }
 
 static inline u32 slb_clients_hash(const struct slb_clients *c, bool v6,

@@ -90,7 +90,7 @@ struct slb_record {
  * @entered: by the address of the skb: that address, compared and never dereferenced, and in
  *	its low bits enum slb_inflight_as; or 0
  * @records: bit i: @entered[i] has a record
- * @client: slb_clients_place() of packets that entered as SLB_INFLIGHT_FIRST, or SLB_CLIENTS
+ * @client: the client's place of packets that entered as SLB_INFLIGHT_FIRST, or SLB_CLIENTS
  * @virt: slb_clients_virtual() of these, if the client had flows when they entered, otherwise 0
  * @fp: of the recorded packets, their addresses and ports in brief
  * @slot: records
@@ -156,16 +156,21 @@ static inline void slb_inflight_enter_first(struct slb_inflight *inf,
  * slb_inflight_enter_unseen() - remember that a packet goes by that may begin any connection
  * @inf: of this CPU
  * @skb: the packet
+ * @clients: clients of this CPU
+ * @v6: of IPv6
  *
  * Context: BH off.
  */
 static inline void slb_inflight_enter_unseen(struct slb_inflight *inf,
-					     const struct sk_buff *skb)
+					     const struct sk_buff *skb,
+					     const struct slb_clients *clients, bool v6)
 {
-	u32 i = slb_inflight_index(skb);
+	u32 i = slb_inflight_index(skb), client = SLB_CLIENTS;
 
 	slb_inflight_enter(inf, skb, SLB_INFLIGHT_FIRST);
-	inf->client[i] = SLB_CLIENTS;
+	if (clients->flows[SLB_CLIENTS])
+		client = slb_clients_peek(skb, v6);
+	inf->client[i] = client;
 	inf->virt[i] = 0;
 }
 
