@@ -103,6 +103,7 @@ edge_real() {
 			sed "/include/{r $dir/real-servers
 				d}" | edge_each_service
 	} | sed "s,/etc/shadowlb,$dir," >"$dir/keepalived.conf"
+	chmod 600 "$dir/keepalived.conf"
 }
 
 # A block for port 80 comes out once for each service.
@@ -141,7 +142,6 @@ edge_director() {
 	mkdir -p "$dir"
 	sed "s,^state=.*,state=$dir/state," "$SLB_SRC/docs/edge/announce" >"$dir/announce"
 	chmod 700 "$dir/announce"
-	chmod 600 "$dir/keepalived.conf"
 	# shellcheck disable=SC2086 # words
 	[ -e "$dir/keepalived.conf" ] || edge_real $EDGE_LIST
 	edge_netns "d$1"
@@ -180,7 +180,7 @@ edge_frr() {
 	for daemon in zebra bgpd; do
 		slb_spawn "d$1" "/usr/lib/frr/$daemon" -N "slb-d$1" -f "$dir/frr.conf" \
 			-i "/run/frr/slb-d$1/$daemon.pid" >"$dir/$daemon.log" 2>&1
-		slb_wait 20 test -S "/run/frr/slb-d$1/zserv.api" || slb_bail "no zebra at d$1"
+		slb_wait 60 test -S "/run/frr/slb-d$1/zserv.api" || slb_bail "no zebra at d$1"
 	done
 }
 
@@ -242,7 +242,8 @@ edge_group() {
 # before had: directors remember those for 15 minutes, and where a real server lost its network,
 # its end of them is still open, and would take packets of a new one without an answer.
 edge_hold() {
-	slb_in client sysctl -qw net.ipv4.ip_local_port_range="$edge_port $((edge_port + 7999))"
+	slb_must "$1: ports of their own" slb_in client sysctl -qw \
+		net.ipv4.ip_local_port_range="$edge_port $((edge_port + 7999))"
 	edge_port=$((edge_port + 8000))
 	slb_spawn client /usr/bin/python3 -B traffic/many.py hold "$EDGE_VIP:$EDGE_PORTS" "$2" "$SLB_TMP/$1"
 	edge_pid[$1]=$!

@@ -62,7 +62,7 @@ edge_all_shadow() {
 edge_services_test() {
 	local i
 
-	slb_check 'both services have the scheduler' slb_wait 20 edge_all_shadow
+	slb_check 'both services have the scheduler' slb_wait 60 edge_all_shadow
 	for i in $EDGE_SERVERS; do
 		slb_stop "${edge_pid[more$i]}"
 	done
@@ -74,8 +74,8 @@ edge_services_test() {
 		edge_serve_more "$i"
 	done
 	slb_must 'they come back' slb_wait 60 edge_all_have 8 81
-	slb_check '... with the scheduler' slb_wait 20 edge_all_shadow
-	slb_check '... and answer' slb_wait 20 edge_answers 81
+	slb_check '... with the scheduler' slb_wait 60 edge_all_shadow
+	slb_check '... and answer' slb_wait 60 edge_answers 81
 }
 
 # edge_answers PORT: a connection gets an answer.
@@ -205,12 +205,12 @@ edge_resilient_test() {
 	slb_must 'resilient: the router has such a group' edge_group 1/2/3/4
 	edge_hold resilient 400
 	slb_pause $((EDGE_GRACE + 2))
-	edge_group 1/2/3
+	slb_must 'resilient: a director leaves the group' edge_group 1/2/3
 	edge_none resilient 'a director leaves the group'
 	edge_reload 1 2 3 4 5 6 7 8 9
 	slb_must 'resilient: a real server is added' slb_wait 60 edge_all_have 9
 	slb_pause $((EDGE_GRACE + 2))
-	edge_group 1/2/3/4
+	slb_must 'resilient: it joins' edge_group 1/2/3/4
 	edge_none resilient 'much later it joins the group'
 	ip -n slb-router route del $EDGE_VIP metric 10
 	edge_broken resilient
