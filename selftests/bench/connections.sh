@@ -7,6 +7,7 @@
 # connN has N packets of TCP, udpN N packets of UDP, questions and answers by turns; dns4 is one
 # question with its answer. Such connections come for some seconds before the measurement, of UDP
 # for 75, so that flows without use end. With WAY_new none come, for longer than shadowlb remembers.
+# The lease is the default.
 
 # steps WAY: the packets of a connection, in order, as LINE:FLAGS, in $steps; in $proto t or u
 steps() {
@@ -85,7 +86,7 @@ connection() {
 	# as many connections in IPVS's table each time: those of TCP stay for two minutes
 	ipvsadm --set 60 30 30
 	slb_pause 140
-	sysctl -qw net.shadowlb.scope=$scope
+	sysctl -qw net.shadowlb.scope=$scope net.shadowlb.lease=10
 	choose reply4
 	slb_ms start
 	while [ $warm != 0 ]; do
@@ -109,6 +110,7 @@ connection() {
 		sum[i]=$((sum[i] / turns))
 	done
 	[ "$2" != flow ] || grown "$1" "$before"
+	sysctl -qw net.shadowlb.lease=600
 	share=$(slb_stat_grew dir hits "$before")
 	line=$(($(wc -w <<<"$steps") * turns))
 	row "$1" "$2" "$3" "$4" $((share * 1000 / ($3 * line))) "${sum[@]}"

@@ -38,6 +38,9 @@
 /* How long the last answers may take, in rounds of the loop. */
 #define SLB_TRIP_PATIENCE	100000
 
+/* Clients of SYNs, and the number of the first: none has another flow. */
+#define SLB_TRIP_SYNS	30000
+
 /* Between two looks for the last answers, in ns. */
 #define SLB_TRIP_MOMENT	10000
 
@@ -155,6 +158,7 @@ static int slb_trip_prepare(struct slb_bench_job *job, struct sk_buff_head *list
 	u64 due = 0;
 	int err = 0;
 
+	syn.ports = 1;
 	syn.proto = IPPROTO_TCP;
 	syn.flags = 2;
 	syn.dport = job->floodport;
@@ -165,7 +169,8 @@ static int slb_trip_prepare(struct slb_bench_job *job, struct sk_buff_head *list
 			due += job->gap;
 		while (job->gap && prandom_u32_state(&rnd) % SLB_TRIP_PARTS);
 		if (job->flood && prandom_u32_state(&rnd) % (100 + job->flood) >= 100) {
-			err = slb_trip_add(&syn, job->flows + slb_trip_fresh++, due, list);
+			err = slb_trip_add(&syn, SLB_TRIP_SYNS + slb_trip_fresh++ % SLB_TRIP_SYNS,
+					   due, list);
 			continue;
 		}
 		flow = job->random ? prandom_u32_state(&rnd) % job->flows :

@@ -137,10 +137,13 @@ floods() {
 	port=$((port + 1))
 	ipvsadm -A -t 10.9.2.1:$port -s rr
 	ipvsadm -a -t 10.9.2.1:$port -r 10.9.3.2:$port -m
+	slb_pause 75
 	timed trip_flood_max ipvs "$1" gap=0
 	gap=$((took * 100 / 30))
 	for flood in 0 25 50 100 200; do
 		for what in ipvs flow; do
+			# IPVS remembers a SYN for a minute
+			slb_pause 75
 			timed trip_flood_$flood $what "$1" gap=$((gap * 100 / (100 + flood))) \
 				flood=$flood floodport=$port
 		done
