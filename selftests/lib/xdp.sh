@@ -85,6 +85,8 @@ slb_echo() {
 slb_traffic() {
 	local before vip
 
+	# on a slow machine a connection's packets are further apart than a lease
+	slb_in dir sysctl -qw net.shadowlb.lease=600
 	for vip in $SLB_VIP_NAT $SLB_VIP_DR; do
 		# until there is a table
 		slb_in client curl -sSo "$SLB_TMP/small" "http://$vip/?[1-60]"
@@ -98,6 +100,7 @@ slb_traffic() {
 		slb_xdp_echo "$1: UDP, $vip" "$vip" 100
 		slb_xdp_served "$1: UDP, $vip" "$(slb_since "$before")"
 	done
+	slb_in dir sysctl -qw net.shadowlb.lease=10
 }
 
 # What the hook verifies are packets that XDP left to it for that.

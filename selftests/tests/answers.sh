@@ -80,6 +80,15 @@ let_by() {
 	[ $(($(slb_stat dir miss_unrelated) - before)) -ge 90 ]
 }
 
+# served VIP CLIENT: flows serve another connection.
+served() {
+	local before
+
+	before=$(slb_stat dir hits)
+	answers_to <<<"$2:$((port + 5000)) $1:7 20 first" >/dev/null
+	[ "$(slb_stat dir hits)" -gt "$before" ]
+}
+
 # let_by_first TEXT VIP1 VIP2 CLIENT SERVER: the first packet of the newest connection is taken for
 # unrelated: its service came after its address was known to have none.
 let_by_first() {
@@ -91,6 +100,8 @@ let_by_first() {
 		slb_in dir ipvsadm -D -u "$3:7" 2>/dev/null
 		if [ $scope = 2 ]; then
 			slb_wait 60 let_by "$3" "$4" || slb_bail "$1: not taken for unrelated"
+			# before tables are there, a fast machine has sent all that it is to send
+			slb_wait 60 served "$2" "$4" || slb_bail "$1: no flow serves"
 		fi
 		printf -- '-A -u %s:7 -s rr\n-a -u %s:7 -r %s:7 -m\n' "$3" "$3" "$5" | slb_in dir ipvsadm -R
 		before=$(slb_stat_get dir)
@@ -98,6 +109,7 @@ let_by_first() {
 			$4:$port $3:7 3 second")
 		[ $scope != 0 ] || want=$got
 	done
+	slb_show_diff "$(slb_stat_diff "$before" "$(slb_stat_get dir)")"
 	slb_is "$1: packets let by" "$(slb_stat_grew dir miss_unrelated "$before")" ge 1
 	slb_is "$1: served before" "$(slb_stat_grew dir hits "$before")" ge 60
 	slb_same "$1" "$got" "$want"
@@ -120,7 +132,7 @@ done
 slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7 '[fd02:1::2]:7'
 slb_spawn dir /usr/bin/python3 traffic/ask.py serve $third:9 "[$third6]:9"
 for ns in rs1 dir; do
-	slb_wait 20 eval '[ "$(slb_in $ns ss -Hlnu | wc -l)" -ge 2 ]' || slb_bail 'no UDP server'
+	slb_wait 60 eval '[ "$(slb_in $ns ss -Hlnu | wc -l)" -ge 2 ]' || slb_bail 'no UDP server'
 done
 for service in $SLB_VIP_NAT:7 $SLB_VIP_NAT:8 $second:7; do
 	echo "-A -u $service -s rr"

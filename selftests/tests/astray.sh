@@ -46,8 +46,8 @@ slb_in dir ipvsadm --set 5 5 5
 slb_wrk_start 3 http://$SLB_VIP_NAT/4k 20
 slb_spawn client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 2 100000000 slow >"$SLB_TMP/ping"
 ping=$!
-slb_check 'CPU 1 serves packets by flows until its first sweep' slb_wait 20 hits_above 1 0
-slb_check 'then the kernel log says why it stops' slb_wait 20 said
+slb_check 'CPU 1 serves packets by flows until its first sweep' slb_wait 60 hits_above 1 0
+slb_check 'then the kernel log says why it stops' slb_wait 60 said
 slb_pause 1
 last=$(hits 1)
 packets=$(slb_vs inpkts)

@@ -113,7 +113,7 @@ s.bind(("br0", 0x800))
 print("bound", flush=True)
 signal.pause()' >"$SLB_TMP/socket"
 	socket=$!
-	slb_looks 'a socket for IP' 'slb_wait 20 test -s "$SLB_TMP/socket"' "slb_stop $socket"
+	slb_looks 'a socket for IP' 'slb_wait 60 test -s "$SLB_TMP/socket"' "slb_stop $socket"
 	if ! ip netns exec slb-dir test -e $queue; then
 		slb_note 'this kernel lacks RPS: it is left out'
 		return

@@ -42,7 +42,7 @@ slb_charged() {
 	local bytes
 
 	bytes=$(slb_table_bytes dir)
-	slb_check "$1" slb_wait 20 slb_kernel_within "$2" $(($3 + bytes * 8 / 10)) \
+	slb_check "$1" slb_wait 60 slb_kernel_within "$2" $(($3 + bytes * 8 / 10)) \
 		$(($3 + bytes * 13 / 10 + 65536))
 	slb_note "$bytes bytes by /proc/net/shadowlb, charged $(($(slb_kernel "$2") - $3))"
 }
@@ -239,7 +239,7 @@ slb_pause 3
 bytes=$(slb_many_bytes)
 slb_check "a packet a CPU in each: they say $((bytes / many)) bytes" slb_between $bytes \
 	$((many * cpus * 10000)) $((many * cpus * bare))
-slb_check 'which are charged' slb_wait 20 slb_kernel_within many $((base + bytes * 8 / 10)) \
+slb_check 'which are charged' slb_wait 60 slb_kernel_within many $((base + bytes * 8 / 10)) \
 	$((base + bytes * 13 / 10 + 65536))
 slb_note "charged $((($(slb_kernel many) - base) / many)) bytes a namespace"
 slb_done

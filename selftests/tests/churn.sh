@@ -56,7 +56,7 @@ slb_in client ip neighbour add fd01::100 lladdr "$(slb_mac 10.1.0.1)" dev c0 nud
 slb_scope 2
 slb_in dir sysctl -qw net.shadowlb.lease=60
 slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7 "$SLB_VIP_DR:7" '[fd02:1::2]:7'
-slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 3 ]' || slb_bail 'no UDP server'
+slb_wait 60 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 3 ]' || slb_bail 'no UDP server'
 slb_in dir ipvsadm -R <<-EOF
 	-A -u $SLB_VIP_NAT:7 -s rr
 	-a -u $SLB_VIP_NAT:7 -r 10.2.1.2:7 -m

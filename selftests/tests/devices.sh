@@ -304,12 +304,12 @@ slb_path_case() {
 	slb_spawn dir /usr/bin/python3 traffic/pmtu.py hold 10.2.1.2 5555
 	hold=$!
 	slb_path 1500 1400 10 'of a new flow,'
-	slb_must 'a path of 1300 is known' slb_wait 20 slb_path_told 1300
+	slb_must 'a path of 1300 is known' slb_wait 60 slb_path_told 1300
 	slb_path 1300 1400 0 'too long,'
 	before=$(slb_stat dir hits)
 	slb_path 1300 1200 10 short
 	slb_is 'path of 1300: hits' $(($(slb_stat dir hits) - before)) gt 10
-	slb_must 'a path of 1100 is known' slb_wait 20 slb_path_told 1100
+	slb_must 'a path of 1100 is known' slb_wait 60 slb_path_told 1100
 	before=$(slb_stat_get dir)
 	slb_path 1100 1200 0 'too long,'
 	slb_is 'path of 1100: packets that flows had not for their length' \

@@ -47,7 +47,7 @@ dsr_test() {
 	hits=$(slb_stat dir hits)
 	rm -f "$SLB_TMP/go"
 	send_steps "$2" 10 "await=$SLB_TMP/go" 180 &
-	slb_wait 20 eval '[ "$(packets "$(entry '"$2"')")" = 10 ]' || slb_fail "$1: no entry with 10 packets"
+	slb_wait 60 eval '[ "$(packets "$(entry '"$2"')")" = 10 ]' || slb_fail "$1: no entry with 10 packets"
 	first=$(entry "$2")
 	touch "$SLB_TMP/go"
 	wait $!
@@ -57,7 +57,7 @@ dsr_test() {
 	slb_same "$1: the entry is the same" "$(id "$last")" "$(id "$first")"
 	slb_is "$1: its packets" "$(packets "$last")" eq 190
 	slb_is "$1: of 190, served by flows" $(($(slb_stat dir hits) - hits)) ge 120
-	slb_check "$1: an entry that nothing refreshes ends" slb_wait 20 ended "$2"
+	slb_check "$1: an entry that nothing refreshes ends" slb_wait 60 ended "$2"
 }
 
 ended() { [ -z "$(entry "$1")" ]; }
@@ -94,7 +94,7 @@ slb_in dir sysctl -qw net.shadowlb.verify=0
 rm -f "$SLB_TMP/go"
 send_steps 9 10 "await=$SLB_TMP/go" 100 &
 sender=$!
-slb_wait 20 eval '[ "$(packets "$(entry 9)")" = 10 ]' || slb_fail 'notrack: no entry'
+slb_wait 60 eval '[ "$(packets "$(entry 9)")" = 10 ]' || slb_fail 'notrack: no entry'
 slb_in dir nft -f - <<-'EOF'
 	table ip n { chain r { type filter hook prerouting priority raw; udp dport 9 notrack; }; }
 EOF
@@ -108,7 +108,7 @@ slb_in dir nft delete table ip n
 # an entry that begins in the middle of a connection
 slb_http_up
 slb_wrk_start 2 "http://$SLB_VIP_DR/4k" 20
-slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 50)) || slb_fail 'flows serve TCP'
+slb_wait 60 slb_stat_above dir hits $(($(slb_stat dir hits) + 50)) || slb_fail 'flows serve TCP'
 slb_in dir conntrack -D -p tcp >/dev/null 2>&1
 slb_check 'TCP: an entry that begins in the middle' slb_wait 30 eval \
 	'slb_in dir conntrack -L -p tcp 2>/dev/null | grep -q ESTABLISHED'
@@ -119,6 +119,6 @@ slb_is 'TCP: without answers it has five minutes' "$left" le 300
 slb_wrk_end
 slb_in dir conntrack -F >/dev/null 2>&1
 slb_in dir sysctl -qw net.shadowlb.scope=0
-slb_check 'no entry is held for ever' slb_wait 20 eval \
+slb_check 'no entry is held for ever' slb_wait 60 eval \
 	'[ "$(slb_in dir sysctl -n net.netfilter.nf_conntrack_count)" -le 2 ]'
 slb_done

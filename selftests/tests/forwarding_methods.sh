@@ -224,7 +224,7 @@ slb_way_sctp() {
 	slb_spawn "rs$iperf" socat -u -T60 -b65536 "SCTP$af-LISTEN:9,bind=$own" \
 		"CREATE:$SLB_TMP/sctp"
 	pid=$!
-	slb_wait 20 slb_sctp_listens "rs$iperf" || slb_fail "$name: no SCTP"
+	slb_wait 60 slb_sctp_listens "rs$iperf" || slb_fail "$name: no SCTP"
 	slb_in client timeout 60 socat -u -b1400 - "SCTP$af:$host:9,bind=$from" <"$SLB_TMP/www/big"
 	slb_wait 60 slb_ended $pid
 	read -r sum _ < <(sha256sum <"$SLB_TMP/sctp")

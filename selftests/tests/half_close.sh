@@ -56,7 +56,7 @@ slb_in dir ipvsadm -R <<-RULES
 	-A -t $SLB_VIP_NAT:80 -s shadow
 	-a -t $SLB_VIP_NAT:80 -r 10.2.1.2:8080 -m
 RULES
-slb_wait 20 slb_server_listens || slb_bail 'no server'
+slb_wait 60 slb_server_listens || slb_bail 'no server'
 
 slb_spawn client /usr/bin/python3 "$SLB_TMP/client.py" $SLB_VIP_NAT "$SLB_TMP/client" \
 	>"$SLB_TMP/answer"

@@ -123,7 +123,7 @@ slb_failures() { wc -l <"$file"; }
 # slb_answered TEXT: each connection is answered from now on.
 slb_answered() {
 	: >"$file.look"
-	slb_check "$text: $1: each connection is answered" slb_wait 20 test ! -e "$file.look"
+	slb_check "$text: $1: each connection is answered" slb_wait 60 test ! -e "$file.look"
 }
 
 # slb_dead: connections to the first real server, of all three services
@@ -156,13 +156,13 @@ slb_takes_over() {
 	before=$(slb_failures)
 	hits=$(slb_stat "$2" hits)
 	slb_cable "$1" down
-	slb_check "$text: $2 takes over" slb_wait 20 slb_has_vip "$2"
+	slb_check "$text: $2 takes over" slb_wait 60 slb_has_vip "$2"
 	slb_answered "$1 is dead"
 	slb_no_failures "$1 is dead"
 	slb_is "$text: $1 dies: requests that fail" $(($(slb_failures) - before)) eq 0
 	[ "$scope" = 0 ] || slb_is "$text: hits at $2" $(($(slb_stat "$2" hits) - hits)) gt 100
 	slb_cable "$1" up
-	slb_check "$text: $1 comes back, with all servers" slb_wait 20 slb_servers "$1" 3
+	slb_check "$text: $1 comes back, with all servers" slb_wait 60 slb_servers "$1" 3
 	slb_no_failures "$1 is back"
 	slb_check "$text: $2 is still the active one" slb_has_vip "$2"
 }
@@ -178,8 +178,8 @@ slb_keepalived_run() {
 	done
 	slb_keepalived_up
 	slb_wait 30 slb_has_vip dir || slb_bail "$text: no active director"
-	slb_must "$text: the checkers find all real servers" slb_wait 20 slb_servers dir 3
-	slb_wait 20 slb_servers dir2 3
+	slb_must "$text: the checkers find all real servers" slb_wait 60 slb_servers dir 3
+	slb_wait 60 slb_servers dir2 3
 	slb_spawn client /usr/bin/python3 traffic/callers.py "$file" "$SLB_VIP_NAT:80=$conns" \
 		"$SLB_VIP_NAT:81=$conns" "$SLB_VIP_NAT:82=$conns" >"$file.answered"
 	load=$!
@@ -190,14 +190,14 @@ slb_keepalived_run() {
 	dead=$(slb_dead)
 	slb_is "$text: connections to a real server that dies" "$dead" gt 0
 	slb_cable rs1 down
-	slb_check "$text: a dead real server is found" slb_wait 20 slb_servers dir 2
-	slb_wait 20 slb_servers dir2 2
+	slb_check "$text: a dead real server is found" slb_wait 60 slb_servers dir 2
+	slb_wait 60 slb_servers dir2 2
 	slb_answered 'a real server is gone'
 	slb_no_failures 'a real server is gone'
 	slb_is "$text: a real server dies: requests that fail" "$(slb_failures)" eq "$dead"
 	slb_cable rs1 up
-	slb_check "$text: it is found again" slb_wait 20 slb_servers dir 3
-	slb_wait 20 slb_servers dir2 3
+	slb_check "$text: it is found again" slb_wait 60 slb_servers dir 3
+	slb_wait 60 slb_servers dir2 3
 	# it gets connections, as soon as chance has it, which IPVS is given the time to send
 	: >"$file.churn"
 	slb_no_failures 'connections come and go'

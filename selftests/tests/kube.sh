@@ -219,7 +219,7 @@ slb_old() {
 slb_delete_test() {
 	local port old i
 
-	slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) ||
+	slb_wait 60 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) ||
 		slb_fail 'no flows before an entry is deleted'
 	port=$(slb_snat_port)
 	for i in $SLB_SERVERS; do
@@ -227,13 +227,13 @@ slb_delete_test() {
 	done
 	slb_wait 10 eval '[ "$(slb_old)" -gt 0 ]' || slb_fail "nothing comes from port $port"
 	slb_in dir conntrack -D -p udp --orig-dst $SLB_UDP >/dev/null 2>&1
-	slb_check 'conntrack -D: there is another entry' slb_wait 20 slb_port_new "$port"
+	slb_check 'conntrack -D: there is another entry' slb_wait 60 slb_port_new "$port"
 	old=$(slb_old)
-	slb_wait 20 slb_counted_above dir netdev from_udp $(($(slb_counted dir netdev from_udp) + 200)) ||
+	slb_wait 60 slb_counted_above dir netdev from_udp $(($(slb_counted dir netdev from_udp) + 200)) ||
 		slb_fail 'conntrack -D: the client stopped'
 	slb_is 'conntrack -D: packets by the old one' $(($(slb_old) - old)) eq 0
 	slb_check 'conntrack -D: flows serve again' \
-		slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200))
+		slb_wait 60 slb_stat_above dir hits $(($(slb_stat dir hits) + 200))
 }
 
 # A connection of TCP and one of UDP, busy for much longer than conntrack's timeouts. While
@@ -318,7 +318,7 @@ except OSError as error:
 ' $SLB_UDP >"$SLB_TMP/self"
 	self=$!
 	slb_check 'a real server that is its own client hears itself, by flows' \
-		slb_wait 20 slb_stat_above dir hits $((before + 200))
+		slb_wait 60 slb_stat_above dir hits $((before + 200))
 	slb_in dir ipvsadm -d -u $SLB_UDP:5060 -r 10.2.1.2:5060
 	slb_check 'it is removed, and hears nothing any more' wait $self
 	slb_note "its last datagram: $(<"$SLB_TMP/self")"

@@ -15,7 +15,7 @@ trap slb_net_down EXIT
 
 slb_flows_serve() {
 	slb_must "$1: flows serve" \
-		slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200))
+		slb_wait 60 slb_stat_above dir hits $(($(slb_stat dir hits) + 200))
 }
 
 # slb_still TEXT NS COUNTER: while the client goes on, nothing more is counted there
@@ -23,7 +23,7 @@ slb_still() {
 	local before
 
 	before=$(slb_counted "$2" netdev "$3")
-	slb_wait 20 slb_counted_above dir netdev sent $(($(slb_counted dir netdev sent) + 100)) ||
+	slb_wait 60 slb_counted_above dir netdev sent $(($(slb_counted dir netdev sent) + 100)) ||
 		slb_fail "$1: the client stopped"
 	slb_is "$1: packets" $(($(slb_counted "$2" netdev "$3") - before)) eq 0
 }
@@ -49,7 +49,7 @@ slb_settle() {
 	epochs=$(slb_shown epochs)
 	while before=$epochs; do
 		slb_ms start
-		slb_wait 20 slb_ms_since "$start" 6500
+		slb_wait 60 slb_ms_since "$start" 6500
 		epochs=$(slb_shown epochs)
 		[ "$epochs" != "$before" ] || return 0
 	done

@@ -69,7 +69,7 @@ slb_check 'the rules see that most packets are served' slb_wait 60 \
 	slb_metrics_above shadowlb:served:ratio5m 0.8
 slb_same 'each query of the dashboard has a value' "$(slb_metrics_dashboard 2>&1)" ''
 slb_check 'no alert is pending' slb_metrics_is 'count(ALERTS) or vector(0)' 0
-slb_check 'rmmod' slb_wait 20 eval 'rmmod shadowlb 2>/dev/null'
+slb_check 'rmmod' slb_wait 60 eval 'rmmod shadowlb 2>/dev/null'
 slb_must 'without the module: the metrics are written' slb_metrics_write
 slb_same 'without the module: nothing is up' "$(grep -v '^#' "$metrics_dir/shadowlb.prom")" \
 	'shadowlb_up 0'

@@ -72,7 +72,7 @@ slb_in rs1 sysctl -qw net.ipv4.conf.all.accept_redirects=0 net.ipv4.conf.e0.acce
 slb_count_at rs1 e0 icmp4 'icmp type redirect'
 slb_count_at rs1 e0 icmp6 'icmpv6 type nd-redirect'
 slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.7.0.3:7 '[fd07::3]:7'
-slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 2 ]' || slb_bail 'no UDP server'
+slb_wait 60 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 2 ]' || slb_bail 'no UDP server'
 slb_in dir ipvsadm -R <<-'EOF'
 	-A -u 10.8.0.100:7 -s rr
 	-a -u 10.8.0.100:7 -r 10.7.0.3:7 -m

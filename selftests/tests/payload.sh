@@ -34,7 +34,7 @@ modprobe shadowlb
 slb_net_up
 slb_http_up
 slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7
-slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 1 ]' || slb_bail 'no UDP server'
+slb_wait 60 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 1 ]' || slb_bail 'no UDP server'
 slb_in dir ipvsadm -R <<-EOF
 	-A -u $SLB_VIP_NAT:7 -s rr
 	-a -u $SLB_VIP_NAT:7 -r 10.2.1.2:7 -m
@@ -75,7 +75,7 @@ slb_in dir sysctl -qw net.shadowlb.lease=1
 slb_count_at rs1 d0 stamped 'tcp dport 8080 tcp flags & (syn|fin|rst) == 0 tcp option timestamp exists'
 slb_count_at rs1 d0 bare 'tcp dport 8080 tcp flags & (syn|fin|rst) == 0 tcp option timestamp missing'
 slb_wrk_start 2 http://$SLB_VIP_NAT/4k 20
-slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 50)) || slb_fail 'flows serve TCP'
+slb_wait 60 slb_stat_above dir hits $(($(slb_stat dir hits) + 50)) || slb_fail 'flows serve TCP'
 slb_in dir nft -f - <<-'EOF'
 	table ip m {
 		chain i {

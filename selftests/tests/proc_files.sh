@@ -254,7 +254,7 @@ slb_see_own() {
 	ip -n slb-rs2 route add 10.3.1.0/24 via 10.3.2.1
 	slb_spawn rs2 /usr/bin/python3 traffic/udp.py serve 10.3.2.2:99
 	slb_wait 10 slb_own_echo || slb_fail 'no echo through the second director'
-	slb_check 'the other director: its flows' slb_wait 20 slb_own_flows
+	slb_check 'the other director: its flows' slb_wait 60 slb_own_flows
 	slb_is 'the other director: flows of ours' "$(slb_flows client | grep -c '10\.2\.')" eq 0
 	# those of before may have been idle for too long
 	slb_ping "$SLB_VIP_NAT:7" 60 6
@@ -283,7 +283,7 @@ slb_read_there() {
 slb_reads_above() { [ "$(<"$SLB_TMP/reads")" -gt "$1" ]; } 2>/dev/null
 
 # slb_reading TEXT: the loop goes on
-slb_reading() { slb_check "$1: reads go on" slb_wait 20 slb_reads_above $(($(<"$SLB_TMP/reads") + 3)); }
+slb_reading() { slb_check "$1: reads go on" slb_wait 60 slb_reads_above $(($(<"$SLB_TMP/reads") + 3)); }
 
 slb_see_changes() {
 	local i cpu1=/sys/devices/system/cpu/cpu1/online
@@ -297,7 +297,7 @@ slb_see_changes() {
 	slb_pids+=($!)
 	slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:7 6 "$SLB_TMP/flood"
 	for i in 1 2 3; do
-		slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 100)) || slb_fail 'no hits'
+		slb_wait 60 slb_stat_above dir hits $(($(slb_stat dir hits) + 100)) || slb_fail 'no hits'
 		slb_ping "$SLB_VIP_NAT:7" 50 4
 		slb_in dir ipvsadm -C
 		slb_reading "services go, time $i"
@@ -315,7 +315,7 @@ slb_see_changes() {
 		slb_check "the module is removed, time $i" rmmod shadowlb
 		modprobe shadowlb
 		slb_scope 2
-		slb_check "and back, time $i" slb_wait 20 slb_stat_above dir hits 100
+		slb_check "and back, time $i" slb_wait 60 slb_stat_above dir hits 100
 	done
 	slb_reading 'the module is back'
 	exec 7<"/proc/$slb_there/net/shadowlb_flows"
@@ -325,7 +325,7 @@ slb_see_changes() {
 	exec 7<&-
 	modprobe shadowlb
 	slb_scope 2
-	slb_check 'and back' slb_wait 20 slb_stat_above dir hits 100
+	slb_check 'and back' slb_wait 60 slb_stat_above dir hits 100
 }
 
 
@@ -340,7 +340,7 @@ slb_see_end() {
 	ip netns add slb-last
 	ip link add slb-last0 type veth peer name slb-last1 netns slb-last
 	ip netns delete slb-last
-	slb_check 'closed: the namespace ends' slb_wait 20 slb_link_gone slb-last0
+	slb_check 'closed: the namespace ends' slb_wait 60 slb_link_gone slb-last0
 	slb_check 'the module can be removed' rmmod shadowlb
 }
 

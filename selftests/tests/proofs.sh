@@ -37,7 +37,7 @@ proofs_renewed() { slb_stat dir renewed; }
 modprobe shadowlb
 slb_net_up
 slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7
-slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 1 ]' || slb_bail 'no UDP server'
+slb_wait 60 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 1 ]' || slb_bail 'no UDP server'
 slb_in dir sysctl -qw net.shadowlb.lease=600 net.shadowlb.scope=2
 slb_in dir ipvsadm -A -u $SLB_VIP_NAT:7 -s rr
 slb_in dir ipvsadm -a -u $SLB_VIP_NAT:7 -r 10.2.1.2:7 -m

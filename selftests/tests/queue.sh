@@ -27,13 +27,13 @@ taskset -pc 0 $$ >/dev/null
 modprobe shadowlb
 slb_net_up
 slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7
-slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 1 ]' || slb_bail 'no UDP server'
+slb_wait 60 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 1 ]' || slb_bail 'no UDP server'
 slb_scope 2
 slb_in dir ipvsadm -A -u $SLB_VIP_NAT:7 -s rr
 slb_in dir ipvsadm -a -u $SLB_VIP_NAT:7 -r 10.2.1.2:7 -m
 modprobe -a nfnetlink_queue nft_queue || slb_bail 'this kernel has no NFQUEUE'
 slb_spawn dir /usr/bin/python3 traffic/nfqueue.py 0 "$SLB_TMP/queued"
-slb_wait 20 test -e "$SLB_TMP/queued" || slb_bail 'no program takes the queue'
+slb_wait 60 test -e "$SLB_TMP/queued" || slb_bail 'no program takes the queue'
 slb_in dir nft -f - <<-'EOF'
 	table ip q {
 		chain c {

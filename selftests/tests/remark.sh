@@ -129,7 +129,7 @@ warm() {
 	send "$SLB_VIP_NAT" 7 10:x
 	[ "$(slb_stat dir hits)" -gt 0 ]
 }
-slb_check 'a flow serves' slb_wait 20 warm
+slb_check 'a flow serves' slb_wait 60 warm
 run 'IPv4, masquerading' "$SLB_VIP_NAT" 7
 run 'IPv4, direct routing' "$SLB_VIP_NAT" 8
 run 'IPv4, tunnel' "$SLB_VIP_NAT" 9
@@ -181,7 +181,7 @@ slb_in dir sysctl -qw net.shadowlb.lease=1
 right=$(slb_counted dir netdev right)
 hits=$(slb_stat dir hits)
 send "$SLB_VIP_NAT" 7 20:x "await=$SLB_TMP/go" 100:x &
-slb_wait 20 slb_right_above $((right + 19)) || slb_fail 'no packets'
+slb_wait 60 slb_right_above $((right + 19)) || slb_fail 'no packets'
 slb_in dir nft delete table inet m
 slb_pause 2
 touch "$SLB_TMP/go"

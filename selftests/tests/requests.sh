@@ -47,14 +47,14 @@ local_again() {
 # arrive SCOPE TO COMMAND UNDO: sets got, to how many requests arrive: before, behind, undone
 arrive() {
 	slb_scope "$1"
-	[ "$1" = 0 ] || slb_wait 20 tabled "$2" || slb_fail "$way: no flow table"
+	[ "$1" = 0 ] || slb_wait 60 tabled "$2" || slb_fail "$way: no flow table"
 	port=$((port + 1))
 	got=''
 	send_ten "$2"
 	eval "slb_in dir $3"
 	send_ten "$2"
 	eval "slb_in dir $4"
-	slb_wait 20 local_again "$2" || slb_fail "$way: $2 has no route"
+	slb_wait 60 local_again "$2" || slb_fail "$way: $2 has no route"
 	send_ten "$2"
 }
 

@@ -129,7 +129,7 @@ slb_in client ip neighbour add $vip6 lladdr "$(slb_mac 10.1.0.1)" dev c0 nud per
 # answers of services over IPv6 go back by the director
 slb_in rs1 ip -6 rule delete from fd01::/64 table 100
 slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7 '[fd02:1::2]:7'
-slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 2 ]' || slb_bail 'no UDP server'
+slb_wait 60 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 2 ]' || slb_bail 'no UDP server'
 slb_in dir sysctl -qw net.shadowlb.lease=600 net.shadowlb.scope=2
 slb_in dir ipvsadm -R <<-EOF
 	-A -u $SLB_VIP_NAT:7 -s rr

@@ -41,7 +41,7 @@ slb_refused() {
 slb_scope_full() {
 	local i=0
 
-	slb_check 'the module is removed' slb_wait 20 eval 'rmmod shadowlb 2>/dev/null'
+	slb_check 'the module is removed' slb_wait 60 eval 'rmmod shadowlb 2>/dev/null'
 	ip netns add slb-full
 	{
 		echo 'table ip t {'

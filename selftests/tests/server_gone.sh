@@ -26,9 +26,9 @@ slb_all_busy() {
 	local i hits
 
 	hits=$(slb_stat dir hits)
-	slb_wait 20 slb_stat_above dir hits $((hits + 200)) || return 1
+	slb_wait 60 slb_stat_above dir hits $((hits + 200)) || return 1
 	for i in $SLB_SERVERS; do
-		slb_wait 20 slb_arrived_above "$i" "$(slb_arrived "$i")" || return 1
+		slb_wait 60 slb_arrived_above "$i" "$(slb_arrived "$i")" || return 1
 	done
 }
 
@@ -43,7 +43,7 @@ slb_silent() {
 	for i; do
 		before[$i]=$(slb_arrived "$i")
 	done
-	slb_wait 20 slb_sent_above $(($(slb_sent) + 100)) ||
+	slb_wait 60 slb_sent_above $(($(slb_sent) + 100)) ||
 		slb_fail "$text: the clients stopped sending"
 	for i; do
 		now=$(slb_arrived "$i")

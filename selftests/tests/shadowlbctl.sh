@@ -92,7 +92,7 @@ slb_ctl_uses() {
 
 slb_ctl_counts() {
 	slb_same 'served packets' "$(slb_ctl_json 'd["served"]' status)" "$(slb_stat dir hits)"
-	slb_check 'served packets of all services' slb_wait 20 slb_ctl_services_agree
+	slb_check 'served packets of all services' slb_wait 60 slb_ctl_services_agree
 	slb_same 'reasons add up' \
 		"$(slb_ctl_json 'all(sum(r["packets"] for r in s["reasons"]) == s["slow"] for s in d["services"])' services)" True
 }

@@ -166,7 +166,7 @@ slb_sync_run() {
 	slb_active add dir
 	slb_spawn dir2 /usr/bin/python3 traffic/syncd.py "$group" b0 "$file"
 	listener=$!
-	slb_wait 20 test -e "$file.ready" || slb_bail "$text: nobody listens"
+	slb_wait 60 test -e "$file.ready" || slb_bail "$text: nobody listens"
 	slb_traffic_start
 	before=$(slb_stat_get dir)
 	slb_tell each $requests

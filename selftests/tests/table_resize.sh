@@ -96,7 +96,7 @@ slb_same 'lines that are not whole' "$(<"$SLB_TMP/broken")" ''
 slb_is 'flows in use' "$(slb_flows_used)" ge 900
 slb_is 'slots of the largest table' "$(slb_largest)" ge $((2 * slots))
 slb_is 'tables that are crowded' "$(slb_cpus | awk '$2 > $1 * 0.38' | wc -l)" eq 0
-slb_check 'as many flows are listed as there are' slb_wait 20 slb_all_listed
+slb_check 'as many flows are listed as there are' slb_wait 60 slb_all_listed
 slb_is 'flows pushed out' "$(slb_stat dir evicted)" le 40
 slb_is 'compared with the slow path' "$(slb_stat dir verified)" ge 100
 slb_is 'other than the slow path' "$(slb_stat dir differs)" eq 0

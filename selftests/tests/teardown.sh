@@ -26,7 +26,7 @@ slb_load_up() {
 	slb_service u g 7 shadow
 	slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_DR:7 4 "$SLB_TMP/flood"
 	slb_wrk_start 2 http://$SLB_VIP_NAT/4k
-	slb_wait 20 slb_stat_above dir hits 200
+	slb_wait 60 slb_stat_above dir hits 200
 }
 
 
@@ -38,11 +38,11 @@ if [ -w $cpu1 ]; then
 		echo 0 >$cpu1 || slb_fail 'CPU 1 does not go offline'
 		hits=$(slb_stat dir hits)
 		slb_check "CPU 1 offline, time $i: flows serve" \
-			slb_wait 20 slb_stat_above dir hits $((hits + 100))
+			slb_wait 60 slb_stat_above dir hits $((hits + 100))
 		echo 1 >$cpu1 || slb_fail 'CPU 1 does not come back'
 		hits=$(slb_stat dir hits)
 		slb_check "CPU 1 online again, time $i: flows serve" \
-			slb_wait 20 slb_stat_above dir hits $((hits + 100))
+			slb_wait 60 slb_stat_above dir hits $((hits + 100))
 	done
 	slb_is 'flows ended' "$(slb_stat dir ended)" gt 0
 fi
@@ -59,7 +59,7 @@ for ((i = 1; i <= rounds; i++)); do
 	ip link add slb-last0 type veth peer name slb-last1 netns slb-last
 	ip netns delete slb-last
 	slb_check "director's namespace $i ends with flows in it" \
-		slb_wait 20 slb_link_gone slb-last0
+		slb_wait 60 slb_link_gone slb-last0
 	slb_net_down 2>/dev/null
 done
 slb_check 'the module can be removed' rmmod shadowlb

@@ -51,7 +51,7 @@ end() {
 
 # slb_made TEXT: since 6.2, IPVS adds its counters up once in two seconds
 slb_made() {
-	slb_wait 20 eval '[ "$(slb_vs conns)" -ge $opened ]'
+	slb_wait 60 eval '[ "$(slb_vs conns)" -ge $opened ]'
 	slb_is "$1" "$(slb_vs conns)" eq $opened
 }
 

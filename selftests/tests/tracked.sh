@@ -147,7 +147,7 @@ modprobe -a nf_conntrack_bridge nft_ct || slb_bail 'this kernel lacks what the t
 modprobe -qr br_netfilter
 slb_net_up
 slb_spawn rs1 /usr/bin/python3 traffic/ask.py serve 10.2.1.2:7
-slb_wait 20 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 1 ]' || slb_bail 'no UDP server'
+slb_wait 60 eval '[ "$(slb_in rs1 ss -Hlnu | wc -l)" -ge 1 ]' || slb_bail 'no UDP server'
 slb_in dir sysctl -qw net.shadowlb.lease=600
 slb_in dir nft -f - <<-EOF
 	table ip early { chain c { type filter hook prerouting priority raw; }; }

@@ -55,7 +55,7 @@ for port in 7 9; do
 	slb_spawn client /usr/bin/python3 traffic/udp.py flood "$SLB_VIP_DR:$port" 1 "$SLB_TMP/flood$port"
 	pids+=($!)
 done
-slb_must 'flows serve' slb_wait 20 slb_stat_above dir hits 100
+slb_must 'flows serve' slb_wait 60 slb_stat_above dir hits 100
 declare -A packets=()
 for to in 10.2.1.2 10.2.2.2; do
 	slb_wait 10 slb_entry_there $to
@@ -92,10 +92,10 @@ slb_is 'a packet was not served because the tunnel is another' \
 	$(($(slb_stat dir miss_tunnel) - missed)) gt 0
 hits=$(slb_stat dir hits)
 before=$(slb_gue_packets)
-slb_check 'flows serve again' slb_wait 20 slb_stat_above dir hits $((hits + 200))
+slb_check 'flows serve again' slb_wait 60 slb_stat_above dir hits $((hits + 200))
 slb_check 'a new entry counts what they serve' slb_wait 10 slb_gue_above $((before + 50))
 slb_edit 7777
-slb_check 'the client goes on' slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 100))
+slb_check 'the client goes on' slb_wait 60 slb_stat_above dir hits $(($(slb_stat dir hits) + 100))
 slb_is 'packets to a port that a rule drops' "$(slb_counted rs2 netdev refused)" eq 0
 slb_edit 6080
 

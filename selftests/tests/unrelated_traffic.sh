@@ -95,7 +95,7 @@ slb_spawn client /usr/bin/python3 traffic/udp.py serve 10.1.0.2:9 '[fd01::2]:9'
 slb_spawn dir /usr/bin/python3 traffic/udp.py serve 10.1.0.100:9 10.1.0.150:9 '[fd01::100]:9' \
 	'[fd01::150]:9'
 for ns in rs1 rs3 client dir; do
-	slb_wait 20 slb_bound $ns || slb_bail "no UDP echo in $ns"
+	slb_wait 60 slb_bound $ns || slb_bail "no UDP echo in $ns"
 done
 slb_unrelated_test IPv4 $SLB_VIP_NAT 10.1.0.150 10.2.1.2 10.2.3.2 10.1.0.2
 slb_unrelated_test IPv6 '[fd01::100]' '[fd01::150]' '[fd02:1::2]' '[fd02:3::2]' '[fd01::2]'

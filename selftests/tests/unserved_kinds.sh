@@ -171,11 +171,11 @@ slb_ipsec() {
 	slb_spawn client /usr/bin/python3 traffic/udp.py ping $SLB_VIP_NAT:7 1 100000 slow \
 		>"$SLB_TMP/ping"
 	pid=$!
-	slb_wait 20 slb_counted_above dir netdev plain 100 || slb_fail "$text: a real server answers"
+	slb_wait 60 slb_counted_above dir netdev plain 100 || slb_fail "$text: a real server answers"
 	slb_xfrm client in use
 	slb_xfrm dir out required
 	before=$(slb_counted dir netdev plain)
-	slb_wait 20 slb_counted_above dir netdev encrypted 100 || slb_fail "$text: answers are encrypted"
+	slb_wait 60 slb_counted_above dir netdev encrypted 100 || slb_fail "$text: answers are encrypted"
 	slb_is "$text: answers that were not encrypted, behind the policy" \
 		$(($(slb_counted dir netdev plain) - before)) eq 0
 	kill -INT $pid

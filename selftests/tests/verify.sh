@@ -64,7 +64,7 @@ slb_is 'packets that differ' "$(slb_stat dir differs)" eq 0
 # What flows serve, and the slow path changes. A rule is for addresses of a set: flows follow the
 # transaction that adds it. Then the address expires, which nothing signals.
 slb_spawn client /usr/bin/python3 traffic/udp.py flood $SLB_VIP_NAT:7 2 "$SLB_TMP/flood"
-slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) || slb_fail 'no flood'
+slb_wait 60 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) || slb_fail 'no flood'
 slb_in dir nft -f - <<EOF
 table ip later {
 	set soon {
@@ -90,11 +90,11 @@ slb_check 'the address of a rule expires: found' slb_wait 60 slb_stat_above dir 
 slb_check 'the address of a rule expires: traced' slb_traced 'slb_differ:'
 slb_note "$(grep -m 1 'slb_differ:' $trace/trace)"
 slb_in dir nft delete table ip later
-slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) || slb_fail 'no flows after the rule'
+slb_wait 60 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) || slb_fail 'no flows after the rule'
 before=$(slb_stat_get dir)
 ip -n slb-dir route add 10.2.1.2 via 10.2.2.2
 ip -n slb-dir route delete 10.2.1.2 via 10.2.2.2
-slb_wait 20 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) || slb_fail 'no flows after the route'
+slb_wait 60 slb_stat_above dir hits $(($(slb_stat dir hits) + 200)) || slb_fail 'no flows after the route'
 diff=$(slb_since "$before")
 slb_is 'a route changed: compared' "$(slb_grew verified)" gt 0
 slb_is 'a route changed: packets that differ' "$(slb_grew differs)" eq 0

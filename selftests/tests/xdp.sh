@@ -57,7 +57,7 @@ slb_vlan_up() {
 		-a -u 10.9.0.100:7 -r 10.9.1.2:7 -m
 	IPVS
 	slb_spawn rs1 /usr/bin/python3 traffic/udp.py serve 10.9.1.2:7
-	slb_wait 20 slb_vlan_bound
+	slb_wait 60 slb_vlan_bound
 }
 
 # The same packets, to the other namespace.
@@ -183,7 +183,7 @@ slb_nested_test() {
 	IP
 	slb_spawn rs1 /usr/bin/python3 traffic/udp.py serve 10.77.0.2:7
 	server=$!
-	slb_wait 20 slb_nested_bound || slb_fail "$text: no server"
+	slb_wait 60 slb_nested_bound || slb_fail "$text: no server"
 	before=$(slb_stat_get dir)
 	slb_xdp_echo "$text" 10.77.0.2 30
 	diff=$(slb_since "$before")
@@ -284,7 +284,7 @@ slb_neigh_test() {
 	slb_in dir ip neighbour replace 10.2.1.2 lladdr "$(slb_mac 10.2.1.2)" dev dr1 nud stale
 	slb_spawn client /usr/bin/python3 traffic/udp.py ping "$SLB_VIP_NAT:8" 1 100000 slow >"$SLB_TMP/neigh"
 	t0=$!
-	slb_wait 20 slb_reachable || slb_fail "$1: a stale neighbour is asked"
+	slb_wait 60 slb_reachable || slb_fail "$1: a stale neighbour is asked"
 	before=$(slb_stat_get dir)
 	slb_pause 6
 	diff=$(slb_since "$before")
