@@ -80,8 +80,8 @@ let_by() {
 	[ $(($(slb_stat dir miss_unrelated) - before)) -ge 90 ]
 }
 
-# served VIP CLIENT: flows serve another connection.
-served() {
+# another_served VIP CLIENT: flows serve another connection.
+another_served() {
 	local before
 
 	before=$(slb_stat dir hits)
@@ -101,7 +101,7 @@ let_by_first() {
 		if [ $scope = 2 ]; then
 			slb_wait 60 let_by "$3" "$4" || slb_bail "$1: not taken for unrelated"
 			# before tables are there, a fast machine has sent all that it is to send
-			slb_wait 60 served "$2" "$4" || slb_bail "$1: no flow serves"
+			slb_wait 60 another_served "$2" "$4" || slb_bail "$1: no flow serves"
 		fi
 		printf -- '-A -u %s:7 -s rr\n-a -u %s:7 -r %s:7 -m\n' "$3" "$3" "$5" | slb_in dir ipvsadm -R
 		before=$(slb_stat_get dir)

@@ -25,16 +25,18 @@ edge_none_yet() {
 	fi
 }
 
-# edge_reload I[=WEIGHT]...: another list of real servers, at all directors
+# edge_reload I[=WEIGHT]...: another list of real servers, at all directors at once
 edge_reload() {
-	local i edge_at
+	local i edge_at pids=()
 
 	for i in $EDGE_DIRECTORS; do
 		edge_at=d$i
 		edge_real "$@"
 		kill -HUP "$(<"$SLB_TMP/d$i/pid")"
-		slb_in "d$i" "$SLB_TMP/d$i/announce" reload
+		slb_in "d$i" "$SLB_TMP/d$i/announce" reload &
+		pids+=($!)
 	done
+	wait "${pids[@]}"
 }
 
 # edge_count I [PORT]: real servers that director I has

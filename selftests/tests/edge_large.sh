@@ -53,7 +53,7 @@ edge_servers_are() {
 
 # edge_new_list TEXT N [WEIGHT] -- I[=WEIGHT]...: another list at all directors, one after the other
 edge_new_list() {
-	local text=$1 count=$2 weight=$3 i edge_at start
+	local text=$1 count=$2 weight=$3 i edge_at start pids=()
 
 	shift 4
 	slb_ms start
@@ -67,8 +67,10 @@ edge_new_list() {
 	done
 	edge_took "$text"
 	for i in $EDGE_DIRECTORS; do
-		slb_in "d$i" "$SLB_TMP/d$i/announce" reload
+		slb_in "d$i" "$SLB_TMP/d$i/announce" reload &
+		pids+=($!)
 	done
+	wait "${pids[@]}"
 }
 
 edge_free() { awk '/^MemAvailable/ { print $2 }' /proc/meminfo; }
@@ -113,7 +115,8 @@ edge_spread 'it comes back' 4
 edge_none old 'it comes back'
 held=$(sed -n 's,.*\<r30=\([0-9]*\)/.*,\1,p' "$SLB_TMP/old")
 edge_new_list 'it is back' $((30 * edge_count)) 1 -- "${list[@]}"
-slb_pause 62
+# the table before is that of the last change alone
+slb_pause $((EDGE_GRACE + 2))
 edge_new_list 'a real server is removed' $((29 * edge_count)) 1 -- "${list[@]:0:29}"
 edge_off 1
 edge_spread 'a real server is removed, and a director dies' 3
