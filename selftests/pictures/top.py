@@ -30,7 +30,7 @@ def main():
     for i, row in enumerate(rows):
         for column, words, style in pieces(row):
             parts.append(svg.text(MARGIN + column * WIDTH, MARGIN + (i + 0.8) * HEIGHT, words,
-                                  style="white-space:pre;" + style))
+                                  style=style, **{"xml:space": "preserve"}))
     sys.stdout.write(svg.page(round(2 * MARGIN + width * WIDTH), 2 * MARGIN + len(rows) * HEIGHT,
                               parts, font_family="DejaVu Sans Mono,monospace", font_size=13))
 
