@@ -14,9 +14,9 @@
 
 #include <linux/bitops.h>
 #include <linux/hash.h>
-#include <linux/jhash.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/jhash.h>
 #include <linux/log2.h>
 #include <linux/skbuff.h>
 #include <net/ip.h>

@@ -15,7 +15,8 @@ set -u
 . lib/edge.sh
 trap slb_net_down EXIT
 
-# edge_none_yet NAME TEXT: of the connections with that name none broke. No verdict if the grace time since $changed is over.
+# edge_none_yet NAME TEXT: of the connections with that name none broke. No verdict if the grace time
+# since $changed is over.
 edge_none_yet() {
 	edge_broken "$1"
 	if [ "$edge_lost" -gt 0 ] && slb_ms_since "$changed" $((EDGE_GRACE * 1000)); then

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # slb-kernels: none
-# slb-long: smp
 # slb-timeout: 5400
 #
 # The edge of docs/edge.md at a size: 3,000 services, each with 30 real servers, by IPIP. Directors
-# and real servers come and go under 1,000 connections. Says how long each step takes.
+# and real servers come and go under 1,000 connections. Says how long each step takes. By name alone:
+# it needs SLB_UML_MEM=8G.
 
 set -u
 EDGE_SERVERS=$(seq -s ' ' 30)
@@ -51,7 +51,7 @@ edge_servers_are() {
 	[ "$(slb_in "d$1" ipvsadm -Ln | grep -c -- "->.*Tunnel *${3:-[01]} ")" = "$2" ]
 }
 
-# edge_new_list TEXT N [WEIGHT] -- I[=WEIGHT]...: another list at all directors, one after the other
+# edge_new_list TEXT N [WEIGHT] -- I[=WEIGHT]...: another list at all directors
 edge_new_list() {
 	local text=$1 count=$2 weight=$3 i edge_at start pids=()
 
