@@ -145,8 +145,8 @@ static int slb_scope_service_add(struct net *net)
 	return err;
 }
 
-/* A service is no longer scheduled by "shadow". The next sweep ends the service's flows, if the
- * loss of its real servers has not.
+/* A service is no longer scheduled by "shadow". The next sweep of each CPU looks at all flows, and
+ * ends those of the service, if the loss of its real servers has not.
  */
 static void slb_scope_service_del(struct net *net)
 {
@@ -154,6 +154,7 @@ static void slb_scope_service_del(struct net *net)
 
 	mutex_lock(&slb_mutex);
 	ns->services--;
+	WRITE_ONCE(ns->left, ns->left + 1);
 	slb_scope_hook(ns, ns->scope, ns->services);
 	mutex_unlock(&slb_mutex);
 }

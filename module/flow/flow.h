@@ -288,10 +288,12 @@ struct slb_extra {
 	u8			how;
 } __aligned(8);
 
-/* Interval at which a CPU looks at all its flows, in jiffies. Together with the lease, and with
- * SLB_VALID_LEASES, this bounds whatever a packet does not detect.
+/* Interval at which a CPU looks at its flows, in jiffies. Together with the lease, and with
+ * SLB_VALID_LEASES, this bounds whatever a packet does not detect. Flows that have been idle for a
+ * while are looked at less often.
  */
 #define SLB_SWEEP	HZ
+#define SLB_SWEEP_IDLE	(4u * SLB_SWEEP)
 
 /* Of bytes not yet accounted, so that packets fit into 20 bits: none is shorter
  * than an IPv4 header.

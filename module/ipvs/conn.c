@@ -6,6 +6,7 @@
  * ---------------------------------+------------------------------------------
  *  slb_conn_pin, _pin_skb, _asked  | RCU (netfilter hook)
  *  slb_conn_unpin                  | BH off
+ *  slb_conn_quick                  | any
  *  slb_conn_expire                 | RCU, BH off
  *
  * A pin is a reference on the connection, which keeps connection, real server and service.
@@ -285,6 +286,31 @@ int slb_conn_timeout(const struct ip_vs_conn *cp)
 	pd = ip_vs_proto_data_get(cp->ipvs, proto);
 	return pd ? READ_ONCE(pd->timeout_table[slb_conn_settled_state(proto)]) :
 		    READ_ONCE(cp->timeout);
+}
+
+/* True if a protocol's timeout of a state is shorter than @limit. */
+static bool slb_conn_state_quick(struct netns_ipvs *ipvs, u16 proto, int state, int limit)
+{
+	const struct ip_vs_proto_data *pd = ip_vs_proto_data_get(ipvs, proto);
+
+	return pd && READ_ONCE(pd->timeout_table[state]) < limit;
+}
+
+/**
+ * slb_conn_quick() - true if a packet may let a connection expire soon
+ * @ipvs: IPVS's part of the namespace
+ * @limit: what is soon, in jiffies, at most 10 s
+ *
+ * Asks for the timeouts that "ipvsadm --set" changes. All others that follow the settled state are
+ * longer.
+ *
+ * Context: any, IPVS knows the namespace.
+ */
+bool slb_conn_quick(struct netns_ipvs *ipvs, int limit)
+{
+	return slb_conn_state_quick(ipvs, IPPROTO_TCP, IP_VS_TCP_S_ESTABLISHED, limit) ||
+	       slb_conn_state_quick(ipvs, IPPROTO_TCP, IP_VS_TCP_S_FIN_WAIT, limit) ||
+	       slb_conn_state_quick(ipvs, IPPROTO_UDP, IP_VS_UDP_S_NORMAL, limit);
 }
 
 /* True if IPVS tried to end a closed connection: the timeout is 60 s, although the protocol

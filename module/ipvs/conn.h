@@ -57,6 +57,7 @@ static inline bool slb_conn_settled(const struct ip_vs_conn *cp, u8 proto)
 }
 
 int slb_conn_timeout(const struct ip_vs_conn *cp);
+bool slb_conn_quick(struct netns_ipvs *ipvs, int limit);
 
 /**
  * slb_conn_doubtful() - true if IPVS may have tried to end this connection
@@ -84,6 +85,21 @@ static inline bool slb_conn_doubtful(const struct ip_vs_conn *cp)
 static inline bool slb_conn_syncs(const struct netns_ipvs *ipvs)
 {
 	return ipvs->sync_state & IP_VS_STATE_MASTER;
+}
+
+/**
+ * slb_conn_config() - get a value that changes when flows may have to end without a packet
+ * @ipvs: IPVS's part of the namespace
+ *
+ * A real server that is removed while connections hold it becomes the first one in the trash. An
+ * address in a list has none of the bits of @sync_state.
+ *
+ * Context: any.
+ * Return: a value to compare, not an address to follow.
+ */
+static inline unsigned long slb_conn_config(const struct netns_ipvs *ipvs)
+{
+	return (unsigned long)READ_ONCE(ipvs->dest_trash.next) ^ READ_ONCE(ipvs->sync_state);
 }
 
 /**

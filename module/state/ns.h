@@ -49,6 +49,12 @@ struct slb_listed;
  *	32 bit a torn read makes one retry early or late.
  * @grow: jiffies at which a small table may bring a sweep forward again; this CPU, BH off
  * @away: a sweep ran on another CPU, therefore @data is NULL; @work only
+ * @armed: a sweep is scheduled, and has not begun; this CPU, BH off, or @work elsewhere
+ * @due: jiffies at which that sweep is to begin; guarded as @armed
+ * @began: when the last sweep began, lower half of jiffies; @work only
+ * @config: slb_conn_config() at that time; @work only
+ * @left: of struct slb_ns, at that time; @work only
+ * @near: the next sweep looks at all flows; @work only
  * @rests: no flows are left, and @work will free the tables; this CPU, BH off
  * @drop: @work must end all flows; set under slb_mutex, cleared by @work when done
  * @stat: counters by enum slb_reason; this CPU writes, anybody reads
@@ -67,6 +73,12 @@ struct slb_ns_cpu {
 	u64			retry;
 	u64			resize;
 	u64			grow;
+	bool			armed;
+	unsigned long		due;
+	u32			began;
+	unsigned long		config;
+	u32			left;
+	bool			near;
 	bool			drop;
 	unsigned long		stat[SLB_REASON_MAX];
 	struct delayed_work	work;
@@ -88,6 +100,8 @@ struct slb_ns_cpu {
  * @lease: time for which a flow is used without proof or recheck, in seconds; sysctl
  * @verify: give one packet in N to the slow path and compare; 0: none; sysctl
  * @services: IPVS services scheduled by "shadow"; slb_mutex
+ * @left: number of services that were scheduled by "shadow" and are no more; written under
+ *	slb_mutex
  * @epoch: since the last change of rules
  * @hooked: the netfilter hooks are registered; written under slb_mutex
  * @dead: the namespace is exiting; slb_mutex
@@ -108,6 +122,7 @@ struct slb_ns {
 	int				lease;
 	int				verify;
 	int				services;
+	u32				left;
 	struct slb_epoch		epoch;
 	bool				hooked;
 	bool				dead;

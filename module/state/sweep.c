@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The sweep: each CPU looks at its flows once a SLB_SWEEP, in process context.
+ * The sweep: each CPU looks at its flows once a SLB_SWEEP, in process context; at idle ones once a
+ * SLB_SWEEP_IDLE.
  *
  *  operation              | locking
  * ------------------------+--------------------------------------------------
@@ -33,6 +34,7 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/prefetch.h>
+#include <net/netns/hash.h>
 
 #include <compat/softirq.h>
 #include <compat/workqueue.h>
@@ -48,11 +50,29 @@
 /* Slots between two moments at which BHs are let in: some 10 us of them. */
 #define SLB_SWEEP_CHUNK	128u
 
-/* Prefetch distance, in slots. */
-#define SLB_SWEEP_PREFETCH	16u
+/* The longest time between two sweeps that counts as such, in jiffies. */
+#define SLB_SWEEP_SINCE	(60u * HZ)
 
 /* Time between two sweeps that a table which is too small brings forward. */
 #define SLB_SWEEP_GROW	(HZ / 8)
+
+/**
+ * struct slb_sweep_pass - a sweep of a CPU's flows
+ * @began: when, lower half of jiffies
+ * @since: time since the last sweep began, in jiffies
+ * @patience: for how long flows may be idle, some by the first, the others by the second
+ * @all: look at all flows
+ * @drop: end all flows
+ * @near: set if a connection may expire before the next look at an idle flow of it
+ */
+struct slb_sweep_pass {
+	u32		began;
+	u32		since;
+	u32		patience[2];
+	bool		all;
+	bool		drop;
+	bool		near;
+};
 
 static struct workqueue_struct *slb_wq;
 
@@ -102,6 +122,7 @@ void slb_sweep_kick(struct slb_ns_cpu *c, u8 want)
 	WRITE_ONCE(c->want, c->want | want);
 	if (time_after_eq64(get_jiffies_64(), c->retry)) {
 		c->rests = false;
+		WRITE_ONCE(c->due, jiffies);
 		mod_delayed_work_on(c->cpu, slb_wq, &c->work, 0);
 	}
 }
@@ -125,27 +146,83 @@ void slb_sweep_grow(struct slb_ns_cpu *c)
 	slb_sweep_kick(c, 0);
 }
 
+/* Time until the next sweep. Sweeps begin at the same point of each second: a sample of IPVS's
+ * estimators, of two seconds, has the packets of two sweeps. CPUs and namespaces have different
+ * points. A long sweep leaves time to others.
+ */
+static unsigned long slb_sweep_left(const struct slb_ns_cpu *c)
+{
+	unsigned long point = net_hash_mix(c->ns->net) + 3 * c->cpu;
+	unsigned long left = SLB_SWEEP - (jiffies - point) % SLB_SWEEP;
+
+	return max(left, SLB_SWEEP / 2UL);
+}
+
 /**
  * slb_sweep_arm() - schedule the next sweep of this CPU
  * @c: this CPU
  *
- * Context: BH off, on that CPU, or its sweep.
+ * Context: BH off, on that CPU.
  */
 void slb_sweep_arm(struct slb_ns_cpu *c)
 {
-	if (unlikely(c->rests)) {
-		c->rests = false;
-		mod_delayed_work_on(c->cpu, slb_wq, &c->work, SLB_SWEEP);
-	} else if (!delayed_work_pending(&c->work)) {
-		queue_delayed_work_on(c->cpu, slb_wq, &c->work, SLB_SWEEP);
-	}
+	unsigned long left;
+
+	if (likely(!c->rests) && READ_ONCE(c->armed))
+		return;
+	left = slb_sweep_left(c);
+	c->rests = false;
+	WRITE_ONCE(c->armed, true);
+	WRITE_ONCE(c->due, jiffies + left);
+	/* not late, see slb_sweep_early() */
+	mod_delayed_work_on(c->cpu, slb_wq, &c->work, left - left / 8);
 }
 
-/* True if the connection's timer may expire before the next sweep can end this flow. */
-static bool slb_sweep_expires(const struct slb_flow *flow, unsigned long now)
+/* True if the sweep is not due yet. Then it is scheduled again: a timer may be late by an eighth of
+ * its delay, so the last eighth is a delay by itself. Otherwise the next one may be scheduled.
+ */
+static bool slb_sweep_early(struct slb_ns_cpu *c)
 {
-	return time_before(READ_ONCE(flow->conn->timer.expires),
-			   now + 2 * SLB_SWEEP);
+	unsigned long now, due;
+	bool early;
+
+	local_bh_disable();
+	now = jiffies;
+	due = READ_ONCE(c->due);
+	early = time_before(now, due) && !READ_ONCE(c->drop) && cpu_online(c->cpu);
+	if (early)
+		queue_delayed_work_on(c->cpu, slb_wq, &c->work, due - now);
+	else
+		WRITE_ONCE(c->armed, false);
+	local_bh_enable();
+	return early;
+}
+
+/* True if this sweep looks at a flow: the first one after a packet and the next one do, and later
+ * those after each SLB_SWEEP_IDLE, and after the time for which flows may be idle. The connections
+ * of idle flows are not in the CPU's caches. A packet may have come since the sweep began.
+ */
+static bool slb_sweep_looks(const struct slb_sweep_pass *pass, const struct slb_flow *flow)
+{
+	u32 idle = pass->began - flow->last;
+
+	return pass->all || (s32)idle < (s32)(SLB_SWEEP + pass->since) ||
+	       idle % SLB_SWEEP_IDLE < pass->since ||
+	       idle - pass->patience[0] - 1 < pass->since ||
+	       idle - pass->patience[1] - 1 < pass->since;
+}
+
+/* True if the connection's timer may expire before the next sweep can end this flow. If it may
+ * before this flow is looked at again, the next sweep looks at all flows.
+ */
+static bool slb_sweep_expires(struct slb_sweep_pass *pass, const struct slb_flow *flow,
+			      unsigned long now)
+{
+	unsigned long expires = READ_ONCE(flow->conn->timer.expires);
+
+	if (time_before(expires, now + SLB_SWEEP_IDLE + pass->since + SLB_SWEEP))
+		pass->near = true;
+	return time_before(expires, now + 2 * SLB_SWEEP);
 }
 
 /* For how long a flow may be idle, if for more than a lease. In a pause of learning, packets of its
@@ -158,7 +235,7 @@ static u32 slb_sweep_patience(const struct slb_ns *ns, const struct slb_cpu_stat
 }
 
 static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
-			   struct slb_flow *flow, bool drop)
+			   struct slb_flow *flow, struct slb_sweep_pass *pass)
 {
 	unsigned long now = jiffies;
 	struct ip_vs_conn *cp = flow->conn;
@@ -167,9 +244,9 @@ static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	enum slb_reason reason;
 
 	slb_cpu_account(cpu, flow, now);
-	reason = drop ? SLB_SKIP_SCOPE : slb_conn_fit(cp, READ_ONCE(ns->scope));
+	reason = pass->drop ? SLB_SKIP_SCOPE : slb_conn_fit(cp, READ_ONCE(ns->scope));
 	/* whoever changes a list has ended all flows: only services_on can matter here */
-	if (reason == SLB_SKIP_SCOPE && !drop)
+	if (reason == SLB_SKIP_SCOPE && !pass->drop)
 		reason = slb_conn_fit(cp, slb_listed_scope(ns, cp));
 	if (!reason && slb_conn_doubtful(cp))
 		reason = SLB_MISS_STATE;
@@ -187,7 +264,7 @@ static void slb_sweep_flow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		patience = slb_sweep_patience(ns, cpu, flow);
 	if (!reason &&
 	    (idle > patience ||
-	     (idle >= SLB_SWEEP && slb_sweep_expires(flow, now))))
+	     (idle >= SLB_SWEEP && slb_sweep_expires(pass, flow, now))))
 		reason = SLB_MISS_LEASE;
 	if (reason)
 		slb_cpu_end(ns, cpu, flow, reason);
@@ -231,46 +308,101 @@ void slb_sweep_leave(struct slb_ns_cpu *c, u64 since)
 }
 
 /* Prefetch the members of a connection that slb_sweep_flow() reads. */
-static void slb_sweep_prefetch(const struct slb_flow *flow)
+static void slb_sweep_prefetch(const struct ip_vs_conn *cp)
 {
-	const struct ip_vs_conn *cp = flow->conn;
-
-	if (!flow->dst)
-		return;
 	prefetch(&cp->timer);
 	/* volatile, which prefetch() does not care for */
 	prefetch((const void *)&cp->timeout);
 }
 
-static bool slb_sweep_table(struct slb_ns_cpu *c, struct slb_table *t, bool drop,
-			    bool anywhere)
+/* Sweep the slots from @from on, SLB_SWEEP_CHUNK at most. */
+static void slb_sweep_chunk(struct slb_ns_cpu *c, struct slb_table *t, u32 from,
+			    struct slb_sweep_pass *pass)
+{
+	u32 n = min(slb_table_slots(t) - from, SLB_SWEEP_CHUNK), i;
+	DECLARE_BITMAP(looks, SLB_SWEEP_CHUNK) = {};
+	const struct slb_flow *flow;
+
+	for (i = 0; i < n; i++) {
+		flow = slb_table_at(t, from + i);
+		if (!flow->dst || !slb_sweep_looks(pass, flow))
+			continue;
+		slb_sweep_prefetch(flow->conn);
+		__set_bit(i, looks);
+	}
+	for_each_set_bit(i, looks, n)
+		slb_sweep_flow(c->ns, c->own, slb_table_at(t, from + i), pass);
+}
+
+static bool slb_sweep_table(struct slb_ns_cpu *c, struct slb_table *t,
+			    struct slb_sweep_pass *pass, bool anywhere)
 {
 	u32 slots = slb_table_slots(t);
-	struct slb_flow *flow;
-	u32 from, i;
+	u32 from;
 	u64 since;
 
 	for (from = 0; from < slots && t->used; from += SLB_SWEEP_CHUNK) {
 		if (!slb_sweep_enter(c, anywhere, &since))
 			return false;
 		rcu_read_lock();
-		for (i = from; i < min(from + SLB_SWEEP_CHUNK, slots); i++) {
-			if (i + SLB_SWEEP_PREFETCH < slots)
-				slb_sweep_prefetch(slb_table_at(t, i + SLB_SWEEP_PREFETCH));
-			flow = slb_table_at(t, i);
-			if (flow->dst)
-				slb_sweep_flow(c->ns, c->own, flow, drop);
-		}
+		slb_sweep_chunk(c, t, from, pass);
 		rcu_read_unlock();
 		slb_sweep_leave(c, since);
 	}
 	return true;
 }
 
-static bool slb_sweep(struct slb_ns_cpu *c, bool drop, bool anywhere)
+static bool slb_sweep(struct slb_ns_cpu *c, struct slb_sweep_pass *pass, bool anywhere)
 {
-	return slb_sweep_table(c, &c->own->narrow, drop, anywhere) &&
-	       slb_sweep_table(c, &c->own->wide, drop, anywhere);
+	return slb_sweep_table(c, &c->own->narrow, pass, anywhere) &&
+	       slb_sweep_table(c, &c->own->wide, pass, anywhere);
+}
+
+/* True if flows may have to end although no packet of theirs comes: since the last sweep a real
+ * server was removed, the sync daemon began or ended, or a service left the scheduler "shadow"; or
+ * connections may expire soon after a packet on another CPU.
+ */
+static bool slb_sweep_changed(struct slb_ns_cpu *c)
+{
+	unsigned long config = slb_conn_config(net_ipvs(c->ns->net));
+	u32 left = READ_ONCE(c->ns->left);
+	bool changed = config != c->config || left != c->left || c->near;
+
+	c->config = config;
+	c->left = left;
+	c->near = slb_conn_quick(net_ipvs(c->ns->net), SLB_SWEEP_IDLE + 2 * SLB_SWEEP);
+	return changed || c->near;
+}
+
+/* Sweep this CPU's flows. Returns false on another CPU. */
+static bool slb_sweep_own(struct slb_ns_cpu *c, bool drop)
+{
+	struct slb_sweep_pass pass = {
+		.began = jiffies,
+		.patience = { slb_valid_patience(c->ns, false), slb_valid_patience(c->ns, true) },
+		.drop = drop,
+	};
+
+	pass.since = min(pass.began - c->began, SLB_SWEEP_SINCE);
+	pass.all = slb_sweep_changed(c) || drop;
+	if (!slb_sweep(c, &pass, false)) {
+		/* the next one looks at whatever this one has left out */
+		c->near = true;
+		return false;
+	}
+	c->began = pass.began;
+	c->near |= pass.near;
+	/* packets read this in between */
+	WRITE_ONCE(c->own->swept, pass.began);
+	return true;
+}
+
+/* End the flows of a CPU that does not do so itself. */
+static void slb_sweep_end(struct slb_ns_cpu *c)
+{
+	struct slb_sweep_pass pass = { .all = true, .drop = true };
+
+	slb_sweep(c, &pass, true);
 }
 
 /* A sweep ran on another CPU. If the right CPU is online, end its flows: the timer of a
@@ -293,7 +425,7 @@ static bool slb_sweep_abandon(struct slb_ns_cpu *c)
 		WRITE_ONCE(c->data, NULL);
 		/* hooks, XDP and slb_proc_flows_cpu() that have read @data */
 		synchronize_rcu();
-		slb_sweep(c, true, true);
+		slb_sweep_end(c);
 	}
 	cpus_read_unlock();
 	return true;
@@ -327,8 +459,9 @@ static void slb_sweep_work(struct work_struct *work)
 	u64 since = ktime_get_ns();
 	struct slb_cpu_state *cpu;
 	bool drop = READ_ONCE(c->drop);
-	u32 now = jiffies;
 
+	if (slb_sweep_early(c))
+		return;
 	slb_sweep_alloc(c);
 	cpu = c->data;
 	if (!cpu) {
@@ -337,20 +470,20 @@ static void slb_sweep_work(struct work_struct *work)
 	}
 	slb_ruleset_look(&c->ns->rules, &c->ns->epoch, c->ns->net);
 	WRITE_ONCE(c->bh_off_max, 0);
-	if (slb_sweep(c, drop, false)) {
+	if (slb_sweep_own(c, drop)) {
 		if (drop)
 			WRITE_ONCE(c->drop, false);
-		/* packets read this in between */
-		WRITE_ONCE(cpu->swept, now);
 		WRITE_ONCE(c->swept, div_u64(ktime_get_ns() - since,
 					     NSEC_PER_USEC));
 		if (slb_sweep_resize_begin(c, &cpu->narrow) &&
 		    slb_sweep_resize_begin(c, &cpu->wide) &&
 		    slb_sweep_resize_move(c, &cpu->narrow) &&
 		    slb_sweep_resize_move(c, &cpu->wide) && slb_sweep_idle(c)) {
-			if (slb_sweep_resize_rest(c))
+			if (slb_sweep_resize_rest(c)) {
+				WRITE_ONCE(c->due, jiffies);
 				queue_delayed_work_on(c->cpu, slb_wq, &c->work,
 						      SLB_REST);
+			}
 			return;
 		}
 	} else if (slb_sweep_abandon(c)) {
@@ -358,8 +491,10 @@ static void slb_sweep_work(struct work_struct *work)
 		return;
 	}
 	/* the work of a CPU that is going offline may run here until the CPU is gone */
+	local_bh_disable();
 	if (cpu_online(c->cpu))
 		slb_sweep_arm(c);
+	local_bh_enable();
 }
 
 /**
@@ -408,7 +543,7 @@ void slb_sweep_dead(struct slb_ns *ns, int cpu)
 	struct slb_ns_cpu *c = per_cpu_ptr(ns->cpu, cpu);
 
 	if (c->own)
-		slb_sweep(c, true, true);
+		slb_sweep_end(c);
 }
 
 /**
@@ -452,7 +587,7 @@ void slb_sweep_ns_exit(struct slb_ns *ns)
 		cancel_delayed_work_sync(&c->work);
 		if (!c->own)
 			continue;
-		slb_sweep(c, true, true);
+		slb_sweep_end(c);
 		slb_cpu_free(c->own);
 	}
 	free_percpu(ns->cpu);

@@ -11,6 +11,9 @@ udp.py ping ADDR:PORT SOCKETS PACKETS [nocheck] [slow] [from=PORT]
                                   SIGINT ends it early
 udp.py once ADDR:PORT SECONDS     questions, each from a port of its own, answered before the
                                   next; prints how many
+udp.py steady ADDR:PORT SOCKETS RATE
+                                  until it is killed, so many datagrams a second, without
+                                  waiting for answers; what is late is sent at once
 udp.py flood ADDR:PORT SOCKETS FILE
                                   until it is killed, without waiting for answers: some
                                   hundred a second; FILE says how many were sent and
@@ -117,6 +120,23 @@ def flood(dest, sockets, path):
         time.sleep(0.01)
 
 
+def steady(dest, sockets, rate):
+    socks = connected(dest, sockets)
+    for s in socks:
+        s.setblocking(False)
+    start, n = time.monotonic(), 0
+    while True:
+        time.sleep(max(start + n / rate - time.monotonic(), 0))
+        s = socks[n % sockets]
+        n += 1
+        try:
+            s.send(b"%d" % n)
+            while s.recv(4096):
+                pass
+        except OSError:
+            pass
+
+
 # Ports of "once", by turns: a fast machine would soon draw one again that IPVS still knows. The last
 # one is kept from one run to the next.
 PORTS = range(2048, 62048)
@@ -172,5 +192,7 @@ elif sys.argv[1] == "ping":
                   max([int(a[5:]) for a in sys.argv if a.startswith("from=")] + [0])))
 elif sys.argv[1] == "once":
     sys.exit(once(sys.argv[2], float(sys.argv[3])))
+elif sys.argv[1] == "steady":
+    steady(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
 else:
     flood(sys.argv[2], int(sys.argv[3]), sys.argv[4])
