@@ -32,7 +32,9 @@ static bool slb_scope_wants(const struct slb_ns *ns, int scope, int services)
 			      (services || rcu_access_pointer(ns->listed_on))));
 }
 
-/* Register or unregister the hooks as scope and services want it. */
+/* Register or unregister the hooks as scope and services want it. The sweep that the first packets
+ * bring would find new hooks, and begin an epoch, in whose first moment nothing is learned.
+ */
 static int slb_scope_hook(struct slb_ns *ns, int scope, int services)
 {
 	bool want = slb_scope_wants(ns, scope, services);
@@ -45,9 +47,12 @@ static int slb_scope_hook(struct slb_ns *ns, int scope, int services)
 		err = slb_nf_register(ns);
 	else
 		slb_nf_unregister(ns);
-	if (!err)
-		WRITE_ONCE(ns->hooked, want);
-	return err;
+	if (err)
+		return err;
+	WRITE_ONCE(ns->hooked, want);
+	if (want)
+		slb_ruleset_look(&ns->rules, &ns->epoch, ns->net, true);
+	return 0;
 }
 
 /**

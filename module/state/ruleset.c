@@ -246,10 +246,11 @@ static bool slb_ruleset_changed(struct slb_ruleset *r, struct net *net)
  * @r: what is known of the rules
  * @e: the epoch
  * @net: the namespace
+ * @at_once: although the last look was a moment ago
  *
  * Context: process.
  */
-void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, struct net *net)
+void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, struct net *net, bool at_once)
 {
 	bool changed;
 	u64 now;
@@ -259,7 +260,7 @@ void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, struct net *ne
 	if (!mutex_trylock(&r->looking))
 		return;
 	now = get_jiffies_64();
-	if (now >= r->looked + SLB_RULESET_LOOK) {
+	if (at_once || now >= r->looked + SLB_RULESET_LOOK) {
 		r->looked = now;
 		rcu_read_lock();
 		changed = slb_ruleset_changed(r, net);

@@ -65,6 +65,6 @@ static inline bool slb_ruleset_constant(const struct slb_ruleset *r, bool v6)
 
 bool slb_ruleset_hook_is(unsigned long hook, const char *const *names, unsigned int n);
 void slb_ruleset_init(struct slb_ruleset *r, struct slb_epoch *e, const struct net *net);
-void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, struct net *net);
+void slb_ruleset_look(struct slb_ruleset *r, struct slb_epoch *e, struct net *net, bool at_once);
 
 #endif /* _SLB_RULESET_H */

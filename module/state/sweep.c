@@ -468,7 +468,7 @@ static void slb_sweep_work(struct work_struct *work)
 		WRITE_ONCE(c->drop, false);
 		return;
 	}
-	slb_ruleset_look(&c->ns->rules, &c->ns->epoch, c->ns->net);
+	slb_ruleset_look(&c->ns->rules, &c->ns->epoch, c->ns->net, false);
 	WRITE_ONCE(c->bh_off_max, 0);
 	if (slb_sweep_own(c, drop)) {
 		if (drop)

@@ -43,9 +43,10 @@ slb_in dir ipvsadm -R <<-EOF
 EOF
 slb_scope 2
 slb_check 'a flow serves' slb_wait 30 slb_serving $SLB_VIP_NAT:7
-before=$(slb_stat dir hits)
+before=$(slb_stat_get dir)
 same_payload 'without a rule'
-slb_is 'packets that flows served' $(($(slb_stat dir hits) - before)) gt 10
+slb_is 'packets that flows served' "$(slb_stat_grew dir hits "$before")" gt 10
+slb_show_diff "$(slb_stat_diff "$before" "$(slb_stat_get dir)")"
 
 slb_in dir nft -f - <<-'EOF'
 	table ip m {

@@ -30,15 +30,19 @@ slb_rates() {
 	slb_note "scope $1: $(paste -sd ' ' "$SLB_TMP/rates.$1")"
 }
 
-# slb_widest SCOPE: the largest difference from the median, in per cent
-slb_widest() {
-	sort -n "$SLB_TMP/rates.$1" | awk '
+# slb_spread SCOPE: sets most and mean, differences from the median, in thousandths
+slb_spread() {
+	read -r most mean < <(sort -n "$SLB_TMP/rates.$1" | awk '
 		{ v[NR] = $1 }
 		END {
 			m = v[int((NR + 1) / 2)]
-			d = v[NR] - m > m - v[1] ? v[NR] - m : m - v[1]
-			printf "%d\n", m ? d * 100 / m : 1000
-		}'
+			for (i = 1; i <= NR; i++) {
+				d = v[i] > m ? v[i] - m : m - v[i]
+				sum += d
+				if (d > most) most = d
+			}
+			print m ? int(most * 1000 / m) : 1000, m ? int(sum * 1000 / m / NR) : 1000
+		}')
 }
 
 modprobe shadowlb || slb_bail 'shadowlb cannot be loaded'
@@ -51,7 +55,10 @@ slb_pause 20
 slb_rates 0
 slb_rates 2
 slb_check 'flows serve' slb_stat_above dir hits 10000
-alone=$(slb_widest 0)
-flows=$(slb_widest 2)
-slb_is "largest difference from the median, in per cent: IPVS alone $alone, flows" "$flows" le $((alone + 10))
+slb_spread 0
+alone=$mean alone_most=$most
+slb_spread 2
+slb_is "differences from the median in thousandths, the largest: IPVS alone $alone_most, flows" \
+	"$most" le $((alone_most + 100))
+slb_is "the mean: IPVS alone $alone, flows" "$mean" le $((alone + 10))
 slb_done

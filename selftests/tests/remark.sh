@@ -179,11 +179,12 @@ slb_in dir nft add rule inet m x 'ip ttl set 33'
 # no rules any more
 slb_in dir sysctl -qw net.shadowlb.lease=1
 right=$(slb_counted dir netdev right)
-hits=$(slb_stat dir hits)
 send "$SLB_VIP_NAT" 7 20:x "await=$SLB_TMP/go" 100:x &
 slb_wait 60 slb_right_above $((right + 19)) || slb_fail 'no packets'
 slb_in dir nft delete table inet m
-slb_pause 2
+send "$SLB_VIP_NAT" 7 10:x
+slb_epochs_over
+hits=$(slb_stat dir hits)
 touch "$SLB_TMP/go"
 wait $!
 slb_is 'a lease after the rules: as they said' $(($(slb_counted dir netdev right) - right)) eq 20
