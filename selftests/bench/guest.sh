@@ -13,8 +13,9 @@
 #
 # Prints tab-separated lines, each behind "# row": way, what, flows, round, unit, share of packets
 # that flows served, and p50 p90 p99 p999 p9999 mean. The cost of measuring is subtracted, but for
-# routes4, trips and scale. Behind "# table": flows, places in all tables, places taken, bytes, and
-# how long a sweep takes and holds up packets, in us (where cycles are measured).
+# routes4, trips and scale. Behind "# table": flows, places in all tables, places taken, bytes, and in
+# us how long the longest and the shortest sweep took, and the longest time for which one held up
+# packets (where cycles are measured).
 #
 #   SLB_BENCH_WAYS     which ways             SLB_BENCH_FLOWS   how many flows, a list
 #   SLB_BENCH_PACKETS  packets measured       SLB_BENCH_ROUNDS  how often by turns, a third of

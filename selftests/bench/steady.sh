@@ -10,12 +10,20 @@
 # a chain of input that packets pass. WAY_churn: each packet is the first of its flow after a
 # route to an unrelated address was added.
 
-# table FLOWS: a line about memory and sweeps, after two more sweeps or a bit later
+# table FLOWS: a line about memory and the sweeps of eight seconds
 table() {
-	slb_pause $((3 + $1 / 2000000))
-	awk -v n="$1" '$1 == "all" {
-			printf "# table\t%s\t%s\t%s\t%s\t%s\t%s\n", n, $2, $3, $6, $7, $8
-		}' /proc/net/shadowlb
+	local i
+
+	for ((i = 0; i < 16; i++)); do
+		slb_pause 0.5
+		slb_show
+	done | awk -v n="$1" '$1 == "all" {
+			if (i++ == 0 || $7 < least) least = $7
+			if ($7 > most) most = $7
+			if ($8 > off) off = $8
+			all = $2 "\t" $3 "\t" $6
+		}
+		END { printf "# table\t%s\t%s\t%s\t%s\t%s\n", n, all, most, least, off }'
 }
 
 # measure WAY WHAT FLOWS ROUND
