@@ -30,15 +30,13 @@ static bool slb_enter_crowded(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	return true;
 }
 
-/* Forget counts that are too old for a flow of either family: both have the same places. */
-static void slb_enter_age(const struct slb_ns *ns, struct slb_hints *h, u32 now)
+/* Forget counts that are too old for a flow of this family, those of the other family, too. */
+static void slb_enter_age(const struct slb_ns *ns, struct slb_hints *h, bool v6)
 {
-	bool lookup;
+	u32 now = jiffies;
 
-	if (now - h->since <= 2 * slb_valid_patience(ns, false))
-		return;
-	lookup = slb_valid_constant(ns, false) || slb_valid_constant(ns, true);
-	slb_hints_age(h, now, 2 * slb_valid_patience(ns, lookup));
+	if (now - h->since > 2 * slb_valid_patience(ns, false))
+		slb_hints_age(h, now, 2 * slb_valid_patience(ns, slb_valid_constant(ns, v6)));
 }
 
 /* True if the key of this packet, which has no flow, has had packets enough for a flow. Counts it.
@@ -75,7 +73,7 @@ static bool slb_enter_due(struct slb_ns *ns, struct slb_cpu_state *cpu,
 		steady = to;
 	else if (slb_worth_steady(from) && eager_to)
 		steady = from;
-	slb_enter_age(ns, h, jiffies);
+	slb_enter_age(ns, h, pkt->v6);
 	if (!slb_enter_counts(h, pkt, steady, eager_to && eager_from) ||
 	    *reason != SLB_MISS_NONE || slb_hints_failed(h, pkt->hash, jiffies, reason))
 		return false;
@@ -92,7 +90,7 @@ static bool slb_enter_due(struct slb_ns *ns, struct slb_cpu_state *cpu,
 static bool slb_enter_again(const struct slb_ns *ns, struct slb_hints *h,
 			    const struct slb_pkt *pkt)
 {
-	slb_enter_age(ns, h, jiffies);
+	slb_enter_age(ns, h, pkt->v6);
 	return slb_hints_count(h, pkt->hash) > 1;
 }
 
@@ -162,8 +160,6 @@ void slb_enter_slow(struct slb_ns *ns, struct slb_cpu_state *cpu,
 	bool learn = false, begins = false, again = false, unseen = reason == SLB_MISS_PAUSED;
 	struct slb_record *rec;
 
-	slb_addrs_port(&cpu->addrs, pair,
-		       slb_skb_bridged(skb) ? slb_bridge_port(skb) : 0);
 	if (pkt->has_key) {
 		begins = slb_enter_begins(ns, flow, pkt, reason);
 		if (unseen || (!flow && slb_addrs_paused(&cpu->addrs, pair)))

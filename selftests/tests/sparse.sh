@@ -59,6 +59,7 @@ slb_in dir nft -f - <<-'EOF' || slb_bail 'no rules'
 	table ip t { chain c { type filter hook input priority 0; udp dport 9 drop; }; }
 EOF
 slb_rules_settle
+slb_check 'rules of IPv6 alone are constant' slb_wait 60 eval '[[ $(slb_show) == *constant\ ipv6* ]]'
 before=$(slb_stat_get dir)
 slb_is 'far apart, with a rule: questions without an answer' "$(asked_apart 30002 3000)" eq 0
 slb_is 'far apart, with a rule: flows learned' "$(slb_stat_grew dir learned "$before")" eq 0
