@@ -92,14 +92,14 @@ static inline u32 slb_clients_peek(const struct sk_buff *skb, bool v6)
 	u32 hlen = v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	const struct ipv6hdr *ip6h = ipv6_hdr(skb);
 	const struct iphdr *iph = ip_hdr(skb);
-	__be16 sport;
+	const __be16 *ports;
 
 	if (!slb_parse_hlen_min(v6 ? ip6h->nexthdr : iph->protocol) ||
 	    (!v6 && (iph->ihl != 5 || ip_is_fragment(iph))) ||
-	    skb_headlen(skb) < skb_network_offset(skb) + hlen + sizeof(sport))
+	    skb_headlen(skb) < skb_network_offset(skb) + hlen + 2 * sizeof(*ports))
 		return SLB_CLIENTS;
-	sport = *(const __be16 *)(skb_network_header(skb) + hlen);
-	return slb_clients_index(v6 ? slb_clients_fold(&ip6h->saddr) : iph->saddr, sport);
+	ports = (const __be16 *)(skb_network_header(skb) + hlen);
+	return slb_clients_index(v6 ? slb_clients_fold(&ip6h->saddr) : iph->saddr, ports[0]);
 }
 
 static inline u32 slb_clients_hash(const struct slb_clients *c, bool v6,
@@ -123,6 +123,28 @@ static inline u32 slb_clients_virtual(const struct slb_clients *c, const struct 
 	if (pkt->v6)
 		return slb_clients_hash(c, true, &pkt->key6.daddr, pkt->key6.dport);
 	return slb_clients_hash(c, false, &pkt->key4.daddr, pkt->key4.dport);
+}
+
+/**
+ * slb_clients_peek_virtual() - the same of a packet that nobody has parsed
+ * @c: of this CPU
+ * @skb: the packet at ingress, with a place by slb_clients_peek()
+ * @v6: of IPv6
+ *
+ * Context: any.
+ * Return: not 0.
+ */
+static inline u32 slb_clients_peek_virtual(const struct slb_clients *c, const struct sk_buff *skb,
+					   bool v6)
+{
+	const __be16 *ports;
+
+	if (v6) {
+		ports = (const __be16 *)(ipv6_hdr(skb) + 1);
+		return slb_clients_hash(c, true, &ipv6_hdr(skb)->daddr, ports[1]);
+	}
+	ports = (const __be16 *)(ip_hdr(skb) + 1);
+	return slb_clients_hash(c, false, &ip_hdr(skb)->daddr, ports[1]);
 }
 
 /**

@@ -172,6 +172,10 @@ static inline void slb_inflight_enter_unseen(struct slb_inflight *inf,
 		client = slb_clients_peek(skb, v6);
 	inf->client[i] = client;
 	inf->virt[i] = 0;
+	/* of TCP the flag SYN tells, later */
+	if (client != SLB_CLIENTS && clients->flows[client] &&
+	    (v6 ? ipv6_hdr(skb)->nexthdr : ip_hdr(skb)->protocol) != IPPROTO_TCP)
+		inf->virt[i] = slb_clients_peek_virtual(clients, skb, v6);
 }
 
 /**
