@@ -268,6 +268,9 @@ static enum slb_reason slb_learn_make(struct slb_ns *ns,
 	}
 	slb_learn_write(cpu, flow, p, now);
 	slb_cpu_begin(cpu, flow);
+	if (flow->flags & SLB_FLOW_OUT)
+		slb_addrs_port(&cpu->addrs, p->rec->pair,
+			       p->rec->bridge ? slb_flow_iif(flow) : 0);
 	if (p->ct)
 		slb_ct_hand_over(p->ct);
 	if (p->extra.inner)

@@ -79,8 +79,8 @@ struct slb_addr_pair {
  * struct slb_addrs - use of addresses, as seen by a CPU
  * @missed: time at which IPVS last handled a packet that was passed on, in jiffies
  * @at: by hash of the address
- * @port: by the same, bridge port of the last slow-path packet from these addresses; 0 without a
- *	bridge or br_netfilter
+ * @port: by the same, bridge port by which answers from these addresses last came that a flow was
+ *	learned from; 0 without a bridge or br_netfilter
  */
 struct slb_addrs {
 	u32			missed;
@@ -211,9 +211,9 @@ static inline void slb_addr_use_count(struct slb_addr_use *peer)
 }
 
 /**
- * slb_addrs_port() - remember the bridge port that packets of an address come from
+ * slb_addrs_port() - remember the bridge port that answers of a real server come from
  * @ps: of this CPU
- * @pair: addresses of a packet
+ * @pair: addresses of an answer that a flow is learned from
  * @port: the port with br_netfilter, or 0
  *
  * Context: BH off.
