@@ -290,8 +290,19 @@ slb_ctl_xdp() {
 	slb_ctl_works 'xdp detach: generic' xdp detach dr1
 }
 
-# Another namespace is the guest's own.
+# slb_ctl_reloaded TEXT: knobs and program are as before. Another namespace is the guest's own.
+slb_ctl_reloaded() {
+	slb_same "$1: the knobs are as before" \
+		"$(slb_ctl scope) $(slb_ctl lease) $(slb_ctl serve | tr -s '\n ' ' ')" \
+		'2 7 off fwm:3 off udp:10.1.0.9:1 '
+	slb_same "$1: those of another namespace, too" "$(sysctl -n net.shadowlb.verify)" 5
+	slb_same "$1: the program is attached" "$(slb_ctl_json 'd["xdp_devices"]' status)" "['dr1']"
+	slb_check "$1: flows serve" slb_wait 60 slb_ctl_quiet why 10.1.0.2:40000 $SLB_VIP_NAT:7
+}
+
 slb_ctl_reload() {
+	local saved=/run/shadowlb-knobs.json
+
 	slb_ctl scope 2 >/dev/null
 	slb_ctl lease 7 >/dev/null
 	slb_ctl serve off udp:10.1.0.9:1 fwm:3 >/dev/null
@@ -299,12 +310,18 @@ slb_ctl_reload() {
 	slb_ctl_works 'xdp attach dr1' xdp attach dr1
 	slb_ctl_fails 'reload without the program' 1 'cannot be read' slb_ctl reload --object /nowhere
 	slb_ctl_works 'reload' reload
-	slb_same 'reload: the knobs are as before' \
-		"$(slb_ctl scope) $(slb_ctl lease) $(slb_ctl serve | tr -s '\n ' ' ')" \
-		'2 7 off fwm:3 off udp:10.1.0.9:1 '
-	slb_same 'reload: those of another namespace, too' "$(sysctl -n net.shadowlb.verify)" 5
-	slb_same 'reload: the program is attached' "$(slb_ctl_json 'd["xdp_devices"]' status)" "['dr1']"
-	slb_check 'reload: flows serve' slb_wait 60 slb_ctl_quiet why 10.1.0.2:40000 $SLB_VIP_NAT:7
+	slb_ctl_reloaded 'reload'
+	slb_check 'reload: nothing is left over' [ ! -e $saved ]
+	mkdir "$SLB_TMP/stub"
+	printf '#!/bin/sh\necho "modprobe: no such module" >&2\nexit 1\n' >"$SLB_TMP/stub/modprobe"
+	chmod 755 "$SLB_TMP/stub/modprobe"
+	PATH=$SLB_TMP/stub:$PATH \
+		slb_ctl_fails 'reload of a module that does not load' 1 'next shadowlbctl reload' slb_ctl reload
+	slb_check '... the knobs are kept' [ -s $saved ]
+	slb_check '... IPVS has no flows' [ ! -e /sys/module/shadowlb ]
+	slb_ctl_works 'reload, once the module loads' reload
+	slb_ctl_reloaded 'reload, once the module loads'
+	slb_check '... and the file is gone' [ ! -e $saved ]
 	slb_ctl_works 'xdp detach dr1' xdp detach dr1
 	sysctl -qw net.shadowlb.verify=0
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """shadowlbctl reload: another version of the module, with the knobs and programs of this one."""
+import collections
 import ctypes
 import glob
 import json
@@ -21,6 +22,8 @@ SAVED = "/run/shadowlb-knobs.json"
 # Time for which the kernel may hold a program that was detached, in seconds.
 PATIENCE = 10
 
+Space = collections.namedtuple("Space", "inode name file")
+
 
 def arguments(parser):
     parser.add_argument("--object", default=libxdp.OBJECT, metavar="FILE",
@@ -33,7 +36,7 @@ def sets(args):
 
 
 def namespaces():
-    """Network namespaces with a name or a process: name and open file, this one first."""
+    """Network namespaces with a name or a process, this one first."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     found = {}
@@ -42,7 +45,7 @@ def namespaces():
         try:
             inode = os.stat(path).st_ino
             if inode not in found:
-                found[inode] = path, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                found[inode] = Space(inode, path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
         except OSError:
             pass                    # the process is gone
     return list(found.values())
@@ -65,31 +68,47 @@ def knobs():
     return found
 
 
-def save(spaces):
-    """The knobs of each namespace, also in a file, should the module not come back."""
-    saved = []
-    for name, file in spaces:
-        enter(file)
-        saved.append(knobs())
-    enter(spaces[0][1])
+def save(spaces, chosen):
+    """Knobs of each namespace and modes of devices, also in a file, should the module not load."""
+    saved = {"before": proc.version(), "here": spaces[0].inode, "knobs": {},
+             "xdp": {dev.name: mode for dev, mode in chosen}}
+    for space in spaces:
+        enter(space.file)
+        saved["knobs"][str(space.inode)] = knobs()
+    enter(spaces[0].file)
     with open(SAVED, "w", encoding="utf-8") as file:
-        json.dump({name: values for (name, _), values in zip(spaces, saved)}, file, indent=1)
+        json.dump(saved, file, indent=1)
     return saved
+
+
+def resume(spaces, args):
+    """What a reload that could not load the module has saved, and devices without their program."""
+    try:
+        with open(SAVED, encoding="utf-8") as file:
+            saved = json.load(file)
+    except ValueError:
+        raise Trouble("%s cannot be read: remove it, modprobe shadowlb" % SAVED) from None
+    wanted = saved["xdp"] if saved["here"] == spaces[0].inode else {}
+    chosen = [(dev, wanted[dev.name]) for dev in devices.devices() if dev.name in wanted]
+    if chosen:
+        xdp.require_object(args)
+    return saved, chosen
 
 
 def restore(spaces, saved):
     """Set knobs that are not as before. Returns sentences about those that cannot be set."""
     failed = []
-    for (name, file), values in zip(spaces, saved):
-        enter(file)
+    for space in spaces:
+        enter(space.file)
+        values = saved["knobs"].get(str(space.inode), {})
         for knob, value in knobs().items():
             if value == values.get(knob, value):
                 continue
             try:
                 proc.set_knob(knob, values[knob])
             except Trouble as trouble:
-                failed.append("%s: %s" % (name, trouble))
-    enter(spaces[0][1])
+                failed.append("%s: %s" % (space.name, trouble))
+    enter(spaces[0].file)
     return failed
 
 
@@ -129,18 +148,17 @@ def remove():
 def load():
     said = run("modprobe", "shadowlb")
     if said:
-        raise Trouble("%s: IPVS works without flows. The knobs of before are in %s: dmesg; dkms "
-                      "status" % (said, SAVED))
+        raise Trouble("%s: IPVS works without flows. See dmesg and dkms status; the next "
+                      "shadowlbctl reload sets the knobs of before (%s)" % (said, SAVED))
     # udev sets what is in /etc/sysctl.d
     if os.path.exists("/run/udev/control"):
         run("udevadm", "settle", "--timeout=%d" % PATIENCE)
 
 
 def require_module():
-    """The module can be loaded again, as far as that can be known."""
+    """The module can be loaded, as far as that can be known."""
     if os.geteuid():
         raise Trouble("no permission to load modules: run this as root")
-    proc.state()
     vermagic = devices.run("modinfo", "-F", "vermagic", "shadowlb") or b""
     if proc.text(vermagic).split()[:1] != [platform.release()]:
         raise Trouble("no module shadowlb is installed for Linux %s: dkms status" %
@@ -151,9 +169,10 @@ def replace(chosen, args):
     """Replace the module. Returns sentences about devices that have no program any more."""
     failed = []
     try:
-        for dev, _ in chosen:
-            xdp.detach(dev)
-        remove()
+        if proc.version():
+            for dev, _ in chosen:
+                xdp.detach(dev)
+            remove()
         load()
     finally:
         for dev, mode in chosen if proc.version() else ():
@@ -167,17 +186,22 @@ def replace(chosen, args):
 
 def collect(args):
     require_module()
-    chosen, old, spaces = attached(args), proc.version(), namespaces()
+    spaces = namespaces()
+    if proc.version() or not os.path.exists(SAVED):
+        proc.state()
+        chosen = attached(args)
+        saved = save(spaces, chosen)
+    else:
+        saved, chosen = resume(spaces, args)
     for number in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    saved = save(spaces)
     try:
         failed = replace(chosen, args)
     finally:
         unset = restore(spaces, saved) if proc.version() else [SAVED]
         if not unset:
             os.unlink(SAVED)
-    return {"before": old, "now": proc.version(), "namespaces": len(spaces),
+    return {"before": saved["before"], "now": proc.version(), "namespaces": len(spaces),
             "failed": failed + unset, "xdp": [dev.name for dev, _ in chosen]}
 
 
