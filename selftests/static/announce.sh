@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# slb-timeout: 100
+# slb-timeout: 600
 #
 # docs/edge/announce: services get the scheduler "shadow", and addresses come and go with them,
 # whatever the order in which keepalived calls the script. selftests/host/announce.sh has the
