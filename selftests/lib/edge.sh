@@ -7,27 +7,32 @@
 #   slb-client --- slb-router ---+--- slb-d1 ... slb-d4    10.5.0.1 ...   directors, one arm each
 #    10.1.0.2       10.5.0.254   +--- slb-r1 ... slb-r9    10.5.0.11 ...  real servers
 #
-# The virtual address is 10.9.0.1. Directors announce it by BGP, d1 and d2 with bird, d3 and d4
-# with FRR. Real servers get packets by IPIP, and answer through the router.
+# On the same wires are 2001:db8:1::2, and 2001:db8:5:: with the last number of the address above.
+# The virtual addresses are 10.9.0.1 and 2001:db8:9::1. Directors announce them by BGP, d1 and d2 with
+# bird, d3 and d4 with FRR. Real servers get packets by IPIP, or IPv6 in IPv6, and answer through the
+# router.
 
 EDGE_VIP=10.9.0.1
+EDGE_VIP6=${EDGE_VIP6-2001:db8:9::1}		# empty: no service over IPv6
 EDGE_DIRECTORS='1 2 3 4'
 EDGE_SERVERS=${EDGE_SERVERS:-1 2 3 4 5 6 7 8 9}
 EDGE_LIST=${EDGE_LIST:-1 2 3 4 5 6 7 8}		# real servers of a director that boots first
 EDGE_PORTS=${EDGE_PORTS:-80}			# of edge_hold: one, or FIRST-LAST
-EDGE_SERVICES=${EDGE_SERVICES:-80 81}		# ports
+EDGE_SERVICES=${EDGE_SERVICES:-80 81}		# ports of IPv4; IPv6 has port 80 alone
 EDGE_CHECKS=${EDGE_CHECKS-y}			# keepalived looks at real servers
 EDGE_MORE=${EDGE_MORE:-edge_serve_more}		# what a real server does for further services
 # shellcheck disable=SC2086 # words
 SLB_NETNS="client router lan $(printf 'd%d ' $EDGE_DIRECTORS)$(printf 'r%d ' $EDGE_SERVERS)"
 declare -A edge_pid=()
 
-# edge_plug NS ADDRESS: on the network of directors and real servers
+# edge_plug NS ADDRESS: on the network of directors and real servers, with the IPv6 address of the
+# same last number
 edge_plug() {
 	ip link add e0 netns "slb-$1" type veth peer name "p-$1" netns slb-lan
 	ip -n slb-lan link set "p-$1" master lan up
 	ip -n "slb-$1" link set e0 up
 	ip -n "slb-$1" address add "$2/24" dev e0
+	ip -n "slb-$1" address add "2001:db8:5::${2##*.}/64" dev e0 nodad
 }
 
 edge_netns() {
@@ -50,12 +55,16 @@ edge_wires() {
 	edge_plug router 10.5.0.254
 	ip link add c0 netns slb-client type veth peer name c0 netns slb-router
 	ip -n slb-client address add 10.1.0.2/24 dev c0
+	ip -n slb-client address add 2001:db8:1::2/64 dev c0 nodad
 	ip -n slb-client link set c0 up
 	ip -n slb-client route add default via 10.1.0.1
+	ip -n slb-client route add default via 2001:db8:1::1
 	ip -n slb-router address add 10.1.0.1/24 dev c0
+	ip -n slb-router address add 2001:db8:1::1/64 dev c0 nodad
 	ip -n slb-router link set c0 up
 	slb_in router sysctl -qw net.ipv4.ip_forward=1 net.ipv4.fib_multipath_hash_policy=3 \
-		net.ipv4.fib_multipath_hash_fields=0x37
+		net.ipv4.fib_multipath_hash_fields=0x37 net.ipv6.conf.all.forwarding=1 \
+		net.ipv6.fib_multipath_hash_policy=3 net.ipv6.fib_multipath_hash_fields=0x37
 }
 
 edge_servers() {
@@ -66,15 +75,22 @@ edge_servers() {
 		ip -n "slb-r$i" route add default via 10.5.0.254 advmss 1440
 		ip -n "slb-r$i" address add $EDGE_VIP/32 dev tunl0
 		ip -n "slb-r$i" link set tunl0 up
+		[ -z "$EDGE_VIP6" ] || edge_server_six "$i"
 		slb_in "r$i" sysctl -qw net.ipv4.conf.tunl0.rp_filter=0 \
 			net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
 		edge_serve "$i"
 	done
 }
 
+edge_server_six() {
+	ip -n "slb-r$1" route add default via 2001:db8:5::254 advmss 1400
+	ip -n "slb-r$1" address add "$EDGE_VIP6/128" dev ip6tnl0
+	ip -n "slb-r$1" link set ip6tnl0 up
+}
+
 # edge_serve I: real server I listens
 edge_serve() {
-	slb_spawn "r$1" /usr/bin/python3 -B traffic/many.py serve 0.0.0.0:80 "r$1"
+	slb_spawn "r$1" /usr/bin/python3 -B traffic/many.py serve '[::]:80' "r$1"
 	edge_pid[r$1]=$!
 	"$EDGE_MORE" "$1"
 }
@@ -88,22 +104,41 @@ edge_serve_more() {
 # edge_real I[=WEIGHT]...: the real servers of each service of director $edge_at, and keepalived's
 # configuration with them, from that of docs/edge
 edge_real() {
-	local i dir=$SLB_TMP/$edge_at docs=$SLB_SRC/docs/edge
+	local dir=$SLB_TMP/$edge_at docs=$SLB_SRC/docs/edge
 
-	for i; do
-		[[ $i = *=* ]] || i="$i=1"
-		# the first one of the file
-		sed -n "/^real_server 10.5.0.11 /,/^}/p" "$docs/real-servers.conf" |
-			sed "s/10\.5\.0\.11/10.5.0.1${i%=*}/; s/weight 1/weight ${i#*=}/" |
-			if [ "$EDGE_CHECKS" ]; then cat; else sed '/TCP_CHECK/,/}/d'; fi
-	done >"$dir/real-servers"
+	edge_list real-servers.conf 10.5.0.1 "$@" >"$dir/real-servers.conf"
 	{
 		sed '/^virtual_server/,/^}/d' "$docs/keepalived.conf"
-		sed -n '/^virtual_server/,/^}/p' "$docs/keepalived.conf" |
-			sed "/include/{r $dir/real-servers
-				d}" | edge_each_service
+		edge_block $EDGE_VIP | edge_each_service
+		if [ "$EDGE_VIP6" ]; then
+			edge_list real-servers6.conf 2001:db8:5::1 "$@" >"$dir/real-servers6.conf"
+			edge_block "$EDGE_VIP6"
+		fi
 	} | sed "s,/etc/shadowlb,$dir," >"$dir/keepalived.conf"
 	chmod 600 "$dir/keepalived.conf"
+}
+
+# edge_list FILE PREFIX I[=WEIGHT]...: the first real server of FILE, PREFIX with 1 behind it, once
+# for each I
+edge_list() {
+	local i file=$SLB_SRC/docs/edge/$1 prefix=$2
+
+	shift 2
+	for i; do
+		[[ $i = *=* ]] || i="$i=1"
+		sed -n "/^real_server ${prefix}1 /,/^}/p" "$file" |
+			sed "s/${prefix}1 /$prefix${i%=*} /; s/weight 1/weight ${i#*=}/" |
+			if [ "$EDGE_CHECKS" ]; then cat; else sed '/TCP_CHECK/,/}/d'; fi
+	done
+}
+
+# edge_block ADDRESS: the service of that address, with the real servers in it
+edge_block() {
+	local line
+
+	sed -n "/^virtual_server $1 /,/^}/p" "$docs/keepalived.conf" | while read -r line; do
+		if [[ $line = include* ]]; then cat "$dir/${line#* }"; else echo "$line"; fi
+	done
 }
 
 # A block for port 80 comes out once for each service.
@@ -149,10 +184,12 @@ edge_director() {
 	ip -n "slb-d$1" link add virtual type dummy
 	ip -n "slb-d$1" link set virtual up
 	ip -n "slb-d$1" route add default via 10.5.0.254
+	ip -n "slb-d$1" route add default via 2001:db8:5::254
 	slb_in "d$1" sysctl -qp "$SLB_SRC/docs/edge/director.sysctl.conf"
 	slb_in "d$1" nft -f "$SLB_SRC/docs/edge/director.nft" || slb_bail "no rules at d$1"
 	if [ "$1" -le 2 ]; then
-		sed "s/10\.5\.0\.1\b/10.5.0.$1/" "$SLB_SRC/docs/edge/director.bird.conf" >"$dir/bird.conf"
+		sed "s/10\.5\.0\.1\b/10.5.0.$1/; s/2001:db8:5::1\b/2001:db8:5::$1/" \
+			"$SLB_SRC/docs/edge/director.bird.conf" >"$dir/bird.conf"
 		slb_spawn "d$1" bird -f -c "$dir/bird.conf" -s "$dir/bird.ctl" -P "$dir/bird.pid" \
 			>"$dir/bird.log" 2>&1
 		edge_pid[bird$1]=$!
@@ -197,8 +234,18 @@ edge_up() {
 	done
 }
 
-edge_paths() { ip -n slb-router route show $EDGE_VIP | grep -oE 'via [0-9.]+' | sort -u | wc -l; }
-edge_paths_are() { [ "$(edge_paths)" = "$1" ]; }
+# edge_paths ADDRESS: directors to which the router sends packets for that virtual address
+edge_paths() {
+	local family=-4
+
+	[[ $1 != *:* ]] || family=-6
+	ip "$family" -n slb-router route show "$1" | grep -oE 'via [0-9a-f.:]+' | sort -u | wc -l
+}
+
+edge_paths_are() {
+	[ "$(edge_paths $EDGE_VIP)" = "$1" ] &&
+		{ [ -z "$EDGE_VIP6" ] || [ "$(edge_paths "$EDGE_VIP6")" = "$1" ]; }
+}
 
 # Print the state of routing and health checks.
 edge_show() {
@@ -207,6 +254,7 @@ edge_show() {
 	{
 		slb_in router birdc -s "$SLB_TMP/router/bird.ctl" show protocols
 		ip -n slb-router route
+		ip -6 -n slb-router route
 		for i in $EDGE_DIRECTORS; do
 			echo "director $i"
 			slb_in "d$i" ipvsadm -Ln
@@ -216,10 +264,10 @@ edge_show() {
 	} 2>&1 | sed 's/^/# /'
 }
 
-# edge_spread TEXT N: the router has the routes of N directors.
+# edge_spread TEXT N: the router has the routes of N directors, to each virtual address.
 edge_spread() {
 	slb_wait 60 edge_paths_are "$2" || edge_show
-	slb_must "$1: the router has $2 paths" edge_paths_are "$2"
+	slb_must "$1: the router has $2 paths to each address" edge_paths_are "$2"
 }
 
 # edge_cable I up|down: of director I
@@ -238,14 +286,15 @@ edge_group() {
 	ip -n slb-router route replace $EDGE_VIP nhid 10 metric 10
 }
 
-# edge_hold NAME COUNT: connections that stay, in the background. From ports that no connection
-# before had: directors remember those for 15 minutes, and where a real server lost its network,
-# its end of them is still open, and would take packets of a new one without an answer.
+# edge_hold NAME COUNT [ADDRESS]: connections that stay, in the background. From ports that no
+# connection before had: directors remember those for 15 minutes, and where a real server lost its
+# network, its end of them is still open, and would take packets of a new one without an answer.
 edge_hold() {
 	slb_must "$1: ports of their own" slb_in client sysctl -qw \
-		net.ipv4.ip_local_port_range="$edge_port $((edge_port + 7999))"
-	edge_port=$((edge_port + 8000))
-	slb_spawn client /usr/bin/python3 -B traffic/many.py hold "$EDGE_VIP:$EDGE_PORTS" "$2" "$SLB_TMP/$1"
+		net.ipv4.ip_local_port_range="$edge_port $((edge_port + 4999))"
+	edge_port=$((edge_port + 5000))
+	slb_spawn client /usr/bin/python3 -B traffic/many.py hold "${3:-$EDGE_VIP}:$EDGE_PORTS" "$2" \
+		"$SLB_TMP/$1"
 	edge_pid[$1]=$!
 	edge_mark[$1]=0
 	slb_must "$1: $2 connections have answers" slb_wait 120 edge_held "$1" 'waiting=0'

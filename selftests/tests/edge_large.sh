@@ -14,6 +14,7 @@ edge_count=${SLB_SERVICES:-3000}
 EDGE_PORTS=1000-$((999 + edge_count))
 EDGE_SERVICES=$(seq -s ' ' 1000 $((999 + edge_count)))
 EDGE_CHECKS=				# 90,000 a second would be the load
+EDGE_VIP6=
 EDGE_MORE=edge_all_ports
 . lib/stat.sh
 . lib/net.sh

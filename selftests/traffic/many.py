@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Many TCP connections that stay, and who answers on them.
 
-many.py serve ADDR:PORT NAME    answers each line with its first word and NAME
+many.py serve ADDR:PORT NAME    answers each line with its first word and NAME; [::] is for both
+                                families
 many.py hold ADDR:PORT N FILE   opens N connections and asks on each some times a second, a fourth
                                 of the questions in three packets, until SIGTERM. PORT-PORT:
                                 to each of these ports by turns. FILE says how it stands, as one
@@ -13,8 +14,14 @@ many.py hold ADDR:PORT N FILE   opens N connections and asks on each some times 
     waiting=N   open connections without an answer to a question since the last SIGUSR1
     mark=N      how often SIGUSR1 came
     NAME=N/M    open and broken connections to that server
+
+many.py large ADDR:PORT FROM N SECONDS
+                                opens N connections, from FROM and the addresses that follow, and
+                                asks on each for an answer of some packets. Prints how many have
+                                it whole within that time
 """
 import collections
+import ipaddress
 import os
 import random
 import select
@@ -38,7 +45,9 @@ def addresses(text):
 
 
 def serve(where, name):
-    listener = socket.create_server(address(where), backlog=1024)
+    six = address(where)[0] == "::"
+    listener = socket.create_server(address(where), backlog=1024, dualstack_ipv6=six,
+                                    family=socket.AF_INET6 if six else socket.AF_INET)
     poll, socks = select.epoll(), {}
     poll.register(listener, select.EPOLLIN)
     while True:
@@ -147,9 +156,33 @@ class Holder:
                 said = now
 
 
+def large(dest, first, count, seconds):
+    """The server's socket buffer has room for an answer: it waits for nobody."""
+    socks, whole = [], 0
+    for i in range(count):
+        source = str(ipaddress.ip_address(first) + i), 0
+        socks.append(socket.create_connection(dest, timeout=60, source_address=source))
+        socks[-1].sendall(b"x" * 5000 + b"\n")
+    end = time.monotonic() + seconds
+    for sock in socks:
+        lines = Lines(sock)
+        try:
+            answers = []
+            while not answers:
+                sock.settimeout(max(end - time.monotonic(), 0.01))
+                answers = lines.read()
+            whole += len(answers[0]) > 5000
+        except OSError:
+            pass
+    print(whole)
+
+
 def main():
     if sys.argv[1] == "serve":
         serve(*sys.argv[2:4])
+    if sys.argv[1] == "large":
+        large(address(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:6]))
+        return
     holder = Holder(addresses(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
     signal.signal(signal.SIGUSR1, holder.marked)
     holder.run()
