@@ -30,8 +30,8 @@ slb_rates() {
 	slb_note "scope $1: $(paste -sd ' ' "$SLB_TMP/rates.$1")"
 }
 
-# slb_spread SCOPE: sets most and mean, differences from the median, in thousandths
-slb_spread() {
+# slb_rates_spread SCOPE: sets most and mean, differences from the median, in thousandths
+slb_rates_spread() {
 	read -r most mean < <(sort -n "$SLB_TMP/rates.$1" | awk '
 		{ v[NR] = $1 }
 		END {
@@ -55,9 +55,9 @@ slb_pause 20
 slb_rates 0
 slb_rates 2
 slb_check 'flows serve' slb_stat_above dir hits 10000
-slb_spread 0
+slb_rates_spread 0
 alone=$mean alone_most=$most
-slb_spread 2
+slb_rates_spread 2
 slb_is "differences from the median in thousandths, the largest: IPVS alone $alone_most, flows" \
 	"$most" le $((alone_most + 100))
 slb_is "the mean: IPVS alone $alone, flows" "$mean" le $((alone + 10))
